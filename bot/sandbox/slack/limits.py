@@ -1,0 +1,57 @@
+"""How often a method may be called (docs.slack.dev: rate limits; java-slack-sdk's tiers file)."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+
+POSTS_AT_ONCE = 3  # "short bursts above 1/s are tolerated": how short is not documented
+
+
+class Limit(Enum):
+    """Calls a minute, for a method and a workspace."""
+
+    TIER_1 = 1
+    TIER_2 = 20
+    TIER_3 = 50
+    TIER_4 = 100
+    MANY = 300
+    POST = 240
+    """Beside this, one a second for each channel."""
+    HISTORY = -1
+    """One a minute for apps outside the Marketplace, since 29 May 2025."""
+
+
+class RateLimited(Exception):
+    """Not now: 429 with Retry-After."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"in {retry_after} s")
+        self.retry_after = retry_after
+
+
+class Limits:
+    """Remembers the last minute's calls."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._calls: dict[str, deque[float]] = {}
+
+    def take(self, limit: Limit, method: str, channel: str) -> None:
+        """Count a call.
+
+        Raises:
+            RateLimited: it is one too many.
+        """
+        if limit is Limit.POST:
+            self._count(f"{method} {channel}", POSTS_AT_ONCE, POSTS_AT_ONCE)
+        self._count(method, 1 if limit is Limit.HISTORY else limit.value, 60)
+
+    def _count(self, name: str, most: int, seconds: float) -> None:
+        now = self._clock()
+        calls = self._calls.setdefault(name, deque())
+        while calls and calls[0] <= now - seconds:
+            calls.popleft()
+        if len(calls) >= most:
+            raise RateLimited(max(1, math.ceil(calls[0] + seconds - now)))
+        calls.append(now)

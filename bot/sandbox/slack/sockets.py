@@ -1,0 +1,252 @@
+"""Socket Mode: tickets, connections, envelopes and their acknowledgements."""
+
+import asyncio
+import itertools
+import json
+import secrets
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp import WSMsgType, web
+
+from bot.sandbox.slack.state import Json
+
+Type = Literal["slash_commands", "interactive", "events_api"]
+MOST_CONNECTIONS = 10  # docs.slack.dev: using Socket Mode
+TICKET_SECONDS = 30  # undocumented; the URL is "temporary"
+
+
+@dataclass(eq=False)
+class Envelope:
+    """One payload on its way to the app, and what became of it."""
+
+    type: Type
+    payload: Json
+    accepts_response_payload: bool = False
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    retry_attempt: int = 0
+    retry_reason: str = ""
+    sent: list[float] = field(default_factory=list)
+    """When it was sent: more than once if it was delivered again."""
+    acked: list[float] = field(default_factory=list)
+    """When it was acknowledged, in time or not."""
+
+    def wire(self) -> Json:
+        """Return it as the websocket carries it."""
+        given: Json = {
+            "envelope_id": self.id,
+            "type": self.type,
+            "payload": self.payload,
+            "accepts_response_payload": self.accepts_response_payload,
+        }
+        if self.retry_attempt or self.type == "events_api":
+            given |= {"retry_attempt": self.retry_attempt, "retry_reason": self.retry_reason}
+        return given
+
+
+@dataclass
+class Answer:
+    """What the app answered to an envelope."""
+
+    envelope: Envelope
+    took: float
+    """Seconds until the answer, or until Slack gave up."""
+    payload: Json | None = None
+    error: str | None = None
+    """What the person is told: `operation_timeout`, `dispatch_failed` or a refused answer."""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the app acknowledged in time."""
+        return self.error is None
+
+
+@dataclass(eq=False)
+class Connection:
+    """One websocket of the app."""
+
+    number: int
+    socket: web.WebSocketResponse
+    unacked: list[Envelope] = field(default_factory=list)
+    leaving: bool = False
+    """It was told to reconnect, so it gets nothing new."""
+
+
+class Sockets:
+    """All websockets of the app."""
+
+    def __init__(
+        self,
+        changed: Callable[[], None],
+        complain: Callable[[str], None],
+        clock: Callable[[], float],
+        app_id: str,
+    ) -> None:
+        self._changed = changed
+        self._complain = complain
+        self._clock = clock
+        self._app_id = app_id
+        self._tickets: dict[str, float] = {}
+        self._connections: list[Connection] = []
+        self._turn = 0
+        self._numbers = itertools.count(1)
+        self._waiting: dict[str, list[asyncio.Future[Json | None]]] = {}
+        self._stranded: list[Envelope] = []
+        self._known: dict[str, Envelope] = {}
+        self.patience = 3.0  # docs.slack.dev: acknowledge within three seconds
+        self.opened = 0
+        """How many connections were ever made."""
+
+    @property
+    def connected(self) -> int:
+        """How many connections can take a payload now."""
+        return len(self._ready())
+
+    def issue_ticket(self) -> str:
+        """Return a ticket for one connection (apps.connections.open)."""
+        ticket = secrets.token_hex(16)
+        self._tickets[ticket] = self._clock()
+        return ticket
+
+    async def deliver(self, envelope: Envelope) -> Answer:
+        """Send an envelope to any one connection, and wait for its acknowledgement."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        waiting: asyncio.Future[Json | None] = loop.create_future()
+        self._waiting.setdefault(envelope.id, []).append(waiting)
+        self._known[envelope.id] = envelope
+        if not await self._send(envelope):
+            self._strand(envelope)
+            if envelope not in self._stranded:
+                return Answer(envelope, loop.time() - began, error="dispatch_failed")
+        try:
+            async with asyncio.timeout(self.patience):
+                payload = await waiting
+        except TimeoutError:
+            return Answer(envelope, loop.time() - began, error="operation_timeout")
+        return Answer(envelope, loop.time() - began, payload)
+
+    async def disconnect(self, reason: str = "refresh_requested") -> None:
+        """Ask every connection to reconnect (reasons: warning, refresh_requested, link_disabled).
+
+        They get nothing new from now on, and what they leave unacknowledged is delivered again.
+        """
+        for connection in self._ready():
+            connection.leaving = True
+            message = {"type": "disconnect", "reason": reason, "debug_info": {"host": "sandbox"}}
+            await connection.socket.send_str(json.dumps(message))
+
+    async def cut(self) -> None:
+        """Close every connection without a warning."""
+        leaving = list(self._connections)
+        for connection in leaving:
+            connection.leaving = True
+        for connection in leaving:
+            await connection.socket.close()
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """Carry one websocket, from its ticket to its end."""
+        issued = self._tickets.pop(request.query.get("ticket", ""), None)
+        if issued is None or self._clock() - issued > TICKET_SECONDS:
+            return web.Response(status=401, text="invalid ticket")
+        socket = web.WebSocketResponse(heartbeat=10, timeout=0.5)
+        await socket.prepare(request)
+        if len(self._connections) >= MOST_CONNECTIONS:
+            refusal = {"type": "disconnect", "reason": "too_many_websockets", "debug_info": {}}
+            await socket.send_str(json.dumps(refusal))
+            await socket.close()
+            return socket
+        await self._carry(Connection(next(self._numbers), socket))
+        return socket
+
+    async def _carry(self, connection: Connection) -> None:
+        self._connections.append(connection)
+        self.opened += 1
+        try:
+            await connection.socket.send_str(json.dumps(self._hello()))
+            self._changed()
+            await self._rescue()
+            async for message in connection.socket:
+                if message.type == WSMsgType.TEXT:
+                    self._acknowledge(connection, message.data)
+        finally:
+            self._connections.remove(connection)
+            for envelope in connection.unacked:
+                self._strand(envelope)
+            self._changed()
+            await self._rescue()
+
+    def _hello(self) -> Json:
+        return {
+            "type": "hello",
+            "num_connections": len(self._connections),
+            "connection_info": {"app_id": self._app_id},
+            "debug_info": {"host": "sandbox", "approximate_connection_time": 18060},
+        }
+
+    def _acknowledge(self, connection: Connection, text: str) -> None:
+        body = _json_object(text)
+        envelope = self._known.get(str(body.get("envelope_id")))
+        if envelope is None:
+            self._complain(f"an acknowledgement of no envelope: {text[:200]}")
+            return
+        if envelope not in connection.unacked:
+            # It came on a connection that is closed: this one is not asked, so Slack repeats it.
+            return
+        connection.unacked.remove(envelope)
+        payload: Any = body.get("payload")
+        if payload and not envelope.accepts_response_payload:
+            self._complain(f"a payload in the acknowledgement of {envelope.type}: {text[:200]}")
+            payload = None
+        envelope.acked.append(self._clock())
+        for waiting in self._waiting.get(envelope.id, []):
+            if not waiting.done():
+                waiting.set_result(payload)
+                break
+        self._changed()
+
+    def _ready(self) -> list[Connection]:
+        return [c for c in self._connections if not c.leaving and not c.socket.closed]
+
+    async def _send(self, envelope: Envelope) -> bool:
+        """Each payload goes to any one connection (docs.slack.dev: using Socket Mode)."""
+        for _ in range(len(self._ready())):
+            ready = self._ready()
+            if not ready:
+                break
+            self._turn += 1
+            connection = ready[self._turn % len(ready)]
+            connection.unacked.append(envelope)
+            envelope.sent.append(self._clock())
+            try:
+                await connection.socket.send_str(json.dumps(envelope.wire()))
+            except ConnectionError:
+                connection.unacked.remove(envelope)
+                continue
+            return True
+        return False
+
+    def _strand(self, envelope: Envelope) -> None:
+        if envelope.sent or envelope.type == "events_api":
+            self._stranded.append(envelope)
+
+    async def _rescue(self) -> None:
+        """Deliver again what nobody acknowledged (seen of commands too: bolt-js issue 2188)."""
+        while self._stranded and self._ready():
+            envelope = self._stranded.pop(0)
+            if envelope.sent:
+                envelope.retry_attempt += 1
+                envelope.retry_reason = "timeout"
+            if not await self._send(envelope):
+                self._stranded.append(envelope)
+                return
+
+
+def _json_object(text: str) -> Json:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

@@ -1,0 +1,549 @@
+"""The workspace at rest: who is there, what was said, which files and views exist."""
+
+import copy
+import hashlib
+import itertools
+import json
+import mimetypes
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from bot.sandbox.slack import mentions
+
+Json = dict[str, Any]
+Kind = Literal["public", "private", "im"]
+Posting = Literal["everyone", "restricted", "read_only", "thread_only", "non_threadable"]
+
+DEFAULT_SCOPES = (
+    "commands",
+    "chat:write",
+    "chat:write.public",
+    "channels:join",
+    "channels:read",
+    "groups:read",
+    "files:read",
+    "files:write",
+    "im:write",
+    "app_mentions:read",
+    "im:history",
+)
+TRIGGER_SECONDS = 3  # docs.slack.dev: handling user interaction, "expires in three seconds"
+RESPONSE_URL_SECONDS = 30 * 60  # docs.slack.dev: handling user interaction
+RESPONSE_URL_USES = 5
+
+
+class SlackError(Exception):
+    """Slack says no, in a word and perhaps a few sentences."""
+
+    def __init__(self, code: str, *messages: str, **more: Any) -> None:  # noqa: ANN401 -- any JSON
+        super().__init__(code)
+        self.code = code
+        self.messages = list(messages)
+        self.more = more
+
+
+@dataclass
+class User:
+    """A person, or the app's bot."""
+
+    id: str
+    name: str
+    is_bot: bool = False
+
+
+@dataclass
+class File:
+    """A file on Slack's disk, and where it was shared."""
+
+    id: str
+    name: str
+    user: str
+    declared: int
+    """How many bytes were announced."""
+    created: int
+    path: Path
+    alt_txt: str = ""
+    title: str = ""
+    mimetype: str = ""
+    size: int = 0
+    sha256: str = ""
+    stage: Literal["promised", "uploaded", "complete", "deleted"] = "promised"
+    shares: list["Message"] = field(default_factory=list)
+    readers: set[str] = field(default_factory=set)
+    """Who may read it although it was not shared with them: the app, of a form's file."""
+    overrides: Json = field(default_factory=dict)
+    """What the file object says otherwise: `mode: external`, `file_access: check_file_info`."""
+
+    @property
+    def data(self) -> bytes:
+        """All its bytes, in memory; use `path` for big ones."""
+        return self.path.read_bytes()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy the bytes without reading them into memory."""
+        shutil.copyfile(self.path, path)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether Slack would draw it as a picture."""
+        return (mimetypes.guess_type(self.name)[0] or "").startswith("image/")
+
+
+@dataclass
+class Message:
+    """A message that everyone in the conversation sees."""
+
+    ts: str
+    channel: str
+    user: str
+    text: str = ""
+    bot_id: str | None = None
+    blocks: list[Json] = field(default_factory=list)
+    thread_ts: str | None = None
+    files: list[File] = field(default_factory=list)
+    metadata: Json | None = None
+    edits: list[tuple[str, list[Json]]] = field(default_factory=list)
+    """What it said before, oldest first."""
+    parse: str = "none"
+    reply_broadcast: bool = False
+    edited: bool = False
+    locked: bool = False
+    """An administrator closed this thread."""
+    tombstone: bool = False
+    mentions: frozenset[str] = frozenset()
+    """Whom it notified when it was posted, or would by its last edit."""
+
+    @property
+    def is_reply(self) -> bool:
+        """Whether it stands in a thread, and not at its head."""
+        return self.thread_ts is not None and self.thread_ts != self.ts
+
+
+@dataclass
+class PrivateMessage:
+    """An ephemeral message: one person sees it, and nobody can find it again."""
+
+    user: str
+    channel: str
+    ts: str
+    text: str
+    blocks: list[Json]
+    thread_ts: str | None = None
+    deleted: bool = False
+
+
+@dataclass
+class Conversation:
+    """A channel, or a direct message."""
+
+    id: str
+    name: str
+    kind: Kind
+    members: set[str]
+    archived: bool = False
+    posting: Posting = "everyone"
+    messages: list[Message] = field(default_factory=list)
+
+    @property
+    def shown_name(self) -> str:
+        """What payloads call it: only public channels show their name."""
+        return {"public": self.name, "private": "privategroup", "im": "directmessage"}[self.kind]
+
+
+@dataclass
+class View:
+    """A modal or a Home tab as one person sees it."""
+
+    id: str
+    user: str
+    body: Json
+    hash: str
+    root_view_id: str
+    previous_view_id: str | None = None
+    values: dict[str, dict[str, Json]] = field(default_factory=dict)
+    """What the person entered: block_id -> action_id -> element state."""
+    errors: dict[str, str] = field(default_factory=dict)
+    """What the app answered about a submission: block_id -> sentence."""
+    open: bool = True
+
+    @property
+    def blocks(self) -> list[Json]:
+        """Its blocks, in order."""
+        return list(self.body["blocks"])
+
+    @property
+    def type(self) -> str:
+        """`modal` or `home`."""
+        return str(self.body["type"])
+
+    @property
+    def title(self) -> str:
+        """The words in the bar at the top."""
+        return str(self.body.get("title", {}).get("text", ""))
+
+    @property
+    def callback_id(self) -> str:
+        """The app's name for this kind of view."""
+        return str(self.body.get("callback_id", ""))
+
+    @property
+    def private_metadata(self) -> str:
+        """What the app hid in it."""
+        return str(self.body.get("private_metadata", ""))
+
+
+@dataclass
+class Trigger:
+    """Leave to open a modal: for three seconds, once."""
+
+    id: str
+    user: str
+    issued: float
+    view_id: str | None
+    used: bool = False
+
+
+@dataclass
+class ResponseUrl:
+    """Leave to answer an interaction: for thirty minutes, five times."""
+
+    id: str
+    user: str
+    channel: str
+    issued: float
+    about: Message | PrivateMessage | None
+    uses: int = 0
+
+
+class Workspace:
+    """One team, and all that happened in it."""
+
+    def __init__(
+        self,
+        directory: Path,
+        clock: Callable[[], float],
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.clock = clock
+        self.changed = changed
+        self.directory = directory
+        self.base_url = ""
+        self.domain = "sandbox"
+        self.app_id = "A0SANDBOX01"
+        self.bot_id = "B0SANDBOX01"
+        self.team_id = "T0SANDBOX01"
+        self.bot_token = "xoxb-sandbox-bot-token"
+        self.app_token = "xapp-1-A0SANDBOX01-sandbox"
+        self.signing_secret = "sandbox-signing-secret"
+        self.verification_token = "sandbox-verification-token"
+        self.scopes: set[str] = set(DEFAULT_SCOPES)
+        self.token_error = ""
+        """Why the bot's token no longer counts: `token_revoked`, `account_inactive`."""
+        self.home_tab_enabled = True
+        self.largest_upload = 1_000_000_000  # Slack's help centre: 1 GB a file
+        self.users: dict[str, User] = {}
+        self.conversations: dict[str, Conversation] = {}
+        self.files: dict[str, File] = {}
+        self.uploads: dict[str, File] = {}
+        self.views: dict[str, View] = {}
+        self.homes: dict[str, View] = {}
+        self.stacks: dict[str, list[View]] = {}
+        self.triggers: dict[str, Trigger] = {}
+        self.response_urls: dict[str, ResponseUrl] = {}
+        self.private: list[PrivateMessage] = []
+        self._numbers = itertools.count(1)
+        self._last_ts = 0
+        self.bot_user_id = self.add_user("videobot", is_bot=True).id
+        self.ada = self.add_user("ada")
+        self.grace = self.add_user("grace")
+        self.videos = self.add_channel("videos")
+
+    # Who and where
+
+    def add_user(self, name: str, *, is_bot: bool = False) -> User:
+        """Let somebody join the team."""
+        user = User(self.new_id("U"), name, is_bot)
+        self.users[user.id] = user
+        self.changed()
+        return user
+
+    def add_channel(
+        self,
+        name: str,
+        *,
+        private: bool = False,
+        bot_is_member: bool = True,
+        members: Iterable[User | str] | None = None,
+        archived: bool = False,
+        posting: Posting = "everyone",
+    ) -> Conversation:
+        """Open a channel; all people are in it unless `members` says who."""
+        chosen = [user.id for user in self.people()] if members is None else members
+        inside = {member if isinstance(member, str) else member.id for member in chosen}
+        if bot_is_member:
+            inside.add(self.bot_user_id)
+        kind: Kind = "private" if private else "public"
+        return self._open(Conversation(self.new_id("C"), name, kind, inside, archived, posting))
+
+    def direct_message(self, user: User | str, other: User | str | None = None) -> Conversation:
+        """Return the direct message of this person with the bot, or with `other`."""
+        one = user if isinstance(user, str) else user.id
+        two = self.bot_user_id if other is None else other if isinstance(other, str) else other.id
+        for known in self.conversations.values():
+            if known.kind == "im" and known.members == {one, two}:
+                return known
+        return self._open(Conversation(self.new_id("D"), "directmessage", "im", {one, two}))
+
+    def _open(self, conversation: Conversation) -> Conversation:
+        self.conversations[conversation.id] = conversation
+        self.changed()
+        return conversation
+
+    def people(self) -> list[User]:
+        """Everyone who is not a bot."""
+        return [user for user in self.users.values() if not user.is_bot]
+
+    def channel(self, channel: Conversation | str) -> Conversation:
+        """Return a conversation by itself, its id or its name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        if isinstance(channel, Conversation):
+            return channel
+        by_name = {known.name: known for known in self.conversations.values() if known.name}
+        return self.conversations[channel] if channel in self.conversations else by_name[channel]
+
+    # What was said
+
+    def messages(self, channel: Conversation | str) -> list[Message]:
+        """All messages of a conversation, replies too, in the order they were posted."""
+        return list(self.channel(channel).messages)
+
+    def replies(self, channel: Conversation | str, thread_ts: str) -> list[Message]:
+        """The replies of a thread, without the message at its head."""
+        return [m for m in self.messages(channel) if m.is_reply and m.thread_ts == thread_ts]
+
+    def message(self, channel: Conversation | str, ts: str) -> Message | None:
+        """Return one message by its timestamp."""
+        return next((m for m in self.channel(channel).messages if m.ts == ts), None)
+
+    def post(self, message: Message) -> Message:
+        """Put a message into its conversation."""
+        self._settle(message)
+        self.conversations[message.channel].messages.append(message)
+        if message.is_reply:
+            parent = self.message(message.channel, str(message.thread_ts))
+            if parent is not None:
+                parent.thread_ts = parent.ts
+        self.changed()
+        return message
+
+    def edit(self, message: Message, text: str, blocks: list[Json], parse: str) -> None:
+        """Change what a message says, and remember what it said."""
+        message.edits.append((message.text, message.blocks))
+        message.text, message.blocks, message.parse = text, blocks, parse
+        message.edited = not blocks
+        self._settle(message)
+        self.changed()
+
+    def delete(self, message: Message) -> None:
+        """Take a message away; a thread stays, under a tombstone."""
+        if self.replies(message.channel, message.ts):
+            message.tombstone = True
+            message.text, message.blocks, message.files = "This message was deleted.", [], []
+        else:
+            self.conversations[message.channel].messages.remove(message)
+        self.changed()
+
+    def _settle(self, message: Message) -> None:
+        message.blocks = self.with_ids(message.blocks)
+        names = {user.name: user.id for user in self.users.values()}
+        bare = message.parse != "none"
+        message.mentions = mentions.in_message(message.text, message.blocks, names, bare=bare)
+
+    def tell_privately(self, message: PrivateMessage) -> PrivateMessage:
+        """Show one person an ephemeral message."""
+        message.blocks = self.with_ids(message.blocks)
+        self.private.append(message)
+        self.changed()
+        return message
+
+    def with_ids(self, blocks: list[Json]) -> list[Json]:
+        """Return the blocks with the ids that Slack makes up where the app gave none."""
+        blocks = copy.deepcopy(blocks)
+        for block in blocks:
+            block.setdefault("block_id", secrets.token_urlsafe(4))
+            for element in elements(block):
+                if element.get("type") not in {"image", "mrkdwn", "plain_text"}:
+                    element.setdefault("action_id", secrets.token_urlsafe(4))
+        return blocks
+
+    # Files
+
+    def promise_file(self, name: str, length: int, user: str) -> File:
+        """Give a file an id before its bytes are there."""
+        file_id = self.new_id("F")
+        path = self.directory / file_id
+        file = File(file_id, name, user, length, int(self.clock()), path, title=name)
+        self.files[file_id] = file
+        self.changed()
+        return file
+
+    def receive_file(self, file: File, size: int, sha256: str) -> None:
+        """The bytes are on disk."""
+        file.size, file.sha256, file.stage = size, sha256, "uploaded"
+        self.changed()
+
+    def complete_file(self, file: File, title: str | None = None) -> None:
+        """The file exists from now on, though Slack has still to look at it."""
+        file.stage = "complete"
+        file.title = title or file.title
+        self.changed()
+
+    def process_file(self, file: File, mimetype: str = "") -> None:
+        """Slack has looked at the file and knows its type."""
+        file.mimetype = mimetype or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        self.changed()
+
+    def hosted_file(self, user: str, name: str, data: bytes, mimetype: str) -> File:
+        """Put a person's file on Slack's disk, shared with nobody yet."""
+        file = self.promise_file(name, len(data), user)
+        file.path.write_bytes(data)
+        self.receive_file(file, len(data), hashlib.sha256(data).hexdigest())
+        self.complete_file(file)
+        self.process_file(file, mimetype)
+        return file
+
+    def share(self, files: list[File], message: Message) -> None:
+        """Post the message that brings the files into a conversation."""
+        message.files = files
+        self.post(message)
+        for file in files:
+            file.shares.append(message)
+        self.changed()
+
+    def delete_file(self, file: File) -> None:
+        """Take a file away everywhere."""
+        file.stage = "deleted"
+        file.path.unlink(missing_ok=True)
+        for message in file.shares:
+            message.files = [other for other in message.files if other is not file]
+        self.changed()
+
+    def file(self, file_id: str) -> File:
+        """Return a file by its id.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self.files[file_id]
+
+    def may_read(self, user: str, file: File) -> bool:
+        """Whether the file was made by, shared with or handed to this user."""
+        places = (self.conversations[message.channel] for message in file.shares)
+        return (
+            file.user == user
+            or user in file.readers
+            or any(user in place.members for place in places)
+        )
+
+    # Interactions
+
+    def issue_trigger(self, user: str, view_id: str | None = None) -> str:
+        """Give leave to open a modal."""
+        digits = f"{next(self._numbers)}.{int(self.clock())}"
+        trigger = Trigger(f"{digits}.{secrets.token_hex(16)}", user, self.clock(), view_id)
+        self.triggers[trigger.id] = trigger
+        return trigger.id
+
+    def exchange(self, trigger_id: str) -> Trigger:
+        """Use up a trigger.
+
+        Raises:
+            SlackError: it is unknown, used or too old (docs.slack.dev: views.open, errors).
+        """
+        trigger = self.triggers.get(trigger_id)
+        if trigger is None:
+            raise SlackError("invalid_trigger_id")
+        if trigger.used:
+            raise SlackError("exchanged_trigger_id")
+        if self.clock() - trigger.issued > TRIGGER_SECONDS:
+            raise SlackError("expired_trigger_id")
+        trigger.used = True
+        return trigger
+
+    def issue_response_url(
+        self, user: str, channel: str, about: Message | PrivateMessage | None = None
+    ) -> str:
+        """Give leave to answer."""
+        key = secrets.token_hex(12)
+        self.response_urls[key] = ResponseUrl(key, user, channel, self.clock(), about)
+        return f"{self.base_url}/response/{key}"
+
+    def use_response_url(self, key: str) -> ResponseUrl:
+        """Use a response URL once more.
+
+        Raises:
+            SlackError: it is unknown, used up or too old.
+        """
+        url = self.response_urls.get(key)
+        if url is None:
+            raise SlackError("invalid_url")
+        if self.clock() - url.issued > RESPONSE_URL_SECONDS:
+            raise SlackError("expired_url")
+        if url.uses >= RESPONSE_URL_USES:
+            raise SlackError("used_url")
+        url.uses += 1
+        return url
+
+    # Views
+
+    def stack(self, user: str) -> list[View]:
+        """The modals that are open before a person, the visible one last."""
+        return self.stacks.setdefault(user, [])
+
+    def close_all(self, user: str) -> list[View]:
+        """Close the person's whole stack, and return what was open."""
+        closed, self.stacks[user] = self.stack(user), []
+        for view in closed:
+            view.open = False
+        self.changed()
+        return closed
+
+    def new_hash(self) -> str:
+        """Return the hash of a view that has just changed."""
+        return f"{int(self.clock())}.{secrets.token_hex(4)}"
+
+    # Names and numbers
+
+    def new_id(self, prefix: str) -> str:
+        """Return an id that looks like Slack's."""
+        return f"{prefix}0SBX{next(self._numbers):06d}"
+
+    def new_ts(self) -> str:
+        """Return a message timestamp: unique, and never before an earlier one."""
+        self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
+        return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+
+def elements(block: Mapping[str, Any]) -> list[Json]:
+    """The interactive elements of a block, wherever the block keeps them."""
+    match block:
+        case {"type": "section", "accessory": dict(accessory)}:
+            return [accessory]
+        case {"type": "actions" | "context_actions", "elements": list(found)}:
+            return found
+        case {"type": "input", "element": dict(element)}:
+            return [element]
+        case _:
+            return []
+
+
+def compact(value: Any) -> str:  # noqa: ANN401 -- any JSON value
+    """Return the JSON text as Slack counts its size."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,417 @@
+"""What people do in the pretend Slack, and what a real Bolt app gets to see of it."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from slack_bolt.adapter.socket_mode.async_handler import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.sandbox.changes import Changes
+from bot.sandbox.faults import Faults
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.slack.person import Impossible, Person
+
+Body = dict[str, Any]
+
+
+def words(text: str) -> Body:
+    return {"type": "plain_text", "text": text}
+
+
+def option(value: str) -> Body:
+    return {"text": words(value), "value": value}
+
+
+def field(block_id: str, element: Body, **more: Any) -> Body:  # noqa: ANN401 -- any JSON value
+    return {"type": "input", "block_id": block_id, "label": words("L"), "element": element, **more}
+
+
+PROMPT = field("prompt", {"type": "plain_text_input", "action_id": "text", "max_length": 20})
+MODEL = field(
+    "model",
+    {
+        "type": "static_select",
+        "action_id": "pick",
+        "options": [option("small"), option("large")],
+        "initial_option": option("small"),
+    },
+    dispatch_action=True,
+)
+PICTURE = field(
+    "picture", {"type": "file_input", "action_id": "file", "max_files": 1}, optional=True
+)
+
+
+def form(*blocks: Body, **more: Any) -> Body:  # noqa: ANN401 -- any JSON value
+    return {
+        "type": "modal",
+        "callback_id": "form",
+        "title": words("A video"),
+        "submit": words("Go"),
+        "blocks": list(blocks or (PROMPT, MODEL, PICTURE)),
+        **more,
+    }
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class App:
+    """A Bolt app that opens a form, and answers as a test tells it."""
+
+    def __init__(self, slack: SlackSandbox) -> None:
+        self.seen: list[Body] = []
+        self.reaction: Body = {}
+        self.client = AsyncWebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
+        self.bolt = AsyncApp(client=self.client)
+        self.bolt.shortcut("new")(self.open_form)
+        self.bolt.view("form")(self.submitted)
+        self.bolt.view_closed("form")(self.note)
+        self.bolt.shortcut("about_message")(self.note)
+        self.bolt.action("cancel")(self.note)
+        self.bolt.action("pick")(self.note)
+        self.bolt.command("/video")(self.note)
+
+    async def open_form(self, ack: Any, body: Body, client: AsyncWebClient) -> None:  # noqa: ANN401 -- Bolt's
+        await ack()
+        await client.views_open(trigger_id=body["trigger_id"], view=form())
+
+    async def submitted(self, ack: Any, body: Body) -> None:  # noqa: ANN401 -- Bolt's
+        self.seen.append(body)
+        await ack(**self.reaction)
+
+    async def note(self, ack: Any, body: Body) -> None:  # noqa: ANN401 -- Bolt's
+        self.seen.append(body)
+        await ack()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def slack(clock: Clock) -> AsyncIterator[SlackSandbox]:
+    sandbox = SlackSandbox(Changes(), Faults(), clock)
+    await sandbox.start()
+    yield sandbox
+    await sandbox.stop()
+
+
+@pytest.fixture
+async def app(slack: SlackSandbox) -> AsyncIterator[App]:
+    app = App(slack)
+    handler = AsyncSocketModeHandler(app.bolt, slack.app_token)
+    await handler.connect_async()  # type: ignore[no-untyped-call] # Bolt's
+    await slack.changes.until(lambda: slack.sockets.connected)
+    yield app
+    await handler.close_async()  # type: ignore[no-untyped-call] # Bolt's
+
+
+@pytest.fixture
+async def ada(slack: SlackSandbox, app: App) -> Person:
+    """Ada, with the form open before her."""
+    assert app.seen == []
+    assert (await slack.ada.global_shortcut("new")).delivered
+    await slack.changes.until(lambda: slack.ada.view)
+    return slack.ada
+
+
+async def refusal(call: Any) -> str:  # noqa: ANN401 -- any of the client's coroutines
+    with pytest.raises(SlackApiError) as caught:
+        await call
+    return str(caught.value.response["error"])
+
+
+# Modals
+
+
+async def test_a_submission_carries_what_was_entered(ada: Person, app: App) -> None:
+    file = ada.upload("photo.png", b"png", "image/png")
+    await ada.fill({"prompt": "clouds", "picture": [file]})
+    await ada.submit()
+    assert ada.view is None
+    values = app.seen[0]["view"]["state"]["values"]
+    assert values["prompt"]["text"] == {"type": "plain_text_input", "value": "clouds"}
+    assert values["model"]["pick"]["selected_option"]["value"] == "small"
+    [picture] = values["picture"]["file"]["files"]
+    assert (picture["id"], picture["mimetype"], picture["mode"]) == (file.id, "image/png", "hosted")
+    assert (await app.client.files_info(file=file.id))["ok"] is True
+
+
+async def test_errors_keep_the_form_and_what_was_typed(ada: Person, app: App) -> None:
+    app.reaction = {"response_action": "errors", "errors": {"prompt": "Too dull"}}
+    await ada.fill({"text": "clouds"})
+    await ada.submit()
+    assert ada.view is not None
+    assert ada.view.errors == {"prompt": "Too dull"}
+    assert ada.view.values["prompt"]["text"]["value"] == "clouds"
+    app.reaction = {}
+    await ada.submit()
+    assert ada.view is None
+
+
+async def test_errors_belong_to_input_blocks(slack: SlackSandbox, ada: Person, app: App) -> None:
+    app.reaction = {"response_action": "errors", "errors": {"text": "an action_id"}}
+    await ada.fill({"prompt": "clouds"})
+    assert (await ada.submit()).error == "invalid_errors"
+    assert ada.view is not None
+    assert slack.complaints
+
+
+async def test_a_submission_may_update_push_or_clear(ada: Person, app: App) -> None:
+    await ada.fill({"prompt": "clouds"})
+    app.reaction = {"response_action": "update", "view": form(title=words("Again"))}
+    await ada.submit()
+    assert ada.view is not None
+    assert (ada.view.title, ada.view.values["prompt"]["text"]["value"]) == ("Again", "clouds")
+    app.reaction = {"response_action": "push", "view": form(title=words("On top"))}
+    await ada.submit()
+    assert (ada.view.title, ada.view.previous_view_id) == ("On top", ada.view.root_view_id)
+    await ada.fill({"prompt": "clouds"})
+    app.reaction = {"response_action": "clear"}
+    await ada.submit()
+    assert ada.view is None
+
+
+async def test_slack_s_own_screen_checks_fields_first(ada: Person, app: App) -> None:
+    with pytest.raises(Impossible, match="prompt must be filled in"):
+        await ada.submit()
+    with pytest.raises(Impossible, match="no more characters"):
+        await ada.fill({"prompt": "x" * 21})
+    with pytest.raises(Impossible, match="no option"):
+        await ada.fill({"model": "huge"})
+    with pytest.raises(Impossible, match="no more files"):
+        await ada.fill({"picture": [ada.upload(name, b"x") for name in ("a.png", "b.png")]})
+    assert app.seen == []
+
+
+async def test_a_choice_is_told_and_an_update_keeps_what_was_entered(ada: Person, app: App) -> None:
+    file = ada.upload("photo.png", b"png", "image/png")
+    await ada.fill({"prompt": "clouds", "picture": [file]})
+    answer = await ada.choose("model", "large")
+    assert answer.delivered
+    [body] = app.seen
+    assert body["actions"][0]["selected_option"]["value"] == "large"
+    assert body["container"] == {"type": "view", "view_id": body["view"]["id"]}
+    assert body["view"]["state"]["values"]["prompt"]["text"]["value"] == "clouds"
+    renamed = {**PROMPT, "block_id": "another"}
+    await app.client.views_update(
+        view_id=body["view"]["id"], hash=body["view"]["hash"], view=form(renamed, MODEL, PICTURE)
+    )
+    assert ada.view is not None
+    assert ada.view.values["another"]["text"]["value"] is None
+    assert ada.view.values["model"]["pick"]["selected_option"]["value"] == "large"
+    assert ada.view.values["picture"]["file"]["files"][0]["id"] == file.id
+
+
+async def test_an_update_needs_a_fresh_hash_and_an_open_view(ada: Person, app: App) -> None:
+    assert ada.view is not None
+    view_id, old = ada.view.id, ada.view.hash
+    update = app.client.views_update
+    await update(view_id=view_id, hash=old, view=form())
+    assert await refusal(update(view_id=view_id, hash=old, view=form())) == "hash_conflict"
+    await ada.close_view()
+    assert await refusal(update(view_id=view_id, view=form())) == "not_found"
+
+
+async def test_the_stack_holds_three_views(ada: Person, app: App, slack: SlackSandbox) -> None:
+    async def push() -> Any:  # noqa: ANN401 -- the client's answer
+        assert ada.view is not None
+        trigger = slack.workspace.issue_trigger(ada.id, ada.view.id)
+        return await app.client.views_push(trigger_id=trigger, view=form())
+
+    await push()
+    await push()
+    assert await refusal(push()) == "push_limit_reached"
+
+
+async def test_a_trigger_is_good_once_and_for_three_seconds(
+    slack: SlackSandbox, app: App, clock: Clock
+) -> None:
+    await slack.ada.command("clouds")
+    trigger = app.seen[0]["trigger_id"]
+    await app.client.views_open(trigger_id=trigger, view=form())
+
+    async def error(trigger_id: str) -> str:
+        return await refusal(app.client.views_open(trigger_id=trigger_id, view=form()))
+
+    assert await error(trigger) == "exchanged_trigger_id"
+    assert await error("1.2.3") == "invalid_trigger_id"
+    await slack.ada.command("clouds")
+    clock.now += 3.1
+    assert await error(app.seen[1]["trigger_id"]) == "expired_trigger_id"
+
+
+async def test_views_are_checked(slack: SlackSandbox, app: App) -> None:
+    async def error(**more: Any) -> str:  # noqa: ANN401 -- any JSON value
+        trigger = slack.workspace.issue_trigger(slack.ada.id)
+        return await refusal(app.client.views_open(trigger_id=trigger, view=form(**more)))
+
+    assert await error(private_metadata="x" * 3001) == "invalid_arguments"
+    assert await error(title=words("x" * 25)) == "invalid_arguments"
+    assert await error(blocks=[PROMPT, PROMPT]) == "invalid_arguments"
+    long = [{**PROMPT, "block_id": f"{n}", "hint": words("x" * 2000)} for n in range(100)]
+    long = [{**block, "label": words("x" * 2000)} for block in long]
+    assert await error(blocks=long) == "view_too_large"
+    slack.workspace.scopes.discard("files:read")
+    assert await error() == "missing_scope"
+
+
+async def test_the_app_hears_of_a_closed_form_only_if_it_asked(
+    slack: SlackSandbox, app: App
+) -> None:
+    for asks in (False, True):
+        trigger = slack.workspace.issue_trigger(slack.ada.id)
+        view = form(notify_on_close=asks)
+        await app.client.views_open(trigger_id=trigger, view=view)
+        answer = await slack.ada.close_view()
+        assert (answer is not None) == asks
+    assert [body["type"] for body in app.seen] == ["view_closed"]
+
+
+# Buttons, shortcuts, Home
+
+
+def card(*names: str) -> list[Body]:
+    buttons = [
+        {"type": "button", "action_id": name, "text": words(name), "value": "job-1"}
+        for name in names
+    ]
+    return [{"type": "actions", "elements": buttons}]
+
+
+async def test_a_button_can_be_pressed_while_it_is_there(slack: SlackSandbox, app: App) -> None:
+    post = await app.client.chat_postMessage(
+        channel=slack.workspace.videos.id, text="card", blocks=card("cancel")
+    )
+    [message] = slack.workspace.messages("videos")
+    assert (await slack.grace.click(message, "cancel")).delivered
+    [body] = app.seen
+    assert body["actions"][0]["value"] == "job-1"
+    assert (body["user"]["id"], body["message"]["ts"]) == (slack.grace.id, post["ts"])
+    await app.client.chat_update(channel=message.channel, ts=message.ts, text="cancelled")
+    with pytest.raises(Impossible, match="no button cancel"):
+        await slack.grace.click(message, "cancel")
+
+
+async def test_a_private_message_s_button_brings_no_message(slack: SlackSandbox, app: App) -> None:
+    await app.client.chat_postEphemeral(
+        channel=slack.workspace.videos.id, user=slack.ada.id, text="?", blocks=card("cancel")
+    )
+    await slack.ada.click(slack.ada.private[0], "cancel")
+    assert "message" not in app.seen[0]
+    assert app.seen[0]["container"]["is_ephemeral"] is True
+
+
+async def test_a_message_shortcut_brings_the_message_as_slack_keeps_it(
+    slack: SlackSandbox, app: App
+) -> None:
+    message = slack.ada.post("rain & <wind>")
+    await slack.grace.message_shortcut("about_message", message)
+    shown = app.seen[0]["message"]
+    assert shown["text"] == "rain &amp; &lt;wind&gt;"
+    assert shown["blocks"][0]["elements"][0]["elements"][0]["text"] == "rain & <wind>"
+    assert (app.seen[0]["type"], app.seen[0]["channel"]["name"]) == ("message_action", "videos")
+
+
+async def test_a_home_tab_is_published_for_one_person(slack: SlackSandbox, app: App) -> None:
+    view = {"type": "home", "blocks": card("cancel")}
+    published: Any = await app.client.views_publish(user_id=slack.ada.id, view=view)
+    assert slack.grace.home is None
+    assert slack.ada.home is not None
+    await slack.ada.click(slack.ada.home, "cancel", value="job-1")
+    assert app.seen[0]["view"]["type"] == "home"
+    await app.client.views_publish(user_id=slack.ada.id, view=view, hash=published["view"]["hash"])
+    stale = app.client.views_publish(user_id=slack.ada.id, view=view, hash="0.0")
+    assert await refusal(stale) == "hash_conflict"
+    titled = app.client.views_publish(user_id=slack.ada.id, view={**view, "title": words("x")})
+    assert await refusal(titled) == "invalid_arguments"
+
+
+async def test_what_a_person_cannot_see_they_cannot_use(slack: SlackSandbox, app: App) -> None:
+    secret = slack.workspace.add_channel("secret", private=True, members=[slack.ada.user])
+    assert (await slack.ada.command("clouds", channel=secret)).delivered
+    assert app.seen[0]["channel_name"] == "privategroup"
+    with pytest.raises(Impossible):
+        await slack.grace.command("clouds", channel=secret)
+    theirs = slack.workspace.direct_message(slack.ada.user, slack.grace.user)
+    await slack.grace.command("clouds", channel=theirs)
+    assert app.seen[1]["channel_name"] == "directmessage"
+
+
+# Response URLs
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient() as http:
+        yield http
+
+
+async def test_a_response_url_works_five_times_wherever_the_bot_is(
+    slack: SlackSandbox, app: App, http: httpx.AsyncClient
+) -> None:
+    theirs = slack.workspace.direct_message(slack.ada.user, slack.grace.user)
+    await slack.ada.command("clouds", channel=theirs)
+    url = app.seen[0]["response_url"]
+    statuses = [(await http.post(url, json={"text": "hello"})).status_code for _ in range(6)]
+    assert statuses == [200, 200, 200, 200, 200, 404]
+    assert len(slack.ada.private) == 5
+    assert slack.workspace.messages(theirs) == []
+    assert slack.calls_of("response_url")[-1].error == "used_url"
+
+
+async def test_a_response_url_works_for_half_an_hour(
+    slack: SlackSandbox, app: App, http: httpx.AsyncClient, clock: Clock
+) -> None:
+    await slack.ada.command("clouds")
+    clock.now += 30 * 60 + 1
+    answer = await http.post(app.seen[0]["response_url"], json={"text": "late"})
+    assert (answer.status_code, answer.json()["error"]) == (404, "expired_url")
+
+
+async def test_a_command_s_own_message_cannot_be_replaced(
+    slack: SlackSandbox, app: App, http: httpx.AsyncClient
+) -> None:
+    await slack.ada.command("clouds")
+    for body in ({"replace_original": True, "text": "x"}, {"delete_original": True}, {}, [1]):
+        answer = await http.post(app.seen[0]["response_url"], json=body)
+        assert answer.status_code == 400
+
+
+async def test_an_answer_to_a_press_replaces_or_deletes_what_was_pressed(
+    slack: SlackSandbox, app: App, http: httpx.AsyncClient
+) -> None:
+    await app.client.chat_postEphemeral(
+        channel=slack.workspace.videos.id, user=slack.ada.id, text="?", blocks=card("cancel")
+    )
+    await slack.ada.click(slack.ada.private[0], "cancel")
+    url = app.seen[0]["response_url"]
+    await http.post(url, json={"replace_original": True, "text": "sure?"})
+    assert [(m.text, m.blocks) for m in slack.ada.private] == [("sure?", [])]
+    public = {"response_type": "in_channel", "text": "to all"}
+    assert (await http.post(url, json=public)).status_code == 400
+    await http.post(url, json={"delete_original": True})
+    assert slack.ada.private == []
+
+
+async def test_bolt_s_own_respond_works(slack: SlackSandbox, app: App) -> None:
+    async def respond_to(ack: Any, respond: Any) -> None:  # noqa: ANN401 -- Bolt's
+        await ack()
+        await respond("only you", response_type="ephemeral")
+
+    app.bolt.command("/ask")(respond_to)
+    await slack.ada.command(command="/ask")
+    [message] = await slack.changes.until(lambda: slack.ada.private)
+    assert message.text == "only you"
