@@ -1,0 +1,219 @@
+"""Builds the bot's parts and connects them."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import httpx
+import structlog
+from aiohttp.web import Application
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler as SocketMode
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.carrier import Pace
+from bot.catalog import OPENAI
+from bot.config import Settings
+from bot.delivery import Delivery, translate
+from bot.errors import BotError, MisconfiguredError, TemporaryError
+from bot.service import Service
+from bot.slack import make_bolt_app
+from bot.store import LEASE, Store
+from bot.videos.client import VideosClient
+from bot.web import listening, make_web_app
+from bot.worker import Worker
+
+log = structlog.get_logger()
+
+DEFAULT_PORT = 3000
+SLACK_PATIENCE = 20.0
+"""Seconds for one call of the Web API: less than half a lease."""
+DATABASE_PATIENCE = 2.0
+"""Seconds for the health page's question."""
+STOP_PATIENCE = 8.0
+"""Seconds for a graceful stop; hosts send SIGKILL after ten."""
+
+
+class Bot:
+    """The parts of a running bot that others ask about."""
+
+    def __init__(self, store: Store, worker: Worker, socket_mode: SocketMode | None) -> None:
+        self._store = store
+        self._socket_mode = socket_mode
+        self.worker = worker
+        self.work = asyncio.create_task(worker.run())
+
+    async def health(self) -> dict[str, bool]:
+        """What `GET /healthz` says: each part by name, and whether it is well."""
+        parts = {"database": await self._database_answers(), "worker": self._worker_lives()}
+        if self._socket_mode is not None:
+            parts["socket"] = await self._socket_mode.client.is_connected()
+        return parts
+
+    async def _database_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(DATABASE_PATIENCE):
+                await self._store.ping()
+        except (TemporaryError, TimeoutError):
+            return False
+        return True
+
+    def _worker_lives(self) -> bool:
+        return not self.work.done() and self.worker.is_alive
+
+
+async def run(settings: Settings, stop: asyncio.Event, *, pace: Pace | None = None) -> None:
+    """Run the bot until `stop` is set, then hand back what is in hand.
+
+    Raises:
+        MisconfiguredError: Slack refuses a token; the message names the variable.
+        TemporaryError: Slack cannot be reached, so the start failed.
+    """
+    async with running(settings, pace=pace) as bot:
+        log.info("running", mode="socket" if settings.slack_app_token else "http")
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({bot.work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if bot.work.done():
+            await bot.work  # it only ends by breaking: let that be seen
+    log.info("stopped")
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, *, pace: Pace | None = None, lease: float = LEASE
+) -> AsyncIterator[Bot]:
+    """The whole bot, at work as long as the context lasts.
+
+    The database's tables must be up to date (`bot.migrations`). Leaving hands back the work
+    before it closes the socket: what comes in meanwhile is a row for the next process.
+    """
+    async with AsyncExitStack() as stack:
+        clients = await _slack_clients(settings, stack)
+        identity = await _identity(clients, settings)
+        http = await stack.enter_async_context(httpx.AsyncClient())
+        store = Store.open(settings.database_url, lease=lease)
+        stack.push_async_callback(store.close)
+        worker = Worker(
+            store,
+            VideosClient(
+                http,
+                base_url=settings.openai_base_url,
+                api_key=settings.openai_api_key.get_secret_value(),
+            ),
+            Delivery(clients.bot, http, bot_name=identity.user or "video"),
+            owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
+            pace=pace,
+        )
+        service = Service(store, wake=worker.wake)
+        bolt = make_bolt_app(clients.bolt, identity, service, OPENAI)
+        socket_mode = await _socket_mode(bolt, settings, stack)
+        bot = Bot(store, worker, socket_mode)
+        stack.push_async_callback(_stop, bot.work)
+        await _open_doors(bot, bolt, socket_mode, settings, stack)
+        yield bot
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """Two Web API clients on one connection pool, neither of which sends anything twice."""
+
+    bot: AsyncWebClient
+    bolt: AsyncWebClient
+    """Without a token: Bolt gives each request's client the token of its `AuthorizeResult`."""
+
+
+async def _slack_clients(settings: Settings, stack: AsyncExitStack) -> _Clients:
+    # A client with a session of its own opens a new connection for each call, and the
+    # client's `timeout` does not count with a shared session.
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SLACK_PATIENCE, connect=5))
+    )
+
+    def client(token: str | None) -> AsyncWebClient:
+        return AsyncWebClient(
+            token, base_url=settings.slack_api_url, session=session, retry_handlers=[]
+        )
+
+    return _Clients(bot=client(settings.slack_bot_token.get_secret_value()), bolt=client(None))
+
+
+async def _identity(clients: _Clients, settings: Settings) -> AuthorizeResult:
+    try:
+        answer = await clients.bot.auth_test()
+    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        raise _at_start(error, "SLACK_BOT_TOKEN", settings) from error
+    return AuthorizeResult.from_auth_test_response(
+        auth_test_response=answer, bot_token=settings.slack_bot_token.get_secret_value()
+    )
+
+
+async def _socket_mode(
+    bolt: AsyncApp, settings: Settings, stack: AsyncExitStack
+) -> SocketMode | None:
+    """The handler of the socket, with an address but not yet connected.
+
+    The address is asked for here, because the handler would ask with a wrong token for ever.
+    """
+    if settings.slack_app_token is None:
+        return None
+    handler = SocketMode(bolt, settings.slack_app_token.get_secret_value())
+    stack.push_async_callback(handler.close_async)
+    try:
+        handler.client.wss_uri = await handler.client.issue_new_wss_url()
+    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        raise _at_start(error, "SLACK_APP_TOKEN", settings) from error
+    return handler
+
+
+def _at_start(error: Exception, variable: str, settings: Settings) -> BotError:
+    meaning = translate(error)
+    if isinstance(error, SlackApiError) and not isinstance(meaning, TemporaryError):
+        code = error.response.get("error")
+        return MisconfiguredError(f"{variable} is refused by Slack ({code}): copy it again")
+    return TemporaryError(f"no answer from {settings.slack_api_url}: {meaning.message}")
+
+
+async def _open_doors(
+    bot: Bot,
+    bolt: AsyncApp,
+    socket_mode: SocketMode | None,
+    settings: Settings,
+    stack: AsyncExitStack,
+) -> None:
+    if socket_mode is not None:
+        await socket_mode.connect_async()  # type: ignore[no-untyped-call]  # Bolt's is not typed
+        web = make_web_app(health=bot.health)
+        port = settings.port
+    else:
+        secret = settings.slack_signing_secret
+        web = make_web_app(
+            health=bot.health,
+            slack=bolt,
+            signing_secret=secret.get_secret_value() if secret else "",
+        )
+        port = settings.port or DEFAULT_PORT
+    if port is not None:
+        await stack.enter_async_context(_on_port(web, port))
+
+
+@asynccontextmanager
+async def _on_port(web: Application, port: int) -> AsyncIterator[None]:
+    try:
+        async with listening(web, port):
+            yield
+    except OSError as error:
+        raise MisconfiguredError(f"PORT {port} cannot be used: {error.strerror}") from error
+
+
+async def _stop(work: asyncio.Task[None]) -> None:
+    work.cancel()
+    done, _ = await asyncio.wait({work}, timeout=STOP_PATIENCE)
+    if not done:
+        log.warning("stopped without handing back: the leases run out instead")

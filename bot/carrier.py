@@ -1,0 +1,295 @@
+"""Carries one job to its end: the order of the effects, and what an error makes of them.
+
+May be killed at any `await`: the next claim of the row goes on from what the row says. That is
+also the only way anything is tried again.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import structlog
+
+from bot import jobs
+from bot.delivery import Delivery
+from bot.errors import (
+    BotError,
+    CannotPost,
+    LeaseLost,
+    MisconfiguredError,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
+from bot.jobs import Job, JobState
+from bot.store import Store
+from bot.videos.client import VideosClient
+from bot.videos.wire import Broke, Look, Working
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How long things may take, in seconds unless it says otherwise."""
+
+    turn: float = 2.0
+    """Between looks into the table when nobody wakes the worker."""
+    poll: float = 10.0
+    """Between looks at a video, where the server names no time of its own."""
+    poll_least: float = 1.0
+    poll_most: float = 60.0
+    edit: float = 3.0
+    """Between progress edits of one card."""
+    settle: float = 1.0
+    """Between looks whether Slack has shared a file."""
+    share_patience: float = 300.0
+    """How long Slack may take to share a file before it is uploaded anew."""
+    deadline: float = 1800.0
+    """How long the server may work on a video."""
+    retry: float = 1.0
+    """Scales the delays between attempts."""
+    give_up: float = 86400.0
+    """How long a step is tried again before the job fails."""
+    jobs_in_hand: int = 20_000
+    downloads: int = 4
+    """How many files are on their way at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every carrier of a process shares."""
+
+    store: Store
+    videos: VideosClient
+    delivery: Delivery
+    pace: Pace
+    clock: Callable[[], float]
+    downloads: asyncio.Semaphore
+
+
+class Carrier:
+    """One job in hand; `self.job` is always what the row says."""
+
+    def __init__(self, job: Job, tools: Tools) -> None:
+        self.job = job
+        self._tools = tools
+        self._store, self._videos, self._delivery = tools.store, tools.videos, tools.delivery
+        self._pace, self._now = tools.pace, tools.clock
+
+    async def carry(self) -> None:
+        """Bring the job to its end, or let go of it until it can go on.
+
+        Raises:
+            TemporaryError: the database does not answer.
+        """
+        try:
+            while self.job.closed_at is None:
+                await self._step_safely()
+        except _Later as later:
+            await self._let_go(later)
+        except LeaseLost as error:
+            log.info("job let go", job=self.job.id, reason=error.message)
+
+    async def _step_safely(self) -> None:
+        """One step; an error becomes a later attempt, or the job's end."""
+        try:
+            await self._step()
+        except LeaseLost:
+            raise
+        except PermanentError as error:
+            await self._fail(error.code, error.message)
+        except (TemporaryError, OutcomeUnknown, MisconfiguredError) as error:
+            await self._try_later(error)
+        except Exception as error:
+            log.exception("a step broke", job=self.job.id, state=self.job.state)
+            await self._try_later(TemporaryError(f"Something in the bot broke ({error!r})."))
+
+    async def _step(self) -> None:
+        match self.job.state:
+            case JobState.REQUESTED:
+                await self._announce()
+            case JobState.ANNOUNCED:
+                await self._submit()
+            case JobState.SUBMITTING:
+                await self._settle_submission()
+            case JobState.RENDERING:
+                await self._watch()
+            case JobState.DELIVERING:
+                await self._deliver()
+            case JobState.DELIVERED | JobState.FAILED | JobState.UNCERTAIN:
+                await self._close()
+
+    async def _announce(self) -> None:
+        """The card first: its success proves that the video can be delivered, before it costs."""
+        card = await self._delivery.announce(self.job)
+        announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
+        await self._save(announced, "announced")
+
+    async def _submit(self) -> None:
+        await self._save(jobs.submission_begun(self.job, now=self._now()), "submission begun")
+        try:
+            video_id = await self._videos.create(self.job.request)
+        except OutcomeUnknown as error:
+            await self._leave_uncertain(error.message)
+        except (TemporaryError, MisconfiguredError):
+            await self._save(jobs.submission_unheard(self.job), "submission unheard")
+            raise
+        else:
+            await self._save(jobs.accepted(self.job, video_id=video_id), "accepted")
+
+    async def _settle_submission(self) -> None:
+        await self._leave_uncertain("I was interrupted before the video server answered.")
+
+    async def _leave_uncertain(self, message: str) -> None:
+        uncertain = jobs.left_uncertain(self.job, message=message, now=self._now())
+        await self._save(uncertain, "left uncertain")
+
+    async def _watch(self) -> None:
+        """Look until the server is done, and let the card say how far it is."""
+        drawn, drawn_at = None, 0.0
+        while isinstance(look := await self._look(), Working):
+            self._check_deadline()
+            due = self.job.progress != drawn and self._now() - drawn_at >= self._pace.edit
+            if due and await self._delivery.draw_progress(self.job):
+                drawn, drawn_at = self.job.progress, self._now()
+            await asyncio.sleep(self._poll_delay(look))
+        if isinstance(look, Broke):
+            await self._fail(look.code, look.message)
+        else:
+            await self._save(jobs.rendered(self.job, now=self._now()), "rendered")
+
+    async def _look(self) -> Look:
+        try:
+            look = await self._videos.look(_known(self.job.video_id))
+        except TemporaryError:
+            self._check_deadline()
+            raise
+        if isinstance(look, Working):
+            progressed = jobs.progressed(self.job, percent=look.percent)
+            if progressed != self.job:
+                await self._save(progressed, "progressed")
+        return look
+
+    async def _deliver(self) -> None:
+        """Bring the file into the thread, at most once: its id decides what was done already."""
+        if self.job.file_id is None:
+            await self._upload()
+        elif (ts := await self._share_of()) is not None:
+            await self._deliver_as(ts)
+            return
+        try:
+            await self._delivery.share(self.job)
+        except CannotPost:
+            raise
+        except PermanentError as error:
+            # Perhaps it was asked before, and heard: the look at the file decides.
+            log.warning("share refused", job=self.job.id, code=error.code)
+        await self._await_share()
+
+    async def _upload(self) -> None:
+        """Fetch the file and send it to Slack; its id is saved before the bytes go up."""
+        async with self._tools.downloads:
+            with tempfile.TemporaryDirectory(prefix="video-bot-") as folder:
+                path = Path(folder) / "video.mp4"
+                size = await self._videos.download(_known(self.job.video_id), path)
+                upload = await self._delivery.begin_upload(self.job, size)
+                begun = jobs.upload_begun(self.job, file_id=upload.file_id)
+                await self._save(begun, "upload begun")
+                await self._delivery.send_bytes(upload, path, size)
+
+    async def _await_share(self) -> None:
+        """Slack shares a file in its own time, or now and then never."""
+        began = self._now()
+        while (ts := await self._share_of()) is None:
+            if self._now() - began > self._pace.share_patience:
+                await self._delivery.discard(self.job)
+                await self._upload_again("Slack has not shared the file.")
+            await asyncio.sleep(self._pace.settle)
+        await self._deliver_as(ts)
+
+    async def _share_of(self) -> str | None:
+        try:
+            return await self._delivery.share_of(self.job)
+        except PermanentError as error:
+            if error.code != "file_not_found":
+                raise
+        return await self._upload_again("Slack does not know the file.")
+
+    async def _upload_again(self, reason: str) -> NoReturn:
+        await self._save(jobs.upload_lost(self.job), "upload lost")
+        raise TemporaryError(reason)
+
+    async def _deliver_as(self, ts: str) -> None:
+        await self._save(jobs.delivered(self.job, reply_ts=ts, now=self._now()), "delivered")
+
+    async def _close(self) -> None:
+        """Tell the people how it ended."""
+        if self.job.card_ts is None:
+            await self._delivery.tell_privately(self.job)
+        else:
+            if self.job.reply_ts is None:
+                reply_ts = await self._delivery.tell_end(self.job)
+                await self._save(jobs.end_told(self.job, reply_ts=reply_ts), "end told")
+            await self._delivery.draw(self.job)
+        await self._save(jobs.closed(self.job, now=self._now()), "closed")
+
+    async def _fail(self, code: str, message: str) -> None:
+        if self.job.finished_at is None:
+            failed = jobs.failed(self.job, code=code, message=message, now=self._now())
+            await self._save(failed, "failed", code=code)
+        else:
+            # The job has its end; what could not be said about it will not be said.
+            await self._save(jobs.closed(self.job, now=self._now()), "end not told", code=code)
+
+    async def _try_later(self, error: BotError) -> None:
+        since = self.job.finished_at or self.job.rendered_at or self.job.created_at
+        if self._now() - since > self._pace.give_up:
+            await self._fail("gave_up", error.message)
+            return
+        hint = error.retry_after if isinstance(error, TemporaryError) else None
+        delay = jobs.retry_delay(self.job.attempts, hint=hint) * self._pace.retry
+        raise _Later(error.message, delay)
+
+    async def _let_go(self, later: "_Later") -> None:
+        log.info(
+            "trying later",
+            job=self.job.id,
+            state=self.job.state,
+            reason=later.reason,
+            delay=later.delay,
+        )
+        await self._store.postpone(self.job, not_before=self._now() + later.delay)
+
+    async def _save(self, job: Job, event: str, **details: str) -> None:
+        await self._store.save(job, now=self._now())
+        self.job = job
+        log.info(event, job=job.id, state=job.state, **details)
+
+    def _check_deadline(self) -> None:
+        began = self.job.submitted_at or self.job.created_at
+        if self._now() - began > self._pace.deadline:
+            minutes = round(self._pace.deadline / 60)
+            message = f"The video server has not finished within {minutes} minutes."
+            raise PermanentError(message, code="timeout")
+
+    def _poll_delay(self, look: Working) -> float:
+        wanted = self._pace.poll if look.poll_after is None else look.poll_after
+        return min(max(wanted, self._pace.poll_least), self._pace.poll_most)
+
+
+class _Later(Exception):
+    def __init__(self, reason: str, delay: float) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.delay = delay
+
+
+def _known(value: str | None) -> str:
+    """A value that this state of a job always has."""
+    if value is None:
+        raise AssertionError("the row lacks what its state promises")
+    return value

@@ -1,0 +1,81 @@
+"""The commands: `python -m bot run`, `python -m bot demo`. The only reader of the environment."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot import app, log, migrations
+from bot.config import Settings, read_settings
+from bot.errors import MisconfiguredError, TemporaryError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 2 if the operator must do something first."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except MisconfiguredError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 2
+    except TemporaryError as error:
+        sys.stderr.write(f"Could not start: {error.message}\n")
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="video-bot", description="A Slack bot that turns a prompt into a video."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="serve a Slack workspace")
+    run.set_defaults(command=_run)
+    demo = commands.add_parser("demo", help="make one video in a pretend Slack, with no accounts")
+    demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
+    demo.set_defaults(command=_demo)
+    return parser
+
+
+def _run(_options: argparse.Namespace) -> int:
+    settings = read_settings()
+    _forget_what_libraries_read()
+    log.configure(settings.log_level)
+    _migrate(settings)
+    asyncio.run(_serve(settings))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from bot.sandbox import demo  # noqa: PLC0415 -- needs the optional extra `sandbox`
+
+    return demo.main(options.prompt)
+
+
+def _forget_what_libraries_read() -> None:
+    """Take Slack's variables out of the environment once they are settings.
+
+    Bolt would read them by itself: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET switch it to OAuth
+    with a store of files, which drops the bot token.
+    """
+    for name in [name for name in os.environ if name.startswith("SLACK_")]:
+        del os.environ[name]
+
+
+def _migrate(settings: Settings) -> None:
+    try:
+        migrations.upgrade(settings.database_url)
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise MisconfiguredError(f"DATABASE_URL cannot be used: {reason}") from error
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await app.run(settings, stop)

@@ -1,0 +1,116 @@
+"""What differs between installations: the settings, from the environment or `.env`."""
+
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.errors import MisconfiguredError
+
+
+def _token(prefix: str, where: str) -> AfterValidator:
+    def check(value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if not text.startswith(prefix) or not text.isascii() or len(text.split()) != 1:
+            raise ValueError(f"should start with {prefix} ({where})")
+        return value
+
+    return AfterValidator(check)
+
+
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("should be an address such as https://example.com/v1")
+    return value
+
+
+def _folder(address: str) -> str:
+    return address.rstrip("/") + "/"
+
+
+def _hosts(value: Any) -> Any:  # noqa: ANN401 -- whatever stood in the environment
+    return value if not isinstance(value, str) else [*filter(None, value.replace(",", " ").split())]
+
+
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+BotToken = Annotated[
+    SecretStr, _token("xoxb-", "the Bot User OAuth Token on your app's page “OAuth & Permissions”")
+]
+AppToken = Annotated[
+    SecretStr,
+    _token("xapp-", "an app-level token with connections:write, from “Basic Information”"),
+]
+Hosts = Annotated[list[str], NoDecode, BeforeValidator(_hosts), Field(min_length=1)]
+
+
+class Settings(BaseSettings):
+    """One field for each variable; `.env.example` says what each is for."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    slack_bot_token: BotToken
+    slack_app_token: AppToken | None = None
+    slack_signing_secret: SecretStr | None = None
+    slack_api_url: Annotated[WebAddress, AfterValidator(_folder)] = "https://slack.com/api/"
+    slack_file_hosts: Hosts = ["files.slack.com"]
+    openai_api_key: SecretStr
+    openai_base_url: WebAddress = "https://api.openai.com/v1"
+    database_url: str = "sqlite+aiosqlite:///video-bot.db"
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _a_way_to_slack(self) -> Self:
+        if self.slack_app_token is None and self.slack_signing_secret is None:
+            raise ValueError(
+                "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. There are two ways: "
+                "SLACK_APP_TOKEN (xapp-…) is Socket Mode, which needs no public address; "
+                "SLACK_SIGNING_SECRET is HTTP mode, where Slack calls PORT at /slack/events."
+            )
+        return self
+
+
+def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- for tests and the sandbox
+    """The settings of this process.
+
+    Raises:
+        MisconfiguredError: one line for each variable that is missing or malformed; never
+            with its value, which may be a secret.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = [_line(each["loc"], each["type"], each["msg"]) for each in error.errors()]
+        raise MisconfiguredError("\n".join(lines)) from None
+
+
+_SHOULD_BE = {
+    "slack_bot_token": "the Bot User OAuth Token, xoxb-…, of your app (“OAuth & Permissions”)",
+    "openai_api_key": "the key of your video server; any word if it asks for none",
+    "port": "a port number, 1 to 65535",
+    "log_level": "DEBUG, INFO, WARNING or ERROR",
+    "slack_file_hosts": "host names, with commas between them",
+}
+
+
+def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    words = message.removeprefix("Value error, ")
+    if not location:
+        return words
+    name = str(location[0])
+    if kind == "missing":
+        return f"{name.upper()} is missing: it should be {_SHOULD_BE[name]}"
+    if kind == "value_error":
+        return f"{name.upper()} {words}"
+    return f"{name.upper()} should be {_SHOULD_BE.get(name, words)}"

@@ -1,0 +1,296 @@
+"""Everything the bot says in Slack, and the file it brings.
+
+Calls are made once: a refusal, a lost answer or a "too fast" becomes an error of ours, and the
+worker's next attempt at the step is the only retry. (slack_sdk's default handler sends
+`chat.postMessage` again after a dropped connection, which doubles messages.)
+"""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import anyio
+import httpx
+import structlog
+from aiolimiter import AsyncLimiter
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.errors import (
+    BotError,
+    CannotPost,
+    MisconfiguredError,
+    OutcomeUnknown,
+    PermanentError,
+    RateLimited,
+    TemporaryError,
+)
+from bot.jobs import Job
+from bot.ui import cards
+from bot.ui.blocks import Message
+
+log = structlog.get_logger()
+
+UPDATES_A_MINUTE = 40
+"""Of Slack's 50 or more `chat.update` a minute for the whole workspace (tier 3)."""
+
+UPDATES_KEPT_BACK = 10
+"""What progress leaves of them for final states."""
+
+_CHUNK = 1 << 20
+_UPLOAD_TIMEOUT = httpx.Timeout(60, connect=5)
+
+_INVITE = "Invite me with `/invite @{bot}` and ask again, or ask in another channel."
+_CLOSED = {
+    "channel_not_found": "I am not a member of this conversation. " + _INVITE,
+    "not_in_channel": "I am not a member of this conversation. " + _INVITE,
+    "is_archived": "This channel is archived. Please ask in another channel.",
+    "restricted_action": "Posting in this channel is restricted. Please ask in another channel.",
+    "cannot_dm_bot": "I cannot post in this conversation. Please ask in a channel.",
+    "posting_to_channel_denied": "Posting in this channel is restricted. "
+    "Please ask in another channel.",
+    "access_denied": "Posting in this channel is restricted. Please ask in another channel.",
+}
+_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_NOT_SET_UP = {
+    "invalid_auth",
+    "not_authed",
+    "account_inactive",
+    "token_revoked",
+    "token_expired",
+    "missing_scope",
+    "no_permission",
+    "org_login_required",
+    "not_allowed_token_type",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Where a card stands."""
+
+    channel_id: str
+    ts: str
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A place for a file's bytes; whoever has the URL may write there."""
+
+    file_id: str
+    url: str
+
+
+class Delivery:
+    """The bot's voice in one workspace.
+
+    Every method raises TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or
+    PermanentError, as `translate` sorts Slack's answers.
+    """
+
+    def __init__(self, slack: AsyncWebClient, http: httpx.AsyncClient, *, bot_name: str) -> None:
+        self._slack = slack
+        self._http = http
+        self._bot_name = bot_name
+        self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
+
+    async def announce(self, job: Job) -> Card:
+        """Post the card.
+
+        Without the scope `chat:write.public`, being able to post proves that the bot is a
+        member, and so that it may upload there, which Slack lets only members do.
+        """
+        answer = await self._joining_if_needed(
+            job,
+            "chat.postMessage",
+            channel=job.channel_id,
+            # Ids only: any app in the workspace can read metadata.
+            metadata={"event_type": "video_job", "event_payload": {"job_id": job.id}},
+            **_post(cards.job_card(job)),
+        )
+        return Card(answer["channel"], answer["ts"])
+
+    async def draw(self, job: Job) -> None:
+        """Bring the card up to date, and wait for a place under Slack's limit if need be."""
+        await self._updates.acquire()
+        await self._update_card(job)
+
+    async def draw_progress(self, job: Job) -> bool:
+        """Bring the card up to date unless too many were; says whether it did."""
+        if not self._updates.has_capacity(UPDATES_KEPT_BACK):
+            return False
+        await self._updates.acquire()
+        await self._update_card(job)
+        return True
+
+    async def tell_end(self, job: Job) -> str:
+        """Say in the thread why there is no video; returns the reply's ts."""
+        answer = await self._call(
+            "chat.postMessage",
+            channel=job.channel_id,
+            thread_ts=job.card_ts,
+            **_post(cards.end_reply(job)),
+        )
+        return str(answer["ts"])
+
+    async def tell_privately(self, job: Job) -> None:
+        """Tell the person, and nobody else, that the card cannot be posted.
+
+        By the response URL, which also works where the bot is no member, for 30 minutes.
+        """
+        if job.response_url is None:
+            return
+        body = {"response_type": "ephemeral", "text": cards.cannot_post(job)}
+        try:
+            answer = await self._http.post(job.response_url, json=body)
+        except httpx.HTTPError as trouble:
+            raise TemporaryError(f"Slack does not answer ({type(trouble).__name__}).") from trouble
+        if not answer.is_success:
+            # Used up or older than 30 minutes: there is no other way to this person.
+            log.warning("private answer refused", job=job.id, status=answer.status_code)
+
+    async def begin_upload(self, job: Job, size: int) -> Upload:
+        """Get a place for the file's bytes (`size` of them, exactly)."""
+        answer = await self._call(
+            "files.getUploadURLExternal", filename=f"video-{job.id}.mp4", length=size
+        )
+        return Upload(answer["file_id"], answer["upload_url"])
+
+    async def send_bytes(self, upload: Upload, path: Path, size: int) -> None:
+        """Stream the file to its place; no token goes along, the URL is the permission."""
+        try:
+            answer = await self._http.post(
+                upload.url,
+                content=_chunks(path),
+                headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"},
+                timeout=_UPLOAD_TIMEOUT,
+            )
+        except httpx.HTTPError as error:
+            raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error
+        if not answer.is_success:
+            raise TemporaryError(f"Slack refused the bytes (HTTP {answer.status_code}).")
+
+    async def share(self, job: Job) -> None:
+        """Put the uploaded file into the thread.
+
+        Slack completes a file once, however often it is asked, and in its own time: `share_of`
+        sees when. `alt_txt` is never set: with it a video is silently not shared
+        (slackapi/python-slack-sdk#1818).
+        """
+        await self._joining_if_needed(
+            job,
+            "files.completeUploadExternal",
+            files=[{"id": job.file_id, "title": f"Video {job.id}"}],
+            channel_id=job.channel_id,
+            thread_ts=job.card_ts,
+            initial_comment=cards.finished_comment(job),
+        )
+
+    async def share_of(self, job: Job) -> str | None:
+        """The ts of the message that has the file in the job's thread, if there is one.
+
+        Raises:
+            PermanentError: with the code `file_not_found`, if Slack has no such file.
+        """
+        answer = await self._call("files.info", file=job.file_id)
+        shares = answer["file"].get("shares") or {}
+        for by_channel in shares.values():
+            for share in by_channel.get(job.channel_id, []):
+                if share.get("thread_ts") == job.card_ts:
+                    return str(share["ts"])
+        return None
+
+    async def discard(self, job: Job) -> None:
+        """Take the file away, so that it cannot appear beside the one that replaces it."""
+        await self._call("files.delete", file=job.file_id)
+
+    async def _update_card(self, job: Job) -> None:
+        card = cards.job_card(job)
+        await self._call(
+            "chat.update",
+            channel=job.channel_id,
+            ts=job.card_ts,
+            text=card.text,
+            blocks=card.blocks,
+            parse="none",  # chat.update resets it to `client` each time
+        )
+
+    async def _joining_if_needed(
+        self,
+        job: Job,
+        method: str,
+        **arguments: Any,  # noqa: ANN401 -- JSON
+    ) -> dict[str, Any]:
+        try:
+            return await self._call(method, **arguments)
+        except CannotPost as refusal:
+            if refusal.code != "not_in_channel":
+                raise
+            await self._join(job.channel_id, refusal)
+        return await self._call(method, **arguments)
+
+    async def _join(self, channel_id: str, refusal: CannotPost) -> None:
+        try:
+            await self._call("conversations.join", channel=channel_id)
+        except (PermanentError, MisconfiguredError) as error:
+            # A private channel, or the scope is not there: only a member can let the bot in.
+            raise refusal from error
+
+    async def _call(self, method: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
+        # A form: every method takes one, but not every method takes JSON (docs.slack.dev:
+        # Using the Slack Web API).
+        form = {
+            name: value if isinstance(value, str) else json.dumps(value)
+            for name, value in arguments.items()
+        }
+        try:
+            answer = await self._slack.api_call(method, data=form)
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            raise translate(error, bot_name=self._bot_name) from error
+        return dict(answer.data) if isinstance(answer.data, dict) else {}
+
+
+def _post(message: Message) -> dict[str, Any]:
+    """The arguments of a new message in which nothing is parsed but our own markup."""
+    return {
+        "text": message.text,
+        "blocks": message.blocks,
+        "parse": "none",
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def translate(error: Exception, *, bot_name: str = "video") -> BotError:
+    """What a failed call to Slack means for us."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return TemporaryError("Slack cannot be reached.")
+    if not isinstance(error, SlackApiError):
+        return OutcomeUnknown(f"Slack's answer was lost ({type(error).__name__}).")
+    code = str(error.response.get("error") or "unknown")
+    if code == "ratelimited" or error.response.status_code == 429:  # noqa: PLR2004 -- as named
+        return RateLimited("Slack asks to go slower.", retry_after=_retry_after(error))
+    if code in _PASSING or error.response.status_code >= 500:  # noqa: PLR2004 -- as named
+        return TemporaryError(f"Slack has trouble ({code}).")
+    if code in _NOT_SET_UP:
+        needed = error.response.get("needed")
+        return MisconfiguredError(f"Slack: {code}" + (f", needs {needed}" if needed else ""))
+    if closed := _CLOSED.get(code) or (
+        code.startswith("restricted_action") and _CLOSED["restricted_action"]
+    ):
+        return CannotPost(closed.format(bot=bot_name), code=code)
+    return PermanentError(f"Slack refused: {code}", code=code)
+
+
+def _retry_after(error: SlackApiError) -> float | None:
+    value = error.response.headers.get("Retry-After")
+    return float(value) if value and value.isdecimal() else None
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(path, "rb") as file:
+        while chunk := await file.read(_CHUNK):
+            yield chunk

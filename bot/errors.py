@@ -1,0 +1,76 @@
+"""What can go wrong, sorted by what the bot does about it.
+
+    BotError                    .message is fit for the person who asked
+      BadRequest                they can fix it: say how; never retried
+      TemporaryError            try again later, quietly (.retry_after seconds, if known)
+        RateLimited             ... and whoever told us so said when
+      PermanentError            this job is over: say so in its thread, with .code and .message
+        RequestRefused          the Videos server does not want this request
+        VideoGone               the Videos server no longer knows this video
+        CannotPost              Slack does not let us post there
+      OutcomeUnknown            asked, and cannot tell whether it was heard: never repeat blindly
+      MisconfiguredError        nobody's job can work: tell the operator
+      LeaseLost                 another process has this job now: stop, touch nothing
+
+Foreign exceptions become one of these where the foreign call is made.
+"""
+
+
+class BotError(Exception):
+    """Anything that the bot foresees; the message is fit for the person who asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class BadRequest(BotError):
+    """The person can put it right; `field` names the part of the request that is meant."""
+
+    def __init__(self, message: str, *, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TemporaryError(BotError):
+    """Nothing was changed, and it may well work later."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class RateLimited(TemporaryError):
+    """Too fast; `retry_after` is theirs where they gave one."""
+
+
+class PermanentError(BotError):
+    """This job is over, and trying again by ourselves would not help."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class RequestRefused(PermanentError):
+    """The Videos server said no to this request."""
+
+
+class VideoGone(PermanentError):
+    """The Videos server does not know this video (any more)."""
+
+
+class CannotPost(PermanentError):
+    """Slack does not let the bot post in this conversation."""
+
+
+class OutcomeUnknown(BotError):
+    """The call may or may not have taken effect."""
+
+
+class MisconfiguredError(BotError):
+    """No job can work until the operator does something; the message says what."""
+
+
+class LeaseLost(BotError):
+    """Another process carries this job now."""

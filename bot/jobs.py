@@ -1,0 +1,150 @@
+"""The life of a job: its states, and one function for each fact that changes it.
+
+    REQUESTED -> ANNOUNCED -> SUBMITTING -> RENDERING -> DELIVERING -> DELIVERED
+        |            |            |             |            |
+        +------------+------------+-------------+------------+-----> FAILED
+                                  +-----> UNCERTAIN: cannot tell whether it was heard
+
+A job is *closed* when the people have been told how it ended; until then somebody carries it.
+Times are seconds since 1970.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bot.request import VideoRequest
+
+
+class JobState(StrEnum):
+    """How far a job has come."""
+
+    REQUESTED = "requested"
+    ANNOUNCED = "announced"
+    SUBMITTING = "submitting"
+    RENDERING = "rendering"
+    DELIVERING = "delivering"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed, in the words of whoever refused it."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One video that somebody asked for; the row of the same name at rest."""
+
+    id: str
+    request_key: str
+    team_id: str
+    user_id: str
+    channel_id: str
+    request: VideoRequest
+    created_at: float
+    response_url: str | None = None
+    state: JobState = JobState.REQUESTED
+    card_ts: str | None = None
+    video_id: str | None = None
+    progress: int | None = None
+    error: JobError | None = None
+    file_id: str | None = None
+    reply_ts: str | None = None
+    attempts: int = 0
+    submitted_at: float | None = None
+    rendered_at: float | None = None
+    finished_at: float | None = None
+    closed_at: float | None = None
+    fence: int = 0
+
+    @property
+    def took(self) -> float | None:
+        """Seconds from the request to the end."""
+        return None if self.finished_at is None else self.finished_at - self.created_at
+
+
+def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:
+    """The card stands in the channel.
+
+    Slack answers with the channel's own id, which differs from what was asked where that was
+    a person's.
+    """
+    return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts)
+
+
+def submission_begun(job: Job, *, now: float) -> Job:
+    """From here on the server may have heard of it."""
+    return _moved(job, JobState.SUBMITTING, submitted_at=now)
+
+
+def submission_unheard(job: Job) -> Job:
+    """It is certain that the server did not take the request, so it may be asked again."""
+    return replace(job, state=JobState.ANNOUNCED, submitted_at=None)
+
+
+def accepted(job: Job, *, video_id: str) -> Job:
+    """The server has a video of ours."""
+    return _moved(job, JobState.RENDERING, video_id=video_id)
+
+
+def progressed(job: Job, *, percent: int | None) -> Job:
+    """The server says how far it is; progress never runs backwards on a card."""
+    if percent is None or (job.progress is not None and percent <= job.progress):
+        return replace(job, attempts=0)
+    return replace(job, progress=min(percent, 100), attempts=0)
+
+
+def rendered(job: Job, *, now: float) -> Job:
+    """The server has finished the file."""
+    return _moved(job, JobState.DELIVERING, progress=100, rendered_at=now)
+
+
+def upload_begun(job: Job, *, file_id: str) -> Job:
+    """Slack gave the file an id; whatever happens, this file is shared at most once."""
+    return _moved(job, JobState.DELIVERING, file_id=file_id)
+
+
+def upload_lost(job: Job) -> Job:
+    """Slack does not know the file (any more): the next one gets a new id."""
+    return _moved(job, JobState.DELIVERING, file_id=None)
+
+
+def delivered(job: Job, *, reply_ts: str, now: float) -> Job:
+    """The file stands in the card's thread, as the message `reply_ts`."""
+    return _moved(job, JobState.DELIVERED, reply_ts=reply_ts, finished_at=now)
+
+
+def failed(job: Job, *, code: str, message: str, now: float) -> Job:
+    """The job is over without a video."""
+    return _moved(job, JobState.FAILED, error=JobError(code, message), finished_at=now)
+
+
+def left_uncertain(job: Job, *, message: str, now: float) -> Job:
+    """Asked, and nobody can tell whether it was heard."""
+    error = JobError("outcome_unknown", message)
+    return _moved(job, JobState.UNCERTAIN, error=error, finished_at=now)
+
+
+def end_told(job: Job, *, reply_ts: str) -> Job:
+    """The thread says how the job ended."""
+    return replace(job, reply_ts=reply_ts)
+
+
+def closed(job: Job, *, now: float) -> Job:
+    """Nothing is left to do; what could answer in the person's name is forgotten."""
+    return replace(job, closed_at=now, response_url=None)
+
+
+def retry_delay(attempts: int, *, hint: float | None = None) -> float:
+    """Seconds until the next attempt: 1, 2, 4 ... 60, or what the other side asked for."""
+    backoff = min(2.0 ** min(attempts, 6), 60.0)
+    return backoff if hint is None else min(max(hint, 0.0), 300.0)
+
+
+def _moved(job: Job, state: JobState, **changes: object) -> Job:
+    return replace(job, state=state, attempts=0, **changes)  # type: ignore[arg-type]  # mypy cannot see through the names

@@ -1,0 +1,143 @@
+"""What may be asked: a video request, and the text after `/video` that makes one."""
+
+import re
+from dataclasses import dataclass
+
+from bot.catalog import Catalog, Model
+from bot.errors import BadRequest
+
+PROMPT_LIMIT = 32_000
+"""Characters, from the Videos API (OpenAI's OpenAPI spec 2.3.0, `prompt.maxLength`)."""
+
+OPTIONS = ("seconds", "size", "model")
+
+# Phones turn two hyphens into a dash, so a dash before a known name counts as `--`.
+_OPTION_AT_END = re.compile(
+    r"(?:^|\s)(?:--|[—–])(seconds|size|model)(?:(?:=|\s+)(\S+))?$",  # noqa: RUF001 -- that dash is meant
+    re.IGNORECASE,
+)
+_PROMPT_FOLLOWS = re.compile(r"(?:^|(?<=\s))--(?=\s|$)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoRequest:
+    """The create parameters of the Videos API, checked against the catalog."""
+
+    prompt: str
+    model: str
+    seconds: str
+    size: str
+
+
+def read_command(text: str, catalog: Catalog) -> VideoRequest | None:
+    """Read the text after the slash command; None is a wish for help.
+
+    Known options count only at the end of the text, so that a prompt may hold `--` anywhere
+    else; behind a bare ` -- ` everything is prompt.
+
+    Raises:
+        BadRequest: the prompt or an option is not what the catalog allows.
+    """
+    if text.strip().lower() in {"", "help"}:
+        return None
+    head, marker, tail = _split_at_marker(text)
+    head, options = _take_options(head)
+    prompt = f"{head} {tail}".strip() if marker else head.strip()
+    return make_request(prompt=prompt, catalog=catalog, **options)
+
+
+def make_request(
+    *,
+    prompt: str,
+    catalog: Catalog,
+    model: str | None = None,
+    seconds: str | None = None,
+    size: str | None = None,
+) -> VideoRequest:
+    """A request with the model's own defaults for what was not chosen.
+
+    Raises:
+        BadRequest: something is not what the catalog allows; `field` says what.
+    """
+    _check_prompt(prompt)
+    chosen = _check_model(model, catalog)
+    return VideoRequest(
+        prompt=prompt,
+        model=chosen.name,
+        seconds=_check_seconds(seconds, chosen),
+        size=_check_size(size, chosen, catalog),
+    )
+
+
+def _split_at_marker(text: str) -> tuple[str, str, str]:
+    marker = _PROMPT_FOLLOWS.search(text)
+    if marker is None:
+        return text, "", ""
+    return text[: marker.start()].rstrip(), "--", text[marker.end() :].lstrip()
+
+
+def _take_options(text: str) -> tuple[str, dict[str, str]]:
+    options: dict[str, str] = {}
+    while found := _OPTION_AT_END.search(text.rstrip()):
+        name, value = found[1].lower(), found[2]
+        if value is None:
+            raise BadRequest(
+                f"`--{name}` needs a value. If it is part of your prompt, "
+                "put ` -- ` in front of the prompt.",
+                field=name,
+            )
+        if name in options:
+            raise BadRequest(f"`--{name}` stands there twice. Give it once.", field=name)
+        options[name] = value
+        text = text[: found.start()]
+    return text, options
+
+
+def _check_prompt(prompt: str) -> None:
+    if not prompt:
+        raise BadRequest("A prompt is missing: say what the video should show.", field="prompt")
+    if len(prompt) > PROMPT_LIMIT:
+        raise BadRequest(
+            f"The prompt has {len(prompt):,} characters; {PROMPT_LIMIT:,} is the most.",
+            field="prompt",
+        )
+
+
+def _check_model(name: str | None, catalog: Catalog) -> Model:
+    if name is None:
+        return catalog.default
+    model = catalog.find(name)
+    if model is None:
+        raise BadRequest(
+            _not_allowed("model", name, [model.name for model in catalog.models]), field="model"
+        )
+    return model
+
+
+def _check_seconds(seconds: str | None, model: Model) -> str:
+    if seconds is None:
+        return model.seconds[0]
+    if seconds not in model.seconds:
+        raise BadRequest(_not_allowed("seconds", seconds, model.seconds), field="seconds")
+    return seconds
+
+
+def _check_size(size: str | None, model: Model, catalog: Catalog) -> str:
+    if size is None:
+        return model.sizes[0]
+    size = size.lower().replace("×", "x")  # noqa: RUF001 -- people copy the sign from the card
+    if size in model.sizes:
+        return size
+    message = _not_allowed("size", size, model.sizes)
+    if others := catalog.models_for(size):
+        message += f" {model.name} does not make {size}; {others[0]} does."
+    raise BadRequest(message, field="size")
+
+
+def _not_allowed(name: str, value: str, allowed: list[str] | tuple[str, ...]) -> str:
+    *most, last = allowed
+    choices = f"{', '.join(most)} or {last}" if most else last
+    return (
+        f"`--{name}` cannot be “{value[:80]}”: it is {choices}. "
+        "If those words are part of your prompt, put ` -- ` in front of the prompt."
+    )

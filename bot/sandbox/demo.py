@@ -1,0 +1,152 @@
+"""`make demo`: one video in a pretend Slack, told as it unfolds, with the bot unmodified."""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot.sandbox.slack.state import File, Message, PrivateMessage
+from bot.sandbox.transcript import lines_of
+from bot.sandbox.world import World
+
+PATIENCE = 120.0
+"""Seconds for the whole story, which takes about twenty."""
+RENDER_SECONDS = 12.0
+FOLDER = Path("videos")
+
+
+def main(prompt: str) -> int:
+    """Show the story of one prompt; returns the exit code."""
+    try:
+        return asyncio.run(_show(prompt))
+    except KeyboardInterrupt:
+        return 130
+
+
+async def _show(prompt: str) -> int:
+    with tempfile.TemporaryDirectory(prefix="video-bot-demo-") as folder:
+        log = Path(folder) / "bot.log"
+        try:
+            async with asyncio.timeout(PATIENCE), _world(Path(folder), log) as world:
+                await _Story(world).tell(prompt)
+        except (TimeoutError, _BotStoppedError) as error:
+            print(f"\nThe demo broke off ({type(error).__name__}). The bot's log:\n")
+            print(log.read_text() if log.exists() else "(empty)")
+            return 1
+    return 0
+
+
+@asynccontextmanager
+async def _world(folder: Path, log: Path) -> AsyncIterator[World]:
+    async with World(render_seconds=RENDER_SECONDS, poll_after_ms=1000) as world:
+        print("A pretend Slack and a pretend Videos server run on this machine; nothing leaves it.")
+        environment = world.environment(f"sqlite+aiosqlite:///{folder / 'jobs.db'}")
+        async with _bot(environment, folder, log) as process:
+            connected = world.until(lambda: world.slack.sockets.connected, PATIENCE)
+            await _unless_it_stops(process, connected)
+            print("The bot is connected by Socket Mode: `python -m bot run`, unmodified.\n")
+            yield world
+
+
+@asynccontextmanager
+async def _bot(environment: Mapping[str, str], folder: Path, log: Path) -> AsyncIterator[Process]:
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run"),
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", ""), **environment},
+            stderr=file,
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        await process.wait()
+
+
+async def _unless_it_stops(process: Process, story: Coroutine[None, None, object]) -> None:
+    told = asyncio.ensure_future(story)
+    stopped = asyncio.ensure_future(process.wait())
+    await asyncio.wait({told, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not told.done():
+        told.cancel()
+        raise _BotStoppedError
+    await told
+
+
+class _BotStoppedError(Exception):
+    pass
+
+
+class _Story:
+    """Prints what happens in the channel, each change once, and saves the file."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._workspace = world.slack.workspace
+        self._shown: dict[str, list[str]] = {}
+        self._edits_at_reply: int | None = None
+
+    async def tell(self, prompt: str) -> None:
+        """From the command to the end of the thread."""
+        channel, ada = self._workspace.videos, self._workspace.ada
+        print(f"{ada.name} in #{channel.name}:  /video {prompt}")
+        person = self._world.slack.person(ada.id)
+        answer = await person.command(prompt, channel=channel.id)
+        print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+        if person.private:
+            self._print(["only " + ada.name + " sees:", *self._lines(person.private[-1])])
+            return
+        await self._world.until(self._is_over, PATIENCE)
+        for file in [file for reply in self._replies() for file in reply.files]:
+            self._save(file)
+
+    def _is_over(self) -> bool:
+        """Whether the card was brought up to date after the thread got its answer."""
+        messages = self._workspace.messages(self._workspace.videos)
+        for message in messages:
+            self._show(message)
+        if not (replies := self._replies()):
+            return False
+        card = self._workspace.message(self._workspace.videos, replies[0].thread_ts or "")
+        edits = len(card.edits) if card else 0
+        if self._edits_at_reply is None:
+            self._edits_at_reply = edits
+        return edits > self._edits_at_reply
+
+    def _replies(self) -> list[Message]:
+        return [m for m in self._workspace.messages(self._workspace.videos) if m.is_reply]
+
+    def _show(self, message: Message) -> None:
+        lines = self._lines(message)
+        lines += [f"📎 {file.name} ({file.size:,} bytes)" for file in message.files]
+        before = self._shown.get(message.ts)
+        if lines == before:
+            return
+        self._shown[message.ts] = lines
+        what = "in the thread" if message.is_reply else "the card"
+        # An edit shows only what is new in it.
+        self._print([f"{what}:", *(line for line in lines if line not in (before or []))])
+
+    def _lines(self, message: Message | PrivateMessage) -> list[str]:
+        names = {user.id: user.name for user in self._workspace.users.values()}
+        names |= {each.id: each.name for each in self._workspace.conversations.values()}
+        return lines_of({"text": message.text, "blocks": message.blocks}, names)
+
+    @staticmethod
+    def _print(lines: list[str]) -> None:
+        print("\n".join([f"  {lines[0]}", *(f"      {line}" for line in lines[1:])]), flush=True)
+
+    @staticmethod
+    def _save(file: File) -> None:
+        FOLDER.mkdir(exist_ok=True)
+        path = FOLDER / Path(file.name).name
+        file.copy_to(path)
+        print(f"\nSaved: {path.resolve()}")

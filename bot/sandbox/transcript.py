@@ -1,0 +1,57 @@
+"""What a person sees in Slack, as lines for a terminal."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+EMOJI = {
+    ":hourglass_flowing_sand:": "⏳",
+    ":clapper:": "🎬",
+    ":outbox_tray:": "📤",
+    ":white_check_mark:": "✅",
+    ":x:": "❌",
+    ":grey_question:": "❔",
+}
+Names = Mapping[str, str]
+"""What ids are called: `U…` a person, `C…` a channel."""
+
+
+def lines_of(message: Mapping[str, Any], names: Names) -> list[str]:
+    """A message's lines: of its blocks, or of its text if it has none."""
+    blocks = message.get("blocks") or []
+    shown = [line for block in blocks for line in _block(block, names)]
+    return shown or _mrkdwn(message.get("text", ""), names).splitlines()
+
+
+def _block(block: Mapping[str, Any], names: Names) -> Iterator[str]:
+    match block["type"]:
+        case "rich_text":
+            for element in block["elements"]:
+                mark = "│ " if element["type"] == "rich_text_quote" else ""
+                text = "".join(_inline(each, names) for each in element["elements"])
+                yield from (mark + line for line in text.splitlines())
+        case "section":
+            yield from _mrkdwn(block["text"]["text"], names).splitlines()
+        case "context":
+            yield "  ".join(_mrkdwn(each["text"], names) for each in block["elements"])
+        case "actions":
+            yield "  ".join(f"[ {each['text']['text']} ]" for each in block["elements"])
+        case _:
+            yield f"({block['type']})"
+
+
+def _inline(element: Mapping[str, Any], names: Names) -> str:
+    match element["type"]:
+        case "user":
+            return f"@{names.get(element['user_id'], element['user_id'])}"
+        case "emoji":
+            return EMOJI.get(f":{element['name']}:", str(element["name"]))
+        case _:
+            return str(element.get("text", ""))
+
+
+def _mrkdwn(text: str, names: Names) -> str:
+    text = re.sub(r"<([@#])(\w+)[^>]*>", lambda m: str(m[1] + names.get(m[2], m[2])), text)
+    text = re.sub(r":\w+:", lambda m: EMOJI.get(str(m[0]), str(m[0])), text)
+    text = re.sub(r"(?<!\w)\*(\S(?:[^*]*\S)?)\*", r"\1", text).replace("`", "")
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -1,0 +1,48 @@
+"""The pretend world of one bot: a Slack workspace and a Videos server, on loopback."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from bot.sandbox.changes import Changes
+from bot.sandbox.faults import Faults
+from bot.sandbox.slack import SlackSandbox
+from bot.sandbox.videos import VideosSandbox
+
+
+class World:
+    """Both servers, from `async with` to its end; `until` waits for what they come to see."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, **videos: Any) -> None:  # noqa: ANN401 -- VideosSandbox's own options
+        self.changes = Changes()
+        self.faults = Faults()
+        self.slack = SlackSandbox(self.changes, self.faults, clock=clock)
+        self.videos = VideosSandbox(self.changes, self.faults, clock=clock, **videos)
+        self.until = self.changes.until
+
+    async def __aenter__(self) -> Self:
+        await self.slack.start()
+        await self.videos.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.videos.stop()
+        await self.slack.stop()
+
+    def environment(self, database_url: str) -> dict[str, str]:
+        """The variables with which an unmodified bot lives in this world."""
+        return {
+            "SLACK_BOT_TOKEN": self.slack.bot_token,
+            "SLACK_APP_TOKEN": self.slack.app_token,
+            "SLACK_API_URL": self.slack.api_url,
+            "SLACK_FILE_HOSTS": self.slack.host,
+            "OPENAI_API_KEY": self.videos.api_key,
+            "OPENAI_BASE_URL": self.videos.base_url,
+            "DATABASE_URL": database_url,
+        }

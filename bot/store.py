@@ -1,0 +1,243 @@
+"""Jobs at rest: rows and Jobs, the claim, and saves that only the owner can make.
+
+A claim hands out a *fence*, a number that grows with every claim of a row; every write says
+`WHERE fence = :mine`, so a process that lost its lease cannot change anything any more.
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
+from typing import Any, Self
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import LeaseLost, TemporaryError
+from bot.jobs import Job, JobError, JobState
+from bot.request import VideoRequest
+
+LEASE = 60.0
+"""Seconds that a claim lasts without a sign of life."""
+
+metadata = sa.MetaData()
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("request_key", sa.Text, nullable=False, unique=True),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("channel_id", sa.Text, nullable=False),
+    sa.Column("response_url", sa.Text),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Text, nullable=False),
+    sa.Column("size", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("card_ts", sa.Text),
+    sa.Column("video_id", sa.Text, unique=True),
+    sa.Column("progress", sa.Integer),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("file_id", sa.Text),
+    sa.Column("reply_ts", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("submitted_at", sa.Double),
+    sa.Column("rendered_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("closed_at", sa.Double),
+    sa.Column("owner", sa.Text),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+)
+OPEN = jobs.c.closed_at.is_(None)
+sa.Index("jobs_open", jobs.c.lease_until, sqlite_where=OPEN, postgresql_where=OPEN)
+
+
+class Store:
+    """The jobs table. Times are passed in, as seconds since 1970.
+
+    Every method raises TemporaryError while the database does not answer.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, lease: float = LEASE) -> None:
+        self._engine = engine
+        self.lease = lease
+        self._running: set[asyncio.Task[list[Mapping[str, Any]]]] = set()
+
+    @classmethod
+    def open(cls, url: str, *, lease: float = LEASE) -> Self:
+        """A store on this database, whose tables are up to date (`bot.migrations`)."""
+        return cls(_engine(url), lease=lease)
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._settled()
+        await self._engine.dispose()
+
+    async def ping(self) -> None:
+        """Ask the database for a sign of life."""
+        await self._execute(sa.select(1))
+
+    async def add(self, job: Job) -> Job:
+        """Write the job down, once: the same request key again returns the row that is there."""
+        row = _row(job) | {"lease_until": job.created_at}
+        try:
+            await self._execute(jobs.insert().values(row))
+        except IntegrityError:
+            return await self._one(jobs.c.request_key == job.request_key)
+        return job
+
+    async def get(self, job_id: str) -> Job:
+        """The job with this id, as it is at rest."""
+        return await self._one(jobs.c.id == job_id)
+
+    async def claim(self, owner: str, *, now: float, limit: int) -> list[Job]:
+        """Take up to `limit` open jobs that nobody holds, the longest waiting first.
+
+        The guard stands in the inner and in the outer WHERE: the outer makes the claim right
+        where two processes meet, `FOR UPDATE SKIP LOCKED` only makes it fast.
+        """
+        free = sa.and_(OPEN, jobs.c.lease_until <= now)
+        waiting = (
+            sa.select(jobs.c.id)
+            .where(free)
+            .order_by(jobs.c.lease_until)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        taken = (
+            jobs.update()
+            .where(jobs.c.id.in_(waiting), free)
+            .values(owner=owner, fence=jobs.c.fence + 1, lease_until=now + self.lease)
+            .returning(*jobs.c)
+        )
+        return [_job(row) for row in await self._execute(taken)]
+
+    async def save(self, job: Job, *, now: float) -> Job:
+        """Write the job down and renew its lease.
+
+        Raises:
+            LeaseLost: it is no longer ours, or the write took so long that too little of the
+                lease is left for the effect that follows.
+        """
+        began = time.monotonic()
+        await self._write(job, _row(job) | {"lease_until": now + self.lease})
+        if time.monotonic() - began > self.lease / 2:
+            raise LeaseLost(f"job {job.id}: the database took over half a lease")
+        return job
+
+    async def postpone(self, job: Job, *, not_before: float) -> None:
+        """Let go of the job, and count one more attempt; nobody takes it before the time given.
+
+        Raises:
+            LeaseLost: it is no longer ours.
+        """
+        attempts = jobs.c.attempts + 1
+        await self._write(job, {"owner": None, "lease_until": not_before, "attempts": attempts})
+
+    async def renew(self, owner: str, *, now: float) -> set[tuple[str, int]]:
+        """Renew all that this owner holds; returns the (id, fence) pairs that are still his."""
+        held = (
+            jobs.update()
+            .where(jobs.c.owner == owner, OPEN)
+            .values(lease_until=now + self.lease)
+            .returning(jobs.c.id, jobs.c.fence)
+        )
+        return {(row["id"], row["fence"]) for row in await self._execute(held)}
+
+    async def hand_back(
+        self, owner: str, *, now: float, only: Collection[str] | None = None
+    ) -> None:
+        """Let go of all that this owner holds (or `only` those ids), for whoever comes next."""
+        await self._settled()
+        held = jobs.update().where(jobs.c.owner == owner, OPEN)
+        if only is not None:
+            held = held.where(jobs.c.id.in_(only))
+        await self._execute(held.values(owner=None, lease_until=now))
+
+    async def _write(self, job: Job, values: dict[str, Any]) -> None:
+        mine = jobs.update().where(jobs.c.id == job.id, jobs.c.fence == job.fence)
+        if not await self._execute(mine.values(values).returning(jobs.c.id)):
+            raise LeaseLost(f"job {job.id}: another process has it")
+
+    async def _one(self, condition: sa.ColumnElement[bool]) -> Job:
+        rows = await self._execute(sa.select(jobs).where(condition))
+        if not rows:
+            raise LookupError("no such job")
+        return _job(rows[0])
+
+    async def _execute(self, statement: sa.Executable) -> list[Mapping[str, Any]]:
+        """Run a statement to its end, also when the caller is cancelled.
+
+        Half an `UPDATE ... RETURNING` would keep SQLite's write lock.
+        """
+        running = asyncio.create_task(self._run(statement))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        return await asyncio.shield(running)
+
+    def _ended(self, task: asyncio.Task[list[Mapping[str, Any]]]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen here, because a cancelled caller no longer looks
+
+    async def _run(self, statement: sa.Executable) -> list[Mapping[str, Any]]:
+        try:
+            async with self._engine.connect() as connection:
+                result = await connection.execute(statement)
+                return [*map(dict, result.mappings())] if result.returns_rows else []
+        except IntegrityError:
+            raise
+        except (DBAPIError, OSError) as error:
+            raise TemporaryError(
+                f"the database does not answer ({type(error).__name__})"
+            ) from error
+
+    async def _settled(self) -> None:
+        """Wait for the statements whose callers went away."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+def _engine(url: str) -> AsyncEngine:
+    """AUTOCOMMIT: every statement here is a transaction of its own.
+
+    SQLite gets one connection, since more would only contend for its one write lock.
+    """
+    if not url.startswith("sqlite"):
+        return create_async_engine(url, isolation_level="AUTOCOMMIT")
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0)
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
+        cursor = connection.cursor()
+        # FULL: the table records money, so a row survives a power cut once it is committed.
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    return engine
+
+
+def _row(job: Job) -> dict[str, Any]:
+    row = asdict(job)
+    row |= row.pop("request")
+    error = row.pop("error") or {"code": None, "message": None}
+    return row | {"error_code": error["code"], "error_message": error["message"]}
+
+
+def _job(row: Mapping[str, Any]) -> Job:
+    values = {name: value for name, value in row.items() if name not in {"owner", "lease_until"}}
+    code, message = values.pop("error_code"), values.pop("error_message")
+    request = {name: values.pop(name) for name in VideoRequest.__dataclass_fields__}
+    return Job(
+        **values
+        | {
+            "state": JobState(values["state"]),
+            "request": VideoRequest(**request),
+            "error": None if code is None else JobError(code, message),
+        }
+    )

@@ -1,0 +1,99 @@
+"""The few Block Kit shapes we use, and Slack's limits.
+
+What people or servers wrote goes into rich_text, which Slack never parses for markup, mentions
+or links; what stands in mrkdwn is ours, and `escape` neutralises the rest (docs.slack.dev:
+Formatting message text).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+Block = dict[str, Any]
+
+MESSAGE_TEXT_LIMIT = 4000
+MESSAGE_BLOCKS_LIMIT = 50
+SECTION_TEXT_LIMIT = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that Slack takes: `text` is what notifications and screen readers say.
+
+    Raises:
+        ValueError: it is over one of Slack's limits.
+    """
+
+    text: str
+    blocks: list[Block]
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.text) <= MESSAGE_TEXT_LIMIT:
+            raise ValueError(f"a message's text has 1 to {MESSAGE_TEXT_LIMIT} characters")
+        if len(self.blocks) > MESSAGE_BLOCKS_LIMIT:
+            raise ValueError(f"a message has at most {MESSAGE_BLOCKS_LIMIT} blocks")
+
+
+def section(mrkdwn: str) -> Block:
+    """A paragraph of our own words."""
+    if len(mrkdwn) > SECTION_TEXT_LIMIT:
+        raise ValueError(f"a section has at most {SECTION_TEXT_LIMIT} characters")
+    return {"type": "section", "text": _mrkdwn(mrkdwn)}
+
+
+def context(mrkdwn: str) -> Block:
+    """A small line of our own words."""
+    return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}
+
+
+def quote(text: str) -> Block:
+    """Somebody's words, as a quote."""
+    return _rich_text({"type": "rich_text_quote", "elements": [_text(text)]})
+
+
+def paragraph(*elements: Block) -> Block:
+    """Our words and theirs in one line: made of `plain`, `bold`, `code` and `user`."""
+    return _rich_text({"type": "rich_text_section", "elements": list(elements)})
+
+
+def plain(text: str) -> Block:
+    """Words that are shown as they are."""
+    return _text(text)
+
+
+def bold(text: str) -> Block:
+    """Words in bold."""
+    return _text(text) | {"style": {"bold": True}}
+
+
+def code(text: str) -> Block:
+    """Words in a fixed-width font."""
+    return _text(text) | {"style": {"code": True}}
+
+
+def user(user_id: str) -> Block:
+    """A mention; in a new message it notifies."""
+    return {"type": "user", "user_id": user_id}
+
+
+def escape(text: str) -> str:
+    """Foreign words for a mrkdwn text: Slack's three control characters, neutralised."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def excerpt(text: str, limit: int = 300) -> str:
+    """The beginning of a text, on at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _mrkdwn(text: str) -> Block:
+    # verbatim: without it Slack turns a bare @here into a mention.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def _text(text: str) -> Block:
+    # Slack refuses an empty text element.
+    return {"type": "text", "text": text or " "}
+
+
+def _rich_text(element: Block) -> Block:
+    return {"type": "rich_text", "elements": [element]}

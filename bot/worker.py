@@ -1,0 +1,131 @@
+"""One process's share of the jobs: claims them, keeps their leases, hands them back."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+
+import structlog
+
+from bot.carrier import Carrier, Pace, Tools
+from bot.delivery import Delivery
+from bot.errors import TemporaryError
+from bot.jobs import Job
+from bot.store import Store
+from bot.videos.client import VideosClient
+
+log = structlog.get_logger()
+
+_Key = tuple[str, int]
+"""A job's id and the fence under which it is carried."""
+
+
+class Worker:
+    """Carries as many jobs as there are, each in a task of its own."""
+
+    def __init__(
+        self,
+        store: Store,
+        videos: VideosClient,
+        delivery: Delivery,
+        *,
+        owner: str,
+        pace: Pace | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._owner = owner
+        self._pace = pace or Pace()
+        self._clock = clock
+        downloads = asyncio.Semaphore(self._pace.downloads)
+        self._tools = Tools(store, videos, delivery, self._pace, clock, downloads)
+        self._wanted = asyncio.Event()
+        self._in_hand: dict[_Key, asyncio.Task[None]] = {}
+        self._claiming = asyncio.Lock()
+        self._proved_at = self._turned_at = time.monotonic()
+
+    def wake(self) -> None:
+        """Look into the table now."""
+        self._wanted.set()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the loop has turned lately."""
+        return time.monotonic() - self._turned_at < 5 * self._pace.turn + 10
+
+    async def run(self) -> None:
+        """Carry jobs until cancelled; then hand back what is in hand."""
+        heartbeat = asyncio.create_task(self._beat())
+        try:
+            while True:
+                self._wanted.clear()
+                await self._turn_safely()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wanted.wait(), self._pace.turn)
+        finally:
+            heartbeat.cancel()
+            await self._stop()
+
+    async def turn(self) -> None:
+        """Claim what is free, and start to carry it."""
+        async with self._claiming:
+            room = self._pace.jobs_in_hand - len(self._in_hand)
+            for job in await self._store.claim(self._owner, now=self._clock(), limit=room):
+                self._take(job)
+
+    async def renew(self) -> None:
+        """Renew the leases of what is in hand, and let go of all else.
+
+        Whose lease is gone is stopped. What the table says is ours but nobody carries (its
+        task broke off while the database did not answer) becomes free.
+        """
+        async with self._claiming:
+            held = await self._store.renew(self._owner, now=self._clock())
+            if dropped := [job_id for job_id, _ in held - self._in_hand.keys()]:
+                await self._store.hand_back(self._owner, now=self._clock(), only=dropped)
+        self._proved_at = time.monotonic()
+        self._cancel(self._in_hand.keys() - held)
+
+    async def _turn_safely(self) -> None:
+        try:
+            await self.turn()
+        except TemporaryError as error:
+            log.warning("no turn", reason=error.message)
+        self._turned_at = time.monotonic()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._store.lease / 3)
+            try:
+                await self.renew()
+            except TemporaryError as error:
+                log.warning("leases not renewed", reason=error.message)
+                if time.monotonic() - self._proved_at > self._store.lease / 2:
+                    # It cannot be proved that these jobs are still ours.
+                    self._cancel(self._in_hand.keys())
+
+    async def _stop(self) -> None:
+        tasks = [*self._in_hand.values()]
+        self._cancel(self._in_hand.keys())
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            await self._store.hand_back(self._owner, now=self._clock())
+        except TemporaryError as error:
+            log.warning("not handed back: the leases run out instead", reason=error.message)
+        log.info("worker stopped", handed_back=len(tasks))
+
+    def _take(self, job: Job) -> None:
+        key = (job.id, job.fence)
+        carry = Carrier(job, self._tools).carry()
+        task = self._in_hand[key] = asyncio.create_task(carry, name=f"job {job.id}")
+        task.add_done_callback(lambda done: self._put_down(key, done))
+
+    def _put_down(self, key: _Key, task: asyncio.Task[None]) -> None:
+        del self._in_hand[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The row stays as it is; the next beat frees it.
+            log.error("job dropped", job=key[0], exc_info=error)
+
+    def _cancel(self, keys: Iterable[_Key]) -> None:
+        for key in [*keys]:
+            self._in_hand[key].cancel()

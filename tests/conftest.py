@@ -1,0 +1,75 @@
+"""The pretend world and the real bot in it."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot import migrations
+from bot.app import Bot, running
+from bot.carrier import Pace
+from bot.config import Settings, read_settings
+from bot.sandbox.clip import make_clip
+from bot.sandbox.world import World
+
+MANIFEST = yaml.safe_load((Path(__file__).parent.parent / "manifest.yml").read_text())
+
+FAST = Pace(
+    turn=0.05, poll=0.01, poll_least=0.01, poll_most=0.05, edit=0.0, settle=0.01, retry=0.01
+)
+"""The bot's own pace, so much faster that a whole story takes a moment."""
+
+RunBot = Callable[..., AbstractAsyncContextManager[Bot]]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A small but real film, made once."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    make_clip(path, "clouds", size="128x72", seconds=1)
+    return path.read_bytes()
+
+
+@pytest.fixture
+async def world(clip: bytes) -> AsyncIterator[World]:
+    async with World(render_seconds=0.1, poll_after_ms=10, clip=clip) as world:
+        # The bot is tested with the scopes that its manifest asks for, and no other.
+        world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
+        yield world
+        assert world.slack.complaints == []
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
+
+
+@pytest.fixture
+def settings(world: World, database_url: str, tmp_path: Path) -> Settings:
+    variables = world.environment(database_url)
+    migrations.upgrade(database_url)
+    return read_settings(
+        _env_file=tmp_path / "none", **{name.lower(): value for name, value in variables.items()}
+    )
+
+
+@pytest.fixture
+def run_bot(world: World, settings: Settings) -> RunBot:
+    """The real bot, to be run in the world with `async with`."""
+
+    @asynccontextmanager
+    async def run(pace: Pace = FAST, settings: Settings = settings) -> AsyncIterator[Bot]:
+        async with running(settings, pace=pace) as bot:
+            if settings.slack_app_token is not None:
+                await world.until(lambda: world.slack.sockets.connected)
+            yield bot
+
+    return run
+
+
+@pytest.fixture
+async def bot(run_bot: RunBot) -> AsyncIterator[Bot]:
+    async with run_bot() as bot:
+        yield bot

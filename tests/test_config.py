@@ -1,0 +1,101 @@
+"""The settings: one clear line for each wrong variable, and never a secret."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.config import Settings, read_settings
+from bot.errors import MisconfiguredError
+
+GOOD = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_APP_TOKEN": "xapp-1",
+    "OPENAI_API_KEY": "sk-1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return read_settings()
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    with pytest.raises(MisconfiguredError) as caught:
+        read(monkeypatch, **variables)
+    return caught.value.message
+
+
+def test_three_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, **GOOD)
+    assert settings.slack_api_url == "https://slack.com/api/"
+    assert settings.slack_file_hosts == ["files.slack.com"]
+    assert settings.openai_base_url == "https://api.openai.com/v1"
+    assert settings.database_url == "sqlite+aiosqlite:///video-bot.db"
+
+
+def test_the_settings_may_stand_in_a_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
+    assert read(monkeypatch).openai_api_key.get_secret_value() == "sk-1"
+
+
+def test_the_environment_goes_before_the_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("OPENAI_API_KEY=from-the-file")
+    assert read(monkeypatch, **GOOD).openai_api_key.get_secret_value() == "sk-1"
+
+
+def test_every_missing_variable_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = refusal(monkeypatch).splitlines()
+    assert [line.split()[0] for line in lines] == ["SLACK_BOT_TOKEN", "OPENAI_API_KEY"]
+    assert all("is missing: it should be" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "hint"),
+    [
+        ("SLACK_BOT_TOKEN", "xapp-secret", "should start with xoxb-"),
+        ("SLACK_BOT_TOKEN", "xoxb-secret secret", "should start with xoxb-"),
+        ("SLACK_APP_TOKEN", "xoxb-secret", "should start with xapp-"),
+        ("SLACK_API_URL", "secret", "should be an address"),
+        ("OPENAI_BASE_URL", "ftp://secret", "should be an address"),
+        ("SLACK_FILE_HOSTS", ",", "should be host names"),
+        ("PORT", "secret", "a port number, 1 to 65535"),
+        ("PORT", "0", "a port number, 1 to 65535"),
+        ("LOG_LEVEL", "secret", "DEBUG, INFO, WARNING or ERROR"),
+    ],
+)
+def test_a_malformed_value_is_named_but_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str
+) -> None:
+    line = refusal(monkeypatch, **GOOD | {name: value})
+    assert line.startswith(name)
+    assert hint in line
+    assert "\n" not in line
+    assert "secret" not in line
+
+
+def test_without_a_way_to_slack_both_ways_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = refusal(monkeypatch, SLACK_BOT_TOKEN="xoxb-1", OPENAI_API_KEY="sk-1")
+    assert "Socket Mode" in line
+    assert "HTTP mode" in line
+
+
+def test_an_empty_variable_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "OPENAI_API_KEY is missing" in refusal(monkeypatch, **GOOD | {"OPENAI_API_KEY": ""})
+
+
+def test_several_file_hosts_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, **GOOD, SLACK_FILE_HOSTS="files.slack.com, files.example.com")
+    assert settings.slack_file_hosts == ["files.slack.com", "files.example.com"]
+
+
+def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = repr(read(monkeypatch, **GOOD))
+    assert not any(value in shown for value in GOOD.values())

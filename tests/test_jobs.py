@@ -1,0 +1,69 @@
+"""The life of a job, as pure functions."""
+
+import pytest
+
+from bot import jobs
+from bot.jobs import Job, JobState
+from bot.request import VideoRequest
+
+
+@pytest.fixture
+def job() -> Job:
+    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
+    return Job(
+        id="j1",
+        request_key="k1",
+        team_id="T1",
+        user_id="U1",
+        channel_id="C1",
+        request=request,
+        created_at=100.0,
+        response_url="https://hooks.example/secret",
+        attempts=3,
+    )
+
+
+def test_the_story_runs_from_the_request_to_the_delivered_file(job: Job) -> None:
+    job = jobs.announced(job, channel_id="C1", card_ts="1.1")
+    job = jobs.submission_begun(job, now=101)
+    job = jobs.accepted(job, video_id="video_1")
+    job = jobs.rendered(job, now=150)
+    job = jobs.upload_begun(job, file_id="F1")
+    job = jobs.delivered(job, reply_ts="1.2", now=160)
+    assert job.state is JobState.DELIVERED
+    assert job.took == 60
+
+
+def test_moving_on_forgets_failed_attempts(job: Job) -> None:
+    assert jobs.announced(job, channel_id="C1", card_ts="1.1").attempts == 0
+
+
+def test_progress_never_runs_backwards_and_never_over_the_end(job: Job) -> None:
+    job = jobs.progressed(job, percent=60)
+    assert jobs.progressed(job, percent=20).progress == 60
+    assert jobs.progressed(job, percent=None).progress == 60
+    assert jobs.progressed(job, percent=257).progress == 100
+
+
+def test_no_progress_at_all_is_not_zero_percent(job: Job) -> None:
+    assert jobs.progressed(job, percent=None).progress is None
+    assert jobs.progressed(job, percent=0).progress == 0
+
+
+def test_a_closed_job_forgets_the_response_url(job: Job) -> None:
+    assert jobs.closed(job, now=170).response_url is None
+
+
+def test_a_request_that_was_surely_not_heard_may_be_sent_again(job: Job) -> None:
+    begun = jobs.submission_begun(job, now=101)
+    assert jobs.submission_unheard(begun).state is JobState.ANNOUNCED
+
+
+def test_attempts_are_spaced_out_up_to_a_minute() -> None:
+    assert [jobs.retry_delay(n) for n in (0, 1, 5, 6, 60)] == [1, 2, 32, 60, 60]
+
+
+def test_the_other_side_may_name_the_delay_within_reason() -> None:
+    assert jobs.retry_delay(0, hint=30) == 30
+    assert jobs.retry_delay(0, hint=86_400) == 300
+    assert jobs.retry_delay(0, hint=-1) == 0

@@ -1,0 +1,111 @@
+"""The text after `/video`, and what a request may be."""
+
+import pytest
+
+from bot.catalog import OPENAI
+from bot.errors import BadRequest
+from bot.request import PROMPT_LIMIT, VideoRequest, read_command
+
+
+def read(text: str) -> VideoRequest:
+    request = read_command(text, OPENAI)
+    assert request is not None
+    return request
+
+
+def refusal(text: str) -> BadRequest:
+    with pytest.raises(BadRequest) as caught:
+        read_command(text, OPENAI)
+    return caught.value
+
+
+def test_a_prompt_alone_gets_the_defaults_of_the_api() -> None:
+    assert read("a timelapse of clouds") == VideoRequest(
+        prompt="a timelapse of clouds", model="sora-2", seconds="4", size="720x1280"
+    )
+
+
+def test_options_count_at_the_end_in_any_order() -> None:
+    assert read("clouds --size 1280x720 --model sora-2-pro --seconds 8") == VideoRequest(
+        prompt="clouds", model="sora-2-pro", seconds="8", size="1280x720"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["clouds --seconds=8", "clouds —seconds 8", "clouds --SECONDS 8", "clouds --seconds 8 "]
+)
+def test_options_are_understood_as_phones_write_them(text: str) -> None:
+    request = read(text)
+    assert (request.prompt, request.seconds) == ("clouds", "8")
+
+
+def test_a_size_copied_from_a_card_is_understood() -> None:
+    assert read("clouds --size 1280×720").size == "1280x720"  # noqa: RUF001 -- the sign is meant
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a film --loud and proud",
+        "--seconds 8 pass before the clouds part",
+        "clouds --second 8",
+        "clouds --seconds 8 or so",
+        "clouds - slowly - passing",
+        "clouds — size matters",
+        "<!channel> <@U1> @here `code` *bold* https://example.com",
+        "two  spaces and\na new line",
+    ],
+)
+def test_everything_else_is_prompt_to_the_letter(prompt: str) -> None:
+    assert read(prompt).prompt == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "seconds"),
+    [
+        ("clouds -- --seconds", "clouds --seconds", "4"),
+        ("clouds -- --seconds 8", "clouds --seconds 8", "4"),
+        ("-- help", "help", "4"),
+        ("-- --seconds 8", "--seconds 8", "4"),
+        ("--seconds 8 -- clouds --size huge", "clouds --size huge", "8"),
+        ("clouds --seconds 12 -- and -- rain", "clouds and -- rain", "12"),
+        ("clouds --", "clouds", "4"),
+    ],
+)
+def test_behind_a_bare_marker_everything_is_prompt(text: str, prompt: str, seconds: str) -> None:
+    request = read(text)
+    assert (request.prompt, request.seconds) == (prompt, seconds)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "help", " HELP "])
+def test_nothing_and_help_ask_for_help(text: str) -> None:
+    assert read_command(text, OPENAI) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "hint"),
+    [
+        ("clouds --seconds 5", "seconds", "4, 8 or 12"),
+        ("clouds --size 100x100", "size", "720x1280 or 1280x720"),
+        ("clouds --size 1024x1792", "size", "sora-2-pro does"),
+        ("clouds --model sora-1", "model", "sora-2-pro"),
+        ("clouds --seconds", "seconds", "needs a value"),
+        ("clouds --seconds 4 --seconds 8", "seconds", "twice"),
+        ("--seconds 8", "prompt", "missing"),
+        ("--", "prompt", "missing"),
+        ("x" * (PROMPT_LIMIT + 1), "prompt", "32,001 characters; 32,000 is the most"),
+    ],
+)
+def test_a_wrong_request_is_told_what_is_allowed(text: str, field: str, hint: str) -> None:
+    error = refusal(text)
+    assert error.field == field
+    assert hint in error.message
+
+
+def test_a_prompt_of_exactly_the_limit_is_taken() -> None:
+    assert len(read("x" * PROMPT_LIMIT).prompt) == PROMPT_LIMIT
+
+
+def test_a_long_run_of_spaces_is_read_in_a_moment() -> None:
+    text = "a" + " " * 30_000 + "--seconds" + " " * 1_000 + "b c"
+    assert read(text).prompt == text

@@ -1,0 +1,133 @@
+"""Jobs at rest: written once, claimed by one, changed only by the owner."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from bot import jobs, migrations
+from bot.errors import LeaseLost, TemporaryError
+from bot.jobs import Job, JobError, JobState
+from bot.request import VideoRequest
+from bot.store import Store
+
+NOW = 1_000.0
+LEASE = 60.0
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    migrations.upgrade(database_url)
+    store = Store.open(database_url, lease=LEASE)
+    yield store
+    await store.close()
+
+
+def new_job(number: int = 1) -> Job:
+    return Job(
+        id=f"job{number}",
+        request_key=f"press{number}",
+        team_id="T1",
+        user_id="U1",
+        channel_id="C1",
+        response_url="https://hooks.example/1",
+        request=VideoRequest(prompt="Wolken ☁", model="sora-2", seconds="4", size="720x1280"),
+        created_at=NOW,
+    )
+
+
+async def claim_one(store: Store, owner: str = "a", now: float = NOW) -> Job:
+    [job] = await store.claim(owner, now=now, limit=1)
+    return job
+
+
+async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
+    await store.add(new_job())
+    job = await claim_one(store)
+    job = jobs.failed(job, code="bad", message="Too bad.", now=NOW)
+    await store.save(job, now=NOW)
+    read = await store.get("job1")
+    assert read == job
+    assert (read.state, read.error) == (JobState.FAILED, JobError("bad", "Too bad."))
+
+
+async def test_the_same_press_twice_is_one_job(store: Store) -> None:
+    first = await store.add(new_job())
+    again = await store.add(replace(new_job(2), request_key=first.request_key))
+    assert again.id == first.id
+    assert len(await store.claim("a", now=NOW, limit=9)) == 1
+
+
+async def test_a_claimed_job_is_nobody_elses_until_the_lease_runs_out(store: Store) -> None:
+    await store.add(new_job())
+    await claim_one(store, "a")
+    assert await store.claim("b", now=NOW + LEASE - 1, limit=9) == []
+    assert (await claim_one(store, "b", now=NOW + LEASE)).fence == 2
+
+
+async def test_who_lost_the_lease_cannot_write(store: Store) -> None:
+    await store.add(new_job())
+    mine = await claim_one(store, "a")
+    await claim_one(store, "b", now=NOW + LEASE)
+    with pytest.raises(LeaseLost):
+        await store.save(mine, now=NOW + LEASE)
+    with pytest.raises(LeaseLost):
+        await store.postpone(mine, not_before=NOW)
+
+
+async def test_a_save_renews_the_lease(store: Store) -> None:
+    await store.add(new_job())
+    mine = await claim_one(store)
+    await store.save(mine, now=NOW + 50)
+    assert await store.claim("b", now=NOW + 50 + LEASE - 1, limit=9) == []
+
+
+async def test_a_heartbeat_renews_all_and_says_what_is_still_held(store: Store) -> None:
+    for number in (1, 2):
+        await store.add(new_job(number))
+    await store.claim("a", now=NOW, limit=9)
+    assert await store.renew("a", now=NOW + 50) == {("job1", 1), ("job2", 1)}
+    assert await store.renew("b", now=NOW + 50) == set()
+    assert await store.claim("b", now=NOW + 50 + LEASE - 1, limit=9) == []
+
+
+async def test_a_postponed_job_waits_its_time_and_counts_its_attempts(store: Store) -> None:
+    await store.add(new_job())
+    await store.postpone(await claim_one(store), not_before=NOW + 5)
+    assert await store.claim("a", now=NOW + 4, limit=9) == []
+    job = await claim_one(store, now=NOW + 5)
+    assert (job.attempts, job.fence) == (1, 2)
+
+
+async def test_what_is_handed_back_is_free_at_once(store: Store) -> None:
+    for number in (1, 2):
+        await store.add(new_job(number))
+    await store.claim("a", now=NOW, limit=9)
+    await store.hand_back("a", now=NOW, only=["job1"])
+    assert [job.id for job in await store.claim("b", now=NOW, limit=9)] == ["job1"]
+    await store.hand_back("a", now=NOW)
+    assert [job.id for job in await store.claim("b", now=NOW, limit=9)] == ["job2"]
+
+
+async def test_a_closed_job_is_never_claimed_again(store: Store) -> None:
+    await store.add(new_job())
+    await store.save(jobs.closed(await claim_one(store), now=NOW), now=NOW)
+    assert await store.claim("b", now=NOW + 10 * LEASE, limit=9) == []
+
+
+async def test_the_longest_waiting_is_claimed_first(store: Store) -> None:
+    for number in (1, 2, 3):
+        await store.add(replace(new_job(number), created_at=NOW - number))
+    assert {job.id for job in await store.claim("a", now=NOW, limit=2)} == {"job3", "job2"}
+
+
+async def test_a_database_that_cannot_serve_is_a_passing_trouble(database_url: str) -> None:
+    store = Store.open(database_url)  # its tables are missing
+    with pytest.raises(TemporaryError):
+        await store.claim("a", now=NOW, limit=1)
+    await store.close()
+
+
+def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+    migrations.upgrade(database_url)
+    migrations.upgrade(database_url)

@@ -1,0 +1,331 @@
+"""The main job, end to end: the real bot in the pretend world, by Socket Mode and HTTP."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.sandbox.faults import When, answer, drop
+from bot.sandbox.slack.state import Conversation, Message
+from bot.sandbox.world import World
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+SLOWER = answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
+
+
+class Thread:
+    """What stands in a channel: the card and what was said under it."""
+
+    def __init__(self, world: World, channel: Conversation | None = None) -> None:
+        self._workspace = world.slack.workspace
+        self.channel = channel or self._workspace.videos
+
+    @property
+    def messages(self) -> list[Message]:
+        return self._workspace.messages(self.channel)
+
+    @property
+    def cards(self) -> list[Message]:
+        return [message for message in self.messages if not message.is_reply]
+
+    @property
+    def replies(self) -> list[Message]:
+        return [message for message in self.messages if message.is_reply]
+
+    @property
+    def card(self) -> Message:
+        [card] = self.cards
+        return card
+
+    def says(self, words: str) -> bool:
+        """Whether the card says so by now."""
+        return bool(self.cards) and words in shown(self.card)
+
+
+def shown(message: Message) -> str:
+    return json.dumps(message.blocks, ensure_ascii=False) + message.text
+
+
+def ready(thread: Thread) -> Callable[[], bool]:
+    return lambda: thread.says("*Ready*")
+
+
+def failed(thread: Thread) -> Callable[[], bool]:
+    return lambda: thread.says("*Failed:*")
+
+
+async def test_a_prompt_becomes_a_video_in_a_thread(world: World, clip: bytes) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    answer = await ada.command("a timelapse of clouds")
+    assert answer.delivered
+    assert answer.payload is None
+    await world.until(ready(thread))
+
+    [video] = world.videos.creates
+    assert (video.prompt, video.model, video.seconds, video.size) == (
+        "a timelapse of clouds",
+        "sora-2",
+        "4",
+        "720x1280",
+    )
+    [reply] = thread.replies
+    assert reply.thread_ts == thread.card.ts
+    assert [file.data for file in reply.files] == [clip]
+    assert reply.mentions == {ada.id}
+    for words in ("a timelapse of clouds", "sora-2 · 4 s", "720", f"<@{ada.id}>", "*Ready* after"):
+        assert words in shown(thread.card)
+    assert ada.private == []
+
+
+async def test_options_reach_the_video_server(world: World) -> None:
+    await world.slack.ada.command("clouds --seconds 8 --size 1280x720 --model sora-2-pro")
+    await world.until(ready(Thread(world)))
+    [video] = world.videos.creates
+    assert (video.prompt, video.model, video.seconds, video.size) == (
+        "clouds",
+        "sora-2-pro",
+        "8",
+        "1280x720",
+    )
+
+
+async def test_the_card_says_how_far_the_video_is(world: World) -> None:
+    thread = Thread(world)
+    world.videos.hold()
+    await world.slack.ada.command("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    world.videos.progress(video.id, 40)
+    await world.until(lambda: thread.says("40 %"))
+    world.videos.progress(video.id, 75)
+    await world.until(lambda: thread.says("75 %"))
+    world.videos.finish(video.id)
+    await world.until(ready(thread))
+
+
+async def test_a_failed_video_says_why_and_to_whom(world: World) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    await ada.command("something forbidden")
+    await world.until(failed(thread))
+    [reply] = thread.replies
+    assert "moderation_blocked" in shown(reply)
+    assert "Your request was blocked by our moderation system." in shown(reply)
+    assert reply.mentions == {ada.id}
+    assert reply.files == []
+
+
+async def test_a_refused_create_says_why_in_the_servers_words(world: World) -> None:
+    thread = Thread(world)
+    await world.slack.ada.command("a sentinel at dawn")
+    await world.until(failed(thread))
+    [reply] = thread.replies
+    assert "sentinel_block" in shown(reply)
+    assert "something didn't look right" in shown(reply)
+    assert world.videos.creates == []
+
+
+async def test_a_public_channel_is_joined_before_anything_is_paid(world: World) -> None:
+    channel = world.slack.workspace.add_channel("strangers", bot_is_member=False)
+    thread = Thread(world, channel)
+    await world.slack.ada.command("clouds", channel=channel)
+    await world.until(ready(thread))
+    assert len(thread.replies[0].files) == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "hint"),
+    [
+        ({"private": True, "bot_is_member": False}, "/invite @videobot"),
+        ({"posting": "restricted"}, "restricted"),
+    ],
+)
+async def test_a_closed_channel_costs_nothing_and_is_explained_privately(
+    world: World, channel: dict[str, Any], hint: str
+) -> None:
+    closed = world.slack.workspace.add_channel("closed", **channel)
+    ada = world.slack.ada
+    await ada.command("a timelapse of clouds", channel=closed)
+    [told] = await world.until(lambda: ada.private)
+    assert hint in told.text
+    assert "nothing was charged" in told.text
+    assert "a timelapse of clouds" in told.text
+    assert world.videos.calls == []
+    assert world.slack.workspace.messages(closed) == []
+
+
+async def test_a_channel_archived_in_between_costs_nothing(world: World) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    world.faults.order("chat.postMessage", SLOWER)
+    await ada.command("clouds")
+    thread.channel.archived = True
+    [told] = await world.until(lambda: ada.private)
+    assert "archived" in told.text
+    assert world.videos.calls == []
+
+
+async def test_a_conversation_of_two_people_is_explained_privately(world: World) -> None:
+    ada, grace = world.slack.ada, world.slack.grace
+    place = world.slack.workspace.direct_message(ada.user, grace.user)
+    await ada.command("clouds", channel=place)
+    [told] = await world.until(lambda: ada.private)
+    assert "can't post" in told.text
+    assert world.videos.calls == []
+
+
+async def test_the_same_envelope_twice_is_one_video(world: World) -> None:
+    thread = Thread(world)
+    answer = await world.slack.ada.command("clouds")
+    again = await world.slack.redeliver(answer.envelope)
+    assert again.delivered
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
+
+
+HOSTILE = [
+    "<!channel> <!here> <!everyone> <@U0GRACE> <#C1|x>",
+    "@here @channel @everyone look at https://evil.example/x",
+    "```code``` `tick *bold* _it_ ~no~ > quote",
+    "&lt;!channel&gt; &amp; \u202e right to left \u0007",
+    "<https://evil.example|click me>",
+]
+
+
+@pytest.mark.parametrize("prompt", HOSTILE)
+async def test_a_hostile_prompt_pings_nobody_and_goes_to_the_server_verbatim(
+    world: World, prompt: str
+) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    await ada.command(prompt)
+    await world.until(ready(thread))
+    assert world.videos.creates[0].prompt == prompt
+    assert thread.card.blocks[0]["elements"][0]["elements"] == [{"type": "text", "text": prompt}]
+    assert set().union(*(message.mentions for message in thread.messages)) <= {ada.id}
+
+
+async def test_a_hostile_error_message_pings_nobody(world: World) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    world.videos.hold()
+    await ada.command("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    world.videos.fail(video.id, "<!channel>", "<!here> @everyone <@U0GRACE> " + "x" * 5000)
+    await world.until(failed(thread))
+    assert thread.replies[0].mentions == {ada.id}
+
+
+async def test_help_and_a_bare_command_show_the_usage_privately(world: World) -> None:
+    ada = world.slack.ada
+    await ada.command("help")
+    await ada.command("")
+    assert [("--seconds" in told.text) for told in ada.private] == [True, True]
+    assert Thread(world).messages == []
+
+
+async def test_wrong_options_are_answered_privately_with_what_is_allowed(world: World) -> None:
+    ada = world.slack.ada
+    await ada.command("clouds --seconds 5")
+    await ada.command("x" * 32_001)
+    assert "4, 8 or 12" in ada.private[0].text
+    assert "32,001" in ada.private[1].text
+    assert Thread(world).messages == []
+
+
+async def test_the_longest_prompt_reaches_the_server_whole(world: World) -> None:
+    prompt = "clouds " * 4571 + "end"
+    assert len(prompt) == 32_000
+    await world.slack.ada.command(prompt)
+    await world.until(ready(Thread(world)))
+    assert world.videos.creates[0].prompt == prompt
+
+
+async def test_another_workspaces_command_is_turned_away(world: World) -> None:
+    ada = world.slack.ada
+    answer = await ada.command("help")
+    answer.envelope.payload["team_id"] = "T0STRANGER"
+    foreign = await world.slack.redeliver(answer.envelope)
+    assert foreign.payload == {"text": "This bot belongs to another workspace."}
+
+
+async def test_the_bot_token_goes_to_slack_alone(world: World) -> None:
+    await world.slack.ada.command("clouds")
+    await world.until(ready(Thread(world)))
+    assert {call.token for call in world.slack.calls_of("upload")} == {None}
+    for call in world.videos.calls:
+        assert call.headers["Authorization"] == f"Bearer {world.videos.api_key}"
+        assert world.slack.bot_token not in str(dict(call.headers))
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "files.getUploadURLExternal",
+        "upload",
+        "files.completeUploadExternal",
+        "files.info",
+        "chat.update",
+    ],
+)
+async def test_a_lost_answer_doubles_nothing(world: World, operation: str, when: When) -> None:
+    thread = Thread(world)
+    world.faults.order(operation, drop, when=when)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
+    assert len(thread.replies[0].files) == 1
+
+
+@pytest.mark.parametrize(
+    "operation", ["chat.postMessage", "chat.update", "files.getUploadURLExternal", "files.info"]
+)
+async def test_slack_may_ask_to_go_slower(world: World, operation: str) -> None:
+    thread = Thread(world)
+    world.faults.order(operation, SLOWER, times=3)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
+
+
+@pytest.mark.parametrize("operation", ["retrieve", "content"])
+async def test_a_server_that_stumbles_is_asked_again(world: World, operation: str) -> None:
+    world.faults.order(operation, answer(500, "oops"), times=2)
+    world.faults.order(operation, drop, nth=3)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(Thread(world)))
+    assert len(world.videos.creates) == 1
+
+
+async def test_a_server_that_is_busy_is_asked_again(world: World) -> None:
+    world.faults.order("create", answer(503, {"detail": "busy"}), times=2)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(Thread(world)))
+    assert len(world.videos.creates) == 1
+
+
+async def test_a_create_whose_answer_was_lost_is_never_repeated_blindly(world: World) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    world.faults.order("create", drop, when="after")
+    await ada.command("clouds")
+    await world.until(lambda: thread.says("*Unclear:*"))
+    assert len(world.videos.creates) == 1
+    assert "cannot tell whether I was heard" in shown(thread.replies[0])
+    assert thread.replies[0].mentions == {ada.id}
+
+
+async def test_a_json_error_in_place_of_the_file_is_not_posted_as_a_video(world: World) -> None:
+    thread = Thread(world)
+    world.faults.order("content", answer(200, {"error": "upstream"}))
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert thread.replies[0].files[0].data[4:8] == b"ftyp"
+
+
+async def test_many_people_at_once_all_get_their_own_video(world: World) -> None:
+    thread = Thread(world)
+    for number in range(20):
+        await (world.slack.ada, world.slack.grace)[number % 2].command(f"clouds {number}")
+    await world.until(lambda: len(thread.replies) == 20)
+    for card in thread.cards:
+        [reply] = [reply for reply in thread.replies if reply.thread_ts == card.ts]
+        assert [f"<@{person}>" in shown(card) for person in reply.mentions] == [True]
+    assert len(world.videos.creates) == 20
