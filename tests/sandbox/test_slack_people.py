@@ -350,6 +350,16 @@ async def test_what_a_person_cannot_see_they_cannot_use(slack: SlackSandbox, app
     assert app.seen[1]["channel_name"] == "directmessage"
 
 
+async def test_a_choice_in_a_message_is_told(slack: SlackSandbox, app: App) -> None:
+    blocks = [{"type": "actions", "block_id": "again", "elements": [MODEL["element"]]}]
+    await app.client.chat_postMessage(channel=slack.workspace.videos.id, text="card", blocks=blocks)
+    [message] = slack.workspace.messages("videos")
+    await slack.ada.choose("pick", "large", where=message)
+    [body] = app.seen
+    assert body["actions"][0]["selected_option"] == option("large")
+    assert body["state"]["values"]["again"]["pick"]["selected_option"] == option("large")
+
+
 # Response URLs
 
 
@@ -404,6 +414,26 @@ async def test_an_answer_to_a_press_replaces_or_deletes_what_was_pressed(
     assert (await http.post(url, json=public)).status_code == 400
     await http.post(url, json={"delete_original": True})
     assert slack.ada.private == []
+
+
+async def test_a_form_may_bring_a_response_url_for_a_channel(
+    slack: SlackSandbox, app: App, http: httpx.AsyncClient
+) -> None:
+    element = {
+        "type": "conversations_select",
+        "action_id": "where",
+        "response_url_enabled": True,
+        "default_to_current_conversation": True,
+    }
+    trigger = slack.workspace.issue_trigger(slack.ada.id)
+    await app.client.views_open(trigger_id=trigger, view=form(field("channel", element)))
+    await slack.ada.fill({"channel": slack.workspace.videos.id})
+    await slack.ada.submit()
+    [given] = app.seen[0]["response_urls"]
+    assert (given["block_id"], given["channel_id"]) == ("channel", slack.workspace.videos.id)
+    public = {"response_type": "in_channel", "text": "to all"}
+    await http.post(given["response_url"], json=public)
+    assert [message.text for message in slack.workspace.messages("videos")] == ["to all"]
 
 
 async def test_bolt_s_own_respond_works(slack: SlackSandbox, app: App) -> None:

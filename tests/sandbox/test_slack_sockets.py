@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import parse_qs
 
+import aiohttp
 import httpx
 import pytest
 from aiohttp import web
@@ -198,6 +199,18 @@ async def test_a_ticket_is_good_for_one_connection(slack: SlackSandbox) -> None:
         second = await http.get(address)
     assert first.status_code == 400  # a good ticket, but no websocket
     assert second.status_code == 401
+
+
+async def test_an_app_has_at_most_ten_connections(slack: SlackSandbox) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(10):
+            await stack.enter_async_context(connected(slack))
+        client = AsyncWebClient(base_url=slack.api_url)
+        url = (await client.apps_connections_open(app_token=slack.app_token))["url"]
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        socket = await stack.enter_async_context(session.ws_connect(url))
+        assert (await socket.receive_json())["reason"] == "too_many_websockets"
+        assert slack.sockets.connected == 10
 
 
 async def test_acknowledgements_that_make_no_sense_are_noted(slack: SlackSandbox, app: App) -> None:

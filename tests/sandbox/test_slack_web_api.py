@@ -1,5 +1,6 @@
 """The pretend Slack's Web API, called by the real slack_sdk."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -477,6 +478,18 @@ async def test_a_rate_limit_can_be_ordered(
     with pytest.raises(SlackApiError) as caught:
         await client.chat_postMessage(channel=videos.id, text="x")
     assert caught.value.response.headers["Retry-After"] == "7"
+
+
+async def test_a_server_that_hangs_can_be_stopped(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
+    slack.faults.order("auth.test", faults.hang)
+    waiting = asyncio.create_task(client.auth_test())
+    await slack.changes.until(lambda: slack.calls)
+    async with asyncio.timeout(2):
+        await slack.stop()
+    with pytest.raises(aiohttp.ClientError):
+        await waiting
 
 
 async def test_a_restart_on_the_same_port_remembers_everything(

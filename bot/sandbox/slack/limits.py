@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-POSTS_AT_ONCE = 3  # "short bursts above 1/s are tolerated": how short is not documented
+POSTS_AT_ONCE = 3  # short bursts are allowed; how short is not documented
 
 
 class Limit(Enum):

@@ -36,7 +36,7 @@ from bot.sandbox.slack.state import (
     elements,
 )
 
-MOST_TEXT = 4000  # hard for chat.update; for posts "practice: msg_too_long above 4000"
+MOST_TEXT = 4000  # hard for chat.update; seen of posts too (ChatGPT-in-Slack issue 102)
 MOST_METADATA = 1000  # undocumented (metadata_too_large): the strict reading
 MOST_COMMENT = 4000
 TIMESTAMP = re.compile(r"\d{10}\.\d{6}")

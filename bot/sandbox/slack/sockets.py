@@ -15,7 +15,7 @@ from bot.sandbox.slack.state import Json
 
 Type = Literal["slash_commands", "interactive", "events_api"]
 MOST_CONNECTIONS = 10  # docs.slack.dev: using Socket Mode
-TICKET_SECONDS = 30  # undocumented; the URL is "temporary"
+TICKET_SECONDS = 30  # how long is not documented
 
 
 @dataclass(eq=False)

@@ -31,7 +31,7 @@ DEFAULT_SCOPES = (
     "app_mentions:read",
     "im:history",
 )
-TRIGGER_SECONDS = 3  # docs.slack.dev: handling user interaction, "expires in three seconds"
+TRIGGER_SECONDS = 3  # docs.slack.dev: handling user interaction
 RESPONSE_URL_SECONDS = 30 * 60  # docs.slack.dev: handling user interaction
 RESPONSE_URL_USES = 5
 
