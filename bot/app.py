@@ -21,7 +21,7 @@ from bot.carrier import Pace
 from bot.catalog import OPENAI
 from bot.config import Settings
 from bot.delivery import Delivery, translate
-from bot.errors import BotError, MisconfiguredError, TemporaryError
+from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
 from bot.service import Service
 from bot.slack import make_bolt_app
 from bot.store import LEASE, Store
@@ -166,9 +166,12 @@ async def _socket_mode(
     handler = SocketMode(bolt, settings.slack_app_token.get_secret_value())
     stack.push_async_callback(handler.close_async)
     try:
-        handler.client.wss_uri = await handler.client.issue_new_wss_url()
+        answer = await bolt.client.apps_connections_open(app_token=handler.app_token)
     except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        if isinstance(translate(error), RateLimited):
+            return handler  # after many restarts: the handler waits its turn, then asks
         raise _at_start(error, "SLACK_APP_TOKEN", settings) from error
+    handler.client.wss_uri = answer["url"]
     return handler
 
 

@@ -50,8 +50,12 @@ def _run(_options: argparse.Namespace) -> int:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    from bot.sandbox import demo  # noqa: PLC0415 -- needs the optional extra `sandbox`
-
+    try:
+        from bot.sandbox import demo  # noqa: PLC0415 -- needs the optional extra `sandbox`
+    except ModuleNotFoundError as error:
+        raise MisconfiguredError(
+            f"The demo needs {error.name}: pip install 'video-bot[sandbox]'"
+        ) from error
     return demo.main(options.prompt)
 
 

@@ -43,10 +43,10 @@ async def listening(app: web.Application, port: int) -> AsyncIterator[None]:
     Raises:
         OSError: the port is taken.
     """
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port, shutdown_timeout=3).start()
+        await web.TCPSite(runner, port=port).start()
         yield
     finally:
         await runner.cleanup()

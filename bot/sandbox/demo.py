@@ -15,8 +15,8 @@ from bot.sandbox.transcript import lines_of
 from bot.sandbox.world import World
 
 PATIENCE = 120.0
-"""Seconds for the whole story, which takes about twenty."""
-RENDER_SECONDS = 12.0
+"""Seconds for the whole story, which takes about a dozen."""
+RENDER_SECONDS = 8.0
 FOLDER = Path("videos")
 
 

@@ -1,5 +1,6 @@
 """The doors through which Slack comes in: it lists them, and keeps strangers out."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ def make_bolt_app(
 
     app = AsyncApp(
         name="video-bot",
+        # Bolt's own loggers take the root's level, and with DEBUG log payloads whole.
+        logger=logging.getLogger("slack_bolt"),
         client=client,
         authorize=authorize,
         request_verification_enabled=False,

@@ -1,0 +1,34 @@
+"""The files around the code say what is true."""
+
+import re
+from pathlib import Path
+
+from bot.config import Settings
+from conftest import MANIFEST
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_every_scope_of_the_manifest_has_its_reason_in_the_readme() -> None:
+    asked = MANIFEST["oauth_config"]["scopes"]["bot"]
+    table = README.partition("| Scope | Reason |")[2].partition("\n\n")[0]
+    assert {*re.findall(r"^\| `([\w:.]+)` \| .+ \|$", table, re.MULTILINE)} == {*asked}
+
+
+def test_every_setting_is_in_the_readme_and_in_the_example() -> None:
+    variables = {name.upper() for name in Settings.model_fields}
+    table = README.partition("| Variable | Default |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == variables
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == variables
+
+
+def test_the_manifest_keeps_within_slacks_limits() -> None:
+    about = MANIFEST["display_information"]
+    assert len(about["name"]) <= 35
+    assert len(about["description"]) <= 140
+    assert 175 <= len(about["long_description"]) <= 4000
+    [command] = MANIFEST["features"]["slash_commands"]
+    assert command["should_escape"] is False  # a prompt must arrive as it was typed
+    assert MANIFEST["settings"]["socket_mode_enabled"] is True

@@ -1,0 +1,201 @@
+"""The bot as a process of its own: its start, its stop, its memory, its logs."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import av
+import psutil
+import pytest
+
+from bot.sandbox.videos import Filler
+from bot.sandbox.world import World
+
+INHERITED = {
+    name: value
+    for name, value in os.environ.items()
+    if name == "PATH" or name.startswith("COVERAGE_")
+}
+PROMPT = "a timelapse of clouds over a secret garden"
+
+
+class Process:
+    """`python -m bot …` in an empty folder, with nothing but these variables."""
+
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
+        self._process = process
+        self._folder = folder
+        self.memory = psutil.Process(process.pid)
+
+    @property
+    def log(self) -> str:
+        return (self._folder / "stderr").read_text()
+
+    async def end(self, number: int | None = None) -> int:
+        if number is not None:
+            self._process.send_signal(number)
+        async with asyncio.timeout(30):
+            return await self._process.wait()
+
+
+@asynccontextmanager
+async def started(
+    folder: Path, *arguments: str, variables: Mapping[str, str]
+) -> AsyncIterator[Process]:
+    folder.mkdir(exist_ok=True)
+    with (folder / "stderr").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", *arguments),
+            cwd=folder,
+            env={**INHERITED, **variables},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield Process(process, folder)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def variables(world: World, database_url: str) -> dict[str, str]:
+    return world.environment(database_url)
+
+
+def is_ready(world: World, number: int = 1) -> bool:
+    messages = world.slack.workspace.messages(world.slack.workspace.videos)
+    return str([message.blocks for message in messages]).count("*Ready*") == number
+
+
+async def test_a_missing_variable_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    async with started(tmp_path / "bot", "run", variables={}) as bot:
+        assert await bot.end() == 2
+    assert [line.split()[0] for line in bot.log.splitlines()] == [
+        "SLACK_BOT_TOKEN",
+        "OPENAI_API_KEY",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SLACK_BOT_TOKEN", "xoxb-wrong"), ("SLACK_APP_TOKEN", "xapp-wrong")]
+)
+async def test_a_wrong_token_is_found_at_the_start(
+    variables: dict[str, str], tmp_path: Path, name: str, value: str
+) -> None:
+    async with started(tmp_path / "bot", "run", variables=variables | {name: value}) as bot:
+        assert await bot.end() == 2
+    [line] = bot.log.splitlines()
+    assert line == f"{name} is refused by Slack (invalid_auth): copy it again"
+
+
+async def test_a_slack_that_cannot_be_reached_is_one_line(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    closed = {"SLACK_API_URL": "http://127.0.0.1:9/api/"}
+    async with started(tmp_path / "bot", "run", variables=variables | closed) as bot:
+        assert await bot.end() == 1
+    [line] = bot.log.splitlines()
+    assert line.startswith("Could not start: no answer from http://127.0.0.1:9/api/")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_hands_back_and_the_next_process_goes_on_at_once(
+    world: World, variables: dict[str, str], tmp_path: Path, number: int
+) -> None:
+    world.videos.hold()
+    async with started(tmp_path / "first", "run", variables=variables) as first:
+        await world.until(lambda: world.slack.sockets.connected)
+        await world.slack.ada.command(PROMPT)
+        [video] = await world.until(lambda: world.videos.creates)
+        assert await first.end(number) == 0
+    async with started(tmp_path / "second", "run", variables=variables) as second:
+        await world.until(lambda: world.slack.sockets.connected)
+        world.videos.finish(video.id)
+        await world.until(lambda: is_ready(world))
+        assert await second.end(number) == 0
+    assert len(world.videos.creates) == 1
+    assert len(world.slack.workspace.messages(world.slack.workspace.videos)) == 2
+
+
+async def test_slacks_oauth_variables_do_not_switch_the_bot_to_oauth(
+    world: World, variables: dict[str, str], tmp_path: Path
+) -> None:
+    oauth = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s"}
+    async with started(tmp_path / "bot", "run", variables=variables | oauth) as bot:
+        await world.until(lambda: world.slack.sockets.connected)
+        answer = await world.slack.ada.command("help")
+        assert answer.payload
+        assert await bot.end(signal.SIGTERM) == 0
+
+
+async def test_the_log_tells_the_story_and_no_secret(
+    world: World, variables: dict[str, str], tmp_path: Path
+) -> None:
+    async with started(tmp_path / "bot", "run", variables=variables) as bot:
+        await world.until(lambda: world.slack.sockets.connected)
+        await world.slack.ada.command(PROMPT)
+        await world.until(lambda: is_ready(world))
+        await bot.end(signal.SIGTERM)
+    [upload] = world.slack.calls_of("files.getUploadURLExternal")
+    job = upload.args["filename"].removeprefix("video-").removesuffix(".mp4")
+    story = [line for line in bot.log.splitlines() if f"job={job}" in line]
+    assert [line.split("event=")[1].split(" job=")[0] for line in story if "info" in line][:3] == [
+        "announced",
+        '"submission begun"',
+        "accepted",
+    ]
+    secrets = [variables[name] for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "OPENAI_API_KEY")]
+    for secret in (*secrets, PROMPT, "/response/", "/upload/", "ticket"):
+        assert secret not in bot.log
+
+
+async def test_a_large_video_does_not_go_through_memory(
+    world: World, variables: dict[str, str], tmp_path: Path
+) -> None:
+    async with started(tmp_path / "bot", "run", variables=variables) as bot:
+        await world.until(lambda: world.slack.sockets.connected)
+        await world.slack.ada.command("a small one, so that everything is loaded")
+        await world.until(lambda: is_ready(world))
+        before = bot.memory.memory_info().rss
+        world.videos.clip = Filler(200_000_000)
+        await world.slack.ada.command("a large one")
+        await world.until(lambda: is_ready(world, 2), 60)
+        growth = _peak(bot.memory.pid) - before
+    [file] = world.slack.workspace.messages(world.slack.workspace.videos)[-1].files
+    assert file.size == 200_000_000
+    assert growth < 40_000_000
+
+
+async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    async with started(folder, "demo", "clouds --seconds 8 --size 1280x720", variables={}) as demo:
+        assert await demo.end() == 0
+    assert "Ready after" in demo.log
+    path = demo.log.rsplit("Saved: ", 1)[1].strip()
+    with av.open(path) as film:
+        [stream] = film.streams.video
+        assert stream.codec_context.name == "h264"
+        assert (stream.width, stream.height) == (1280, 720)
+        assert film.duration == 8 * av.time_base
+
+
+async def test_the_demo_shows_a_refusal_with_code_and_message(tmp_path: Path) -> None:
+    async with started(tmp_path / "demo", "demo", "a sentinel", variables={}) as demo:
+        assert await demo.end() == 0
+    assert "sentinel_block" in demo.log
+    assert "something didn't look right" in demo.log
+
+
+def _peak(pid: int) -> int:
+    """The most memory that the process ever had, in bytes (Linux: VmHWM)."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        pytest.skip("the peak of another process's memory is read from /proc")
+    [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024

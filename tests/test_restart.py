@@ -1,0 +1,63 @@
+"""After a stop, every unfinished job goes on, from wherever it was."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.faults import hang
+from bot.sandbox.world import World
+from bot.slack import commands
+from conftest import RunBot
+
+OPERATIONS = [
+    "chat.postMessage",
+    "retrieve",
+    "content",
+    "files.getUploadURLExternal",
+    "upload",
+    "files.completeUploadExternal",
+    "files.info",
+    "chat.update",
+]
+
+
+def is_ready(world: World) -> bool:
+    videos = world.slack.workspace.videos
+    return bool(videos.messages) and "*Ready*" in str(videos.messages[0].blocks)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+async def test_a_job_goes_on_from_every_step(world: World, run_bot: RunBot, operation: str) -> None:
+    reached = asyncio.Event()
+
+    async def stuck(request: object) -> object:
+        reached.set()
+        return await hang(request)  # type: ignore[arg-type]  # it does not look at it
+
+    world.faults.order(operation, stuck)  # type: ignore[arg-type]  # it never answers
+    async with run_bot():
+        await world.slack.ada.command("clouds")
+        await asyncio.wait_for(reached.wait(), 10)
+    async with run_bot():
+        await world.until(lambda: is_ready(world))
+    videos = world.slack.workspace.videos
+    assert len(world.videos.creates) == 1
+    assert len(videos.messages) == 2
+    assert len(videos.messages[1].files) == 1
+
+
+async def test_a_command_while_the_database_is_locked_is_answered_in_time(
+    world: World, run_bot: RunBot, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "PATIENCE", 0.2)
+    async with run_bot():
+        lock = sqlite3.connect(Path(database_url.removeprefix("sqlite+aiosqlite:///")))
+        lock.execute("BEGIN EXCLUSIVE")
+        answer = await world.slack.ada.command("clouds")
+        lock.rollback()
+        lock.close()
+    assert answer.delivered
+    assert answer.took < 3
+    assert "can't take requests just now" in world.slack.ada.private[0].text
