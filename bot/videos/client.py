@@ -1,6 +1,7 @@
 """Talks to a server that speaks the Videos API."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -11,9 +12,16 @@ import httpx
 from bot.errors import OutcomeUnknown, RequestRefused, TemporaryError
 from bot.request import VideoRequest
 from bot.videos import wire
+from bot.videos.wire import Found
 
 MAX_VIDEO_BYTES = 1_000_000_000
 """Slack takes files up to 1 GB."""
+
+CLOCK_SLACK = 60.0
+"""Seconds by which a server's clock may be wrong beyond what it says itself."""
+
+MOST_PAGES = 50
+"""Of a list, before it counts as one without end."""
 
 _TIMEOUT = httpx.Timeout(30, connect=5)
 # The answer to a create may wait until the server has read a picture and judged the prompt.
@@ -23,9 +31,17 @@ _CREATE_TIMEOUT = httpx.Timeout(60, connect=5)
 class VideosClient:
     """One server. Each method's errors are those of the reader in `wire` that it uses."""
 
-    def __init__(self, http: httpx.AsyncClient, *, base_url: str, api_key: str) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        *,
+        base_url: str,
+        api_key: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
+        self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"}
 
     async def create(self, request: VideoRequest) -> str:
@@ -58,6 +74,54 @@ class VideosClient:
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
         return wire.read_look(answer.status_code, answer.headers, answer.content)
+
+    async def find(
+        self, request: VideoRequest, *, since: float, known: Collection[str] = ()
+    ) -> Found:
+        """Look in the server's list for what a create may have left there.
+
+        Args:
+            request: what the create asked for.
+            since: when it was sent.
+            known: videos that are certainly somebody else's.
+
+        Raises:
+            TemporaryError, MisconfiguredError: the server could not be asked.
+        """
+        matches: tuple[str, ...] = ()
+        complete = True
+        async for page in self._pages(request):
+            behind = max(0.0, self._clock() - page.server_time) if page.server_time else 0.0
+            begin = since - behind - CLOCK_SLACK
+            found = page.search(begin, known)
+            matches, complete = matches + found.matches, complete and found.complete
+            if page.after is None or page.ends_before(begin):
+                return Found(matches, complete=complete)
+        return Found(matches, complete=False)
+
+    async def _pages(self, request: VideoRequest) -> AsyncIterator[wire.Page]:
+        """The list, page by page, as far as the server can be followed."""
+        seen, after = set[str](), None
+        for _ in range(MOST_PAGES):
+            page = await self._page(request, after)
+            ids = {video.id for video in page.videos} if page else set()
+            if page is None or seen & ids:
+                # aquiles-image begins again when it no longer knows where we were.
+                return
+            yield page
+            seen, after = seen | ids, page.after
+
+    async def _page(self, request: VideoRequest, after: str | None) -> wire.Page | None:
+        try:
+            answer = await self._http.get(
+                f"{self._base_url}/videos",
+                params=wire.list_query(after),
+                headers=self._headers,
+                timeout=_TIMEOUT,
+            )
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        return wire.read_page(answer.status_code, answer.headers, answer.content, request=request)
 
     async def download(self, video_id: str, path: Path) -> int:
         """Fetch the finished file to `path`; returns its size in bytes.

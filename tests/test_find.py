@@ -1,0 +1,170 @@
+"""Looking in a server's list for a video whose create was never answered."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from email.utils import formatdate
+
+import httpx
+import pytest
+
+from bot.errors import TemporaryError
+from bot.request import VideoRequest
+from bot.sandbox.changes import Changes
+from bot.sandbox.faults import Faults, answer, drop
+from bot.sandbox.videos import VideosSandbox
+from bot.videos import wire
+from bot.videos.client import VideosClient
+from bot.videos.wire import Found
+
+NOBODY_HEARD = Found((), complete=True)
+
+
+class Server:
+    """A sandbox in which videos may be made in the past, and the client that talks to it."""
+
+    def __init__(self, accent: str) -> None:
+        self.ago = 0.0
+        self.began = time.time()
+        self.faults = Faults()
+        self.sandbox = VideosSandbox(
+            Changes(), self.faults, clock=lambda: self.began - self.ago, accent=accent
+        )
+        self.request = VideoRequest(
+            prompt="clouds", model=self.sandbox.accent.models[0], seconds="4", size="720x1280"
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Server"]:
+        await self.sandbox.start()
+        self.sandbox.hold()
+        async with httpx.AsyncClient() as http:
+            self.client = VideosClient(
+                http, base_url=self.sandbox.base_url, api_key=self.sandbox.api_key
+            )
+            yield self
+        await self.sandbox.stop()
+
+    async def create(
+        self, prompt: str = "clouds", *, size: str = "720x1280", ago: float = 0
+    ) -> str:
+        self.ago = ago
+        return await self.client.create(replace(self.request, prompt=prompt, size=size))
+
+    async def find(self, *known: str, ago: float = 0) -> Found:
+        return await self.client.find(self.request, since=self.began - ago, known=known)
+
+    @property
+    def pages(self) -> int:
+        return [call.operation for call in self.sandbox.calls].count("list")
+
+
+@pytest.fixture
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    async with Server(getattr(request, "param", "openai")).running() as server:
+        yield server
+
+
+def on(*accents: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("server", accents, indirect=True)
+
+
+TELLS_PROMPTS = on("openai", "vllm_omni", "aquiles")
+LISTS = on("openai", "vllm_omni", "aquiles", "sglang")
+
+
+@TELLS_PROMPTS
+async def test_the_video_that_a_lost_create_left_is_found(server: Server) -> None:
+    await server.create("rain")
+    ours = await server.create()
+    await server.create("snow")
+    assert await server.find() == Found((ours,), complete=True)
+
+
+@LISTS
+async def test_a_whole_list_without_it_proves_that_nobody_heard(server: Server) -> None:
+    await server.create("rain", size="1280x720")
+    assert await server.find() == NOBODY_HEARD
+
+
+@LISTS
+async def test_what_is_known_to_be_anothers_is_passed_over(server: Server) -> None:
+    assert await server.find(await server.create()) == NOBODY_HEARD
+
+
+@LISTS
+async def test_what_was_there_before_is_passed_over(server: Server) -> None:
+    await server.create(ago=1000)
+    assert await server.find() == NOBODY_HEARD
+
+
+@on("sglang")
+async def test_where_no_prompt_is_shown_a_likely_video_leaves_it_open(server: Server) -> None:
+    await server.create()
+    assert await server.find() == Found((), complete=False)
+
+
+@TELLS_PROMPTS
+async def test_the_same_prompt_under_another_name_of_a_size_leaves_it_open(server: Server) -> None:
+    await server.create(size="1280x720")
+    assert await server.find() == Found((), complete=False)
+
+
+@on("litellm")
+async def test_a_server_that_cannot_list_leaves_it_open(server: Server) -> None:
+    await server.create()
+    assert await server.find() == Found((), complete=False)
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 422, 501])
+async def test_every_way_to_have_no_list_leaves_it_open(server: Server, status: int) -> None:
+    server.faults.order("list", answer(status, {"detail": "no"}))
+    assert await server.find() == Found((), complete=False)
+
+
+async def test_a_server_that_does_not_answer_is_to_be_asked_again(server: Server) -> None:
+    server.faults.order("list", drop)
+    server.faults.order("list", answer(503, "busy"), nth=2)
+    for _ in range(2):
+        with pytest.raises(TemporaryError):
+            await server.find()
+
+
+@LISTS
+async def test_a_long_list_is_read_back_to_the_create_and_no_further(server: Server) -> None:
+    for number in range(270):
+        size = "720x1280" if number < 150 else "1280x720"
+        await server.create(f"rain {number}", size=size, ago=100_000 - 100 * number)
+    await server.find(ago=100_000 - 100 * 150)
+    assert server.pages == 2
+
+
+async def test_a_list_that_begins_again_is_not_followed_for_ever(server: Server) -> None:
+    page = {"data": [{"id": "v1"}], "has_more": True}
+    server.faults.order("list", answer(200, page), times=3)
+    assert await server.find() == Found((), complete=False)
+    assert server.pages == 2
+
+
+async def test_a_list_in_the_wrong_order_is_read_to_its_end(server: Server) -> None:
+    rows = [{"id": f"v{n}", "created_at": n, "prompt": "rain"} for n in range(100)]
+    row = {"id": "ours", "created_at": server.began, "prompt": "clouds"}
+    server.faults.order("list", answer(200, {"data": rows, "has_more": True}))
+    server.faults.order("list", answer(200, {"data": [row], "has_more": False}), nth=2)
+    assert await server.find() == Found(("ours",), complete=True)
+
+
+async def test_a_server_whose_clock_is_behind_is_understood(server: Server) -> None:
+    row = {"id": "ours", "created_at": server.began - 3600, "prompt": "clouds"}
+    behind = formatdate(server.began - 3600, usegmt=True)
+    server.faults.order("list", answer(200, {"data": [row]}, Date=behind))
+    assert await server.find() == Found(("ours",), complete=True)
+
+
+@pytest.mark.parametrize("seconds", [4, 4.0, "4", "4.04", None])
+def test_seconds_are_read_in_every_spelling(seconds: object) -> None:
+    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
+    row = {"prompt": "clouds", "seconds": seconds}
+    assert wire._is_ours(row, request) is True
+    assert wire._is_ours(row | {"seconds": "8"}, request) is None
