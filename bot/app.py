@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,12 +17,15 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy.exc import SQLAlchemyError
 
+from bot import migrations
 from bot.carrier import Pace
 from bot.catalog import OPENAI
 from bot.config import Settings
 from bot.delivery import Delivery, translate
 from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
+from bot.log import configure
 from bot.service import Service
 from bot.slack import make_bolt_app
 from bot.store import LEASE, Store
@@ -68,14 +72,28 @@ class Bot:
         return not self.work.done() and self.worker.is_alive
 
 
-async def run(settings: Settings, stop: asyncio.Event, *, pace: Pace | None = None) -> None:
+def serve(settings: Settings, *, pace: Pace | None = None, lease: float = LEASE) -> None:
+    """Be the bot's process: logs, tables up to date, and the bot until SIGTERM or SIGINT.
+
+    Raises:
+        MisconfiguredError: the database cannot be used, or as `run` says.
+        TemporaryError: as `run` says.
+    """
+    configure(settings.log_level)
+    _migrate(settings)
+    asyncio.run(_until_signal(settings, pace, lease))
+
+
+async def run(
+    settings: Settings, stop: asyncio.Event, *, pace: Pace | None = None, lease: float = LEASE
+) -> None:
     """Run the bot until `stop` is set, then hand back what is in hand.
 
     Raises:
         MisconfiguredError: Slack refuses a token; the message names the variable.
         TemporaryError: Slack cannot be reached, so the start failed.
     """
-    async with running(settings, pace=pace) as bot:
+    async with running(settings, pace=pace, lease=lease) as bot:
         log.info("running", mode="socket" if settings.slack_app_token else "http")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({bot.work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -118,6 +136,22 @@ async def running(
         stack.push_async_callback(_stop, bot.work)
         await _open_doors(bot, bolt, socket_mode, settings, stack)
         yield bot
+
+
+def _migrate(settings: Settings) -> None:
+    try:
+        migrations.upgrade(settings.database_url)
+    except (SQLAlchemyError, OSError) as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise MisconfiguredError(f"DATABASE_URL cannot be used: {reason}") from error
+
+
+async def _until_signal(settings: Settings, pace: Pace | None, lease: float) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(settings, stop, pace=pace, lease=lease)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,12 @@
 """The commands: `python -m bot run`, `python -m bot demo`. The only reader of the environment."""
 
 import argparse
-import asyncio
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from bot import app, log, migrations
-from bot.config import Settings, read_settings
+from bot import app
+from bot.config import read_settings
 from bot.errors import MisconfiguredError, TemporaryError
 
 
@@ -43,9 +39,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(_options: argparse.Namespace) -> int:
     settings = read_settings()
     _forget_what_libraries_read()
-    log.configure(settings.log_level)
-    _migrate(settings)
-    asyncio.run(_serve(settings))
+    app.serve(settings)
     return 0
 
 
@@ -67,19 +61,3 @@ def _forget_what_libraries_read() -> None:
     """
     for name in [name for name in os.environ if name.startswith("SLACK_")]:
         del os.environ[name]
-
-
-def _migrate(settings: Settings) -> None:
-    try:
-        migrations.upgrade(settings.database_url)
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise MisconfiguredError(f"DATABASE_URL cannot be used: {reason}") from error
-
-
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await app.run(settings, stop)

@@ -12,14 +12,10 @@ from bot.app import Bot, running
 from bot.carrier import Pace
 from bot.config import Settings, read_settings
 from bot.sandbox.clip import make_clip
+from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 
 MANIFEST = yaml.safe_load((Path(__file__).parent.parent / "manifest.yml").read_text())
-
-FAST = Pace(
-    turn=0.05, poll=0.01, poll_least=0.01, poll_most=0.05, edit=0.0, settle=0.01, retry=0.01
-)
-"""The bot's own pace, so much faster that a whole story takes a moment."""
 
 RunBot = Callable[..., AbstractAsyncContextManager[Bot]]
 

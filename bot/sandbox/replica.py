@@ -1,0 +1,51 @@
+"""The bot as a process of its own, at the tests' pace: `python -m bot.sandbox.replica`.
+
+The same program as `python -m bot run`, with the same variables; only faster.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+from asyncio.subprocess import Process
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bot import app
+from bot.carrier import Pace
+from bot.config import read_settings
+from bot.errors import BotError
+
+FAST = Pace(
+    turn=0.05, poll=0.01, poll_least=0.01, poll_most=0.05, edit=0.0, settle=0.01, retry=0.01
+)
+"""The bot's own pace, so much faster that a whole story takes a moment."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until a signal; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bot.sandbox.replica")
+    parser.add_argument("--lease", type=float, required=True, help="seconds that a claim lasts")
+    lease = parser.parse_args(arguments).lease
+    try:
+        app.serve(read_settings(), pace=FAST, lease=lease)
+    except BotError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 2
+    return 0
+
+
+async def start(environment: Mapping[str, str], *, lease: float, log: Path) -> Process:
+    """Start one with the variables of `World.environment`; its log is appended to the file."""
+    with log.open("ab") as file:
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot.sandbox.replica", "--lease", str(lease)),
+            cwd=log.parent,  # where no .env is
+            env={"PATH": os.environ.get("PATH", ""), **environment},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=file,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
