@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import aiohttp
 import httpx
@@ -127,7 +127,7 @@ async def running(
             ),
             Delivery(clients.bot, http, bot_name=identity.user or "video"),
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
-            pace=pace,
+            pace=replace(pace or Pace(), deadline=settings.job_timeout_minutes * 60),
         )
         service = Service(store, wake=worker.wake)
         bolt = make_bolt_app(clients.bolt, identity, service, OPENAI)

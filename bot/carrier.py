@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import structlog
 
 from bot import jobs
-from bot.delivery import Delivery
+from bot.delivery import Delivery, Posted, Said
 from bot.errors import (
     BotError,
     CannotPost,
@@ -23,13 +23,25 @@ from bot.errors import (
     OutcomeUnknown,
     PermanentError,
     TemporaryError,
+    VideoGone,
+    VideoTaken,
 )
-from bot.jobs import Job, JobState
+from bot.jobs import Job, JobState, again_key
 from bot.store import Store
 from bot.videos.client import VideosClient
-from bot.videos.wire import Broke, Look, Working
+from bot.videos.wire import Broke, Finished, Look, Working
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
+
+GONE_AFTER = 6
+"""Looks in a row, about a minute, after which a video that is not found is gone."""
+
+UNCERTAIN = (
+    "I asked the video server, and cannot tell whether it was heard: its answer was lost, and its "
+    "list of videos does not decide it. It may have been charged."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +60,16 @@ class Pace:
     """Between looks whether Slack has shared a file."""
     share_patience: float = 300.0
     """How long Slack may take to share a file before it is uploaded anew."""
+    create: float = 50.0
+    """How long the server may take to answer a create: less than half a lease."""
+    clock_slack: float = 10.0
+    """By how much the clocks of two processes may differ."""
     deadline: float = 1800.0
     """How long the server may work on a video."""
+    overdue_poll: float = 120.0
+    """Between looks at a video that is out of time."""
+    overdue: float = 86400.0
+    """How long a video that is out of time is still welcome."""
     retry: float = 1.0
     """Scales the delays between attempts."""
     give_up: float = 86400.0
@@ -98,8 +118,10 @@ class Carrier:
         """One step; an error becomes a later attempt, or the job's end."""
         try:
             await self._step()
-        except LeaseLost:
+        except (LeaseLost, _Later):
             raise
+        except VideoGone as error:
+            await self._fail_unless_it_comes_back(error)
         except PermanentError as error:
             await self._fail(error.code, error.message)
         except (TemporaryError, OutcomeUnknown, MisconfiguredError) as error:
@@ -107,6 +129,13 @@ class Carrier:
         except Exception as error:
             log.exception("a step broke", job=self.job.id, state=self.job.state)
             await self._try_later(TemporaryError(f"Something in the bot broke ({error!r})."))
+
+    async def _fail_unless_it_comes_back(self, error: VideoGone) -> None:
+        """Servers forget videos when they restart; gateways now and then for a moment."""
+        if self.job.attempts < GONE_AFTER:
+            await self._try_later(TemporaryError(error.message))
+        else:
+            await self._fail(error.code, error.message)
 
     async def _step(self) -> None:
         match self.job.state:
@@ -118,6 +147,8 @@ class Carrier:
                 await self._settle_submission()
             case JobState.RENDERING:
                 await self._watch()
+            case JobState.OVERDUE:
+                await self._watch_overdue()
             case JobState.DELIVERING:
                 await self._deliver()
             case JobState.DELIVERED | JobState.FAILED | JobState.UNCERTAIN:
@@ -125,54 +156,116 @@ class Carrier:
 
     async def _announce(self) -> None:
         """The card first: its success proves that the video can be delivered, before it costs."""
-        card = await self._delivery.announce(self.job)
+        card = await self._said_before(Said.CARD)
+        if card is None:
+            await self._prove_ownership()
+            card = await self._delivery.announce(self.job)
         announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
         await self._save(announced, "announced")
+
+    async def _said_before(self, what: Said) -> Posted | None:
+        """What an earlier claim of this job may have said before it broke off."""
+        return await self._delivery.find(self.job, what) if self.job.fence > 1 else None
+
+    async def _prove_ownership(self) -> None:
+        """Before what cannot be done twice: a process may have been frozen past its lease."""
+        await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
         await self._save(jobs.submission_begun(self.job, now=self._now()), "submission begun")
         try:
-            video_id = await self._videos.create(self.job.request)
-        except OutcomeUnknown as error:
-            await self._leave_uncertain(error.message)
+            async with asyncio.timeout(self._pace.create):
+                video_id = await self._videos.create(self.job.request)
+        except (OutcomeUnknown, TimeoutError) as error:
+            log.warning("create not answered", job=self.job.id, reason=str(error))
         except (TemporaryError, MisconfiguredError):
             await self._save(jobs.submission_unheard(self.job), "submission unheard")
             raise
         else:
+            await self._accept(video_id)
+
+    async def _accept(self, video_id: str) -> None:
+        try:
             await self._save(jobs.accepted(self.job, video_id=video_id), "accepted")
+        except VideoTaken:
+            # Another job with the same request adopted it in between: to both it is the same.
+            log.warning("video taken", job=self.job.id, video=video_id)
 
     async def _settle_submission(self) -> None:
-        await self._leave_uncertain("I was interrupted before the video server answered.")
+        """A create was begun and its answer is not known: never ask again without proof.
 
-    async def _leave_uncertain(self, message: str) -> None:
-        uncertain = jobs.left_uncertain(self.job, message=message, now=self._now())
-        await self._save(uncertain, "left uncertain")
+        The server's list decides, once no answer can be on its way any more: our video is in
+        it, or it is complete and nobody heard; otherwise the person decides.
+        """
+        begun = _known(self.job.submitted_at)
+        if (wait := begun + self._pace.create + self._pace.clock_slack - self._now()) > 0:
+            raise _Later("the create may still be under way", wait)
+        known = await self._store.video_ids(submitted_since=begun - self._pace.give_up)
+        found = await self._videos.find(self.job.request, since=begun, known=known)
+        log.info("looked for it", job=self.job.id, matches=len(found.matches), all=found.complete)
+        if len(found.matches) == 1:
+            await self._accept(found.matches[0])
+        elif not found.matches and found.complete:
+            await self._submit_once_more()
+        else:
+            uncertain = jobs.left_uncertain(self.job, message=UNCERTAIN, now=self._now())
+            await self._save(uncertain, "left uncertain")
+
+    async def _submit_once_more(self) -> None:
+        """It is proved that nobody heard; but not for ever."""
+        if self._is_out_of_time(self.job.created_at):
+            await self._fail("no_answer", "The video server does not answer requests.")
+        else:
+            await self._save(jobs.submission_unheard(self.job), "submission unheard")
 
     async def _watch(self) -> None:
         """Look until the server is done, and let the card say how far it is."""
         drawn, drawn_at = None, 0.0
         while isinstance(look := await self._look(), Working):
-            self._check_deadline()
+            if self._is_out_of_time(_known(self.job.submitted_at)):
+                await self._run_out_of_time()
+                return
             due = self.job.progress != drawn and self._now() - drawn_at >= self._pace.edit
             if due and await self._delivery.draw_progress(self.job):
                 drawn, drawn_at = self.job.progress, self._now()
             await asyncio.sleep(self._poll_delay(look))
-        if isinstance(look, Broke):
-            await self._fail(look.code, look.message)
-        else:
-            await self._save(jobs.rendered(self.job, now=self._now()), "rendered")
+        await self._end_look(look)
+
+    async def _watch_overdue(self) -> None:
+        """Tell the person; then look now and then, for a day or until they ask again."""
+        await self._tell(Said.OVERDUE)
+        until = _known(self.job.submitted_at) + self._pace.deadline + self._pace.overdue
+        while isinstance(look := await self._look(), Working):
+            if await self._store.has_key(again_key(self.job.id)):
+                await self._save(jobs.superseded(self.job, now=self._now()), "superseded")
+                return
+            if self._now() > until:
+                await self._fail("timeout", "The video server has not finished within a day.")
+                return
+            await asyncio.sleep(self._pace.overdue_poll)
+        await self._end_look(look)
 
     async def _look(self) -> Look:
-        try:
-            look = await self._videos.look(_known(self.job.video_id))
-        except TemporaryError:
-            self._check_deadline()
-            raise
+        look = await self._videos.look(_known(self.job.video_id))
         if isinstance(look, Working):
             progressed = jobs.progressed(self.job, percent=look.percent)
             if progressed != self.job:
                 await self._save(progressed, "progressed")
         return look
+
+    async def _end_look(self, look: Finished | Broke) -> None:
+        if isinstance(look, Broke):
+            await self._fail(look.code, look.message)
+        else:
+            await self._save(jobs.rendered(self.job, now=self._now()), "rendered")
+
+    def _is_out_of_time(self, since: float) -> bool:
+        return self._now() - since > self._pace.deadline
+
+    async def _run_out_of_time(self) -> None:
+        minutes = round(self._pace.deadline / 60)
+        message = f"The video server has not finished within {minutes} minutes."
+        await self._save(jobs.overdue(self.job, message=message), "overdue")
 
     async def _deliver(self) -> None:
         """Bring the file into the thread, at most once: its id decides what was done already."""
@@ -231,11 +324,18 @@ class Carrier:
         if self.job.card_ts is None:
             await self._delivery.tell_privately(self.job)
         else:
-            if self.job.reply_ts is None:
-                reply_ts = await self._delivery.tell_end(self.job)
-                await self._save(jobs.end_told(self.job, reply_ts=reply_ts), "end told")
-            await self._delivery.draw(self.job)
+            await self._tell(Said.END)
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
+
+    async def _tell(self, what: Said) -> None:
+        """Say it in the thread, once, and bring the card up to date."""
+        if self.job.reply_ts is None:
+            reply = await self._said_before(what)
+            if reply is None:
+                await self._prove_ownership()
+                reply = await self._delivery.reply(self.job, what)
+            await self._save(jobs.told(self.job, reply_ts=reply.ts), f"told {what}")
+        await self._delivery.draw(self.job)
 
     async def _fail(self, code: str, message: str) -> None:
         if self.job.finished_at is None:
@@ -246,6 +346,11 @@ class Carrier:
             await self._save(jobs.closed(self.job, now=self._now()), "end not told", code=code)
 
     async def _try_later(self, error: BotError) -> None:
+        if self.job.state is JobState.RENDERING and self._is_out_of_time(
+            _known(self.job.submitted_at)
+        ):
+            await self._run_out_of_time()
+            return
         since = self.job.finished_at or self.job.rendered_at or self.job.created_at
         if self._now() - since > self._pace.give_up:
             await self._fail("gave_up", error.message)
@@ -269,13 +374,6 @@ class Carrier:
         self.job = job
         log.info(event, job=job.id, state=job.state, **details)
 
-    def _check_deadline(self) -> None:
-        began = self.job.submitted_at or self.job.created_at
-        if self._now() - began > self._pace.deadline:
-            minutes = round(self._pace.deadline / 60)
-            message = f"The video server has not finished within {minutes} minutes."
-            raise PermanentError(message, code="timeout")
-
     def _poll_delay(self, look: Working) -> float:
         wanted = self._pace.poll if look.poll_after is None else look.poll_after
         return min(max(wanted, self._pace.poll_least), self._pace.poll_most)
@@ -288,7 +386,7 @@ class _Later(Exception):
         self.delay = delay
 
 
-def _known(value: str | None) -> str:
+def _known(value: T | None) -> T:
     """A value that this state of a job always has."""
     if value is None:
         raise AssertionError("the row lacks what its state promises")

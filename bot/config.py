@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr
     openai_base_url: WebAddress = "https://api.openai.com/v1"
     database_url: str = "sqlite+aiosqlite:///video-bot.db"
+    job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -98,6 +99,7 @@ def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- for tests an
 _SHOULD_BE = {
     "slack_bot_token": "the Bot User OAuth Token, xoxb-…, of your app (“OAuth & Permissions”)",
     "openai_api_key": "the key of your video server; any word if it asks for none",
+    "job_timeout_minutes": "a number of minutes, up to 1440",
     "port": "a port number, 1 to 65535",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
     "slack_file_hosts": "host names, with commas between them",

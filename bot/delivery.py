@@ -8,6 +8,7 @@ worker's next attempt at the step is the only retry. (slack_sdk's default handle
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,17 @@ _NOT_SET_UP = {
 }
 
 
+class Said(StrEnum):
+    """What the bot says once about a job; each message carries its kind in its metadata."""
+
+    CARD = "card"
+    OVERDUE = "overdue"
+    END = "end"
+
+
 @dataclass(frozen=True, slots=True)
-class Card:
-    """Where a card stands."""
+class Posted:
+    """Where a message stands."""
 
     channel_id: str
     ts: str
@@ -97,7 +106,7 @@ class Delivery:
         self._bot_name = bot_name
         self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
 
-    async def announce(self, job: Job) -> Card:
+    async def announce(self, job: Job) -> Posted:
         """Post the card.
 
         Without the scope `chat:write.public`, being able to post proves that the bot is a
@@ -107,11 +116,30 @@ class Delivery:
             job,
             "chat.postMessage",
             channel=job.channel_id,
-            # Ids only: any app in the workspace can read metadata.
-            metadata={"event_type": "video_job", "event_payload": {"job_id": job.id}},
-            **_post(cards.job_card(job)),
+            **_post(job, Said.CARD, cards.job_card(job)),
         )
-        return Card(answer["channel"], answer["ts"])
+        return Posted(answer["channel"], answer["ts"])
+
+    async def find(self, job: Job, what: Said) -> Posted | None:
+        """What was said already, if the app may read the channel and it stands there.
+
+        Reading needs an optional scope (channels:history and its relatives); without it the
+        row's word stands, and a crash at the wrong moment may say a thing twice.
+        """
+        place = {"channel": job.channel_id, "include_all_metadata": True, "limit": 100}
+        try:
+            if job.card_ts is None:
+                oldest = f"{job.created_at:.6f}"
+                answer = await self._call("conversations.history", oldest=oldest, **place)
+            else:
+                answer = await self._call("conversations.replies", ts=job.card_ts, **place)
+        except (MisconfiguredError, PermanentError) as error:
+            log.info("cannot look for it", job=job.id, what=what, reason=error.message)
+            return None
+        for message in answer["messages"]:
+            if (message.get("metadata") or {}).get("event_payload") == _payload(job, what):
+                return Posted(job.channel_id, message["ts"])
+        return None
 
     async def draw(self, job: Job) -> None:
         """Bring the card up to date, and wait for a place under Slack's limit if need be."""
@@ -126,15 +154,15 @@ class Delivery:
         await self._update_card(job)
         return True
 
-    async def tell_end(self, job: Job) -> str:
-        """Say in the thread why there is no video; returns the reply's ts."""
+    async def reply(self, job: Job, what: Said) -> Posted:
+        """Say in the thread how the job stands; it notifies who asked."""
         answer = await self._call(
             "chat.postMessage",
             channel=job.channel_id,
             thread_ts=job.card_ts,
-            **_post(cards.end_reply(job)),
+            **_post(job, what, cards.status_reply(job)),
         )
-        return str(answer["ts"])
+        return Posted(answer["channel"], answer["ts"])
 
     async def tell_privately(self, job: Job) -> None:
         """Tell the person, and nobody else, that the card cannot be posted.
@@ -253,15 +281,21 @@ class Delivery:
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
 
-def _post(message: Message) -> dict[str, Any]:
+def _post(job: Job, what: Said, message: Message) -> dict[str, Any]:
     """The arguments of a new message in which nothing is parsed but our own markup."""
     return {
+        "metadata": {"event_type": "video_job", "event_payload": _payload(job, what)},
         "text": message.text,
         "blocks": message.blocks,
         "parse": "none",
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+def _payload(job: Job, what: Said) -> dict[str, str]:
+    """Ids only: any app in the workspace can read metadata."""
+    return {"job_id": job.id, "message": what}
 
 
 def translate(error: Exception, *, bot_name: str = "video") -> BotError:

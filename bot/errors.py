@@ -2,6 +2,7 @@
 
     BotError                    .message is fit for the person who asked
       BadRequest                they can fix it: say how; never retried
+      NotYours                  somebody else's job: tell this person so; mrkdwn
       TemporaryError            try again later, quietly (.retry_after seconds, if known)
         RateLimited             ... and whoever told us so said when
       PermanentError            this job is over: say so in its thread, with .code and .message
@@ -10,6 +11,7 @@
         CannotPost              Slack does not let us post there
       OutcomeUnknown            asked, and cannot tell whether it was heard: never repeat blindly
       MisconfiguredError        nobody's job can work: tell the operator
+      VideoTaken                another job has this video already
       LeaseLost                 another process has this job now: stop, touch nothing
 
 Foreign exceptions become one of these where the foreign call is made.
@@ -30,6 +32,10 @@ class BadRequest(BotError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class NotYours(BotError):
+    """A press on somebody else's job, or on one that is gone."""
 
 
 class TemporaryError(BotError):
@@ -74,3 +80,7 @@ class MisconfiguredError(BotError):
 
 class LeaseLost(BotError):
     """Another process carries this job now."""
+
+
+class VideoTaken(BotError):
+    """Two jobs cannot have the same video."""

@@ -1,8 +1,10 @@
 """The life of a job: its states, and one function for each fact that changes it.
 
     REQUESTED -> ANNOUNCED -> SUBMITTING -> RENDERING -> DELIVERING -> DELIVERED
-        |            |            |             |            |
-        +------------+------------+-------------+------------+-----> FAILED
+        |            |            |          |  |   ^        |
+        |            |            |          |  v   |        |
+        |            |            |          | OVERDUE: out of time, looked at for a day
+        +------------+------------+----------+------+--------+-----> FAILED
                                   +-----> UNCERTAIN: cannot tell whether it was heard
 
 A job is *closed* when the people have been told how it ended; until then somebody carries it.
@@ -22,6 +24,7 @@ class JobState(StrEnum):
     ANNOUNCED = "announced"
     SUBMITTING = "submitting"
     RENDERING = "rendering"
+    OVERDUE = "overdue"
     DELIVERING = "delivering"
     DELIVERED = "delivered"
     FAILED = "failed"
@@ -99,9 +102,14 @@ def progressed(job: Job, *, percent: int | None) -> Job:
     return replace(job, progress=min(percent, 100), attempts=0)
 
 
+def overdue(job: Job, *, message: str) -> Job:
+    """The server had its time; what it says later is still welcome."""
+    return _moved(job, JobState.OVERDUE, error=JobError("timeout", message))
+
+
 def rendered(job: Job, *, now: float) -> Job:
     """The server has finished the file."""
-    return _moved(job, JobState.DELIVERING, progress=100, rendered_at=now)
+    return _moved(job, JobState.DELIVERING, progress=100, rendered_at=now, error=None)
 
 
 def upload_begun(job: Job, *, file_id: str) -> Job:
@@ -121,7 +129,13 @@ def delivered(job: Job, *, reply_ts: str, now: float) -> Job:
 
 def failed(job: Job, *, code: str, message: str, now: float) -> Job:
     """The job is over without a video."""
-    return _moved(job, JobState.FAILED, error=JobError(code, message), finished_at=now)
+    error = JobError(code, message)
+    return _moved(job, JobState.FAILED, error=error, finished_at=now, reply_ts=None)
+
+
+def superseded(job: Job, *, now: float) -> Job:
+    """The person asked again, so nobody waits for this one any more."""
+    return closed(_moved(job, JobState.FAILED, finished_at=now), now=now)
 
 
 def left_uncertain(job: Job, *, message: str, now: float) -> Job:
@@ -130,14 +144,19 @@ def left_uncertain(job: Job, *, message: str, now: float) -> Job:
     return _moved(job, JobState.UNCERTAIN, error=error, finished_at=now)
 
 
-def end_told(job: Job, *, reply_ts: str) -> Job:
-    """The thread says how the job ended."""
+def told(job: Job, *, reply_ts: str) -> Job:
+    """The thread says how the job stands."""
     return replace(job, reply_ts=reply_ts)
 
 
 def closed(job: Job, *, now: float) -> Job:
     """Nothing is left to do; what could answer in the person's name is forgotten."""
     return replace(job, closed_at=now, response_url=None)
+
+
+def again_key(job_id: str) -> str:
+    """The request key of the job that asks once more for the same: there is one at most."""
+    return f"again:{job_id}"
 
 
 def retry_delay(attempts: int, *, hint: float | None = None) -> float:

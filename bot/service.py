@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.jobs import Job
+from bot.errors import NotYours
+from bot.jobs import Job, again_key
 from bot.request import VideoRequest
 from bot.store import Store
 
@@ -44,7 +45,7 @@ class Service:
         Raises:
             TemporaryError: the database does not answer.
         """
-        job = await self._store.add(
+        return await self._add(
             Job(
                 id=_new_id(),
                 request_key=asker.request_key,
@@ -56,8 +57,46 @@ class Service:
                 created_at=self._clock(),
             )
         )
-        self._wake()
+
+    async def ask_again(self, job_id: str, user_id: str) -> Job:
+        """Start the same video once more; however often it is pressed, that is one job.
+
+        Raises:
+            NotYours: somebody else asked for it.
+            TemporaryError: the database does not answer.
+        """
+        job = await self.owned(job_id, user_id)
+        return await self._add(
+            Job(
+                id=_new_id(),
+                request_key=again_key(job.id),
+                team_id=job.team_id,
+                user_id=job.user_id,
+                channel_id=job.channel_id,
+                request=job.request,
+                created_at=self._clock(),
+            )
+        )
+
+    async def owned(self, job_id: str, user_id: str) -> Job:
+        """The job, if this person asked for it.
+
+        Raises:
+            NotYours: somebody else did, or there is no such job.
+            TemporaryError: the database does not answer.
+        """
+        try:
+            job = await self._store.get(job_id)
+        except LookupError:
+            raise NotYours("I no longer know this video.") from None
+        if job.user_id != user_id:
+            raise NotYours(f"Only <@{job.user_id}>, who asked for this video, can do that.")
         return job
+
+    async def _add(self, job: Job) -> Job:
+        added = await self._store.add(job)
+        self._wake()
+        return added
 
 
 def _new_id() -> str:

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from bot.errors import LeaseLost, TemporaryError
+from bot.errors import LeaseLost, TemporaryError, VideoTaken
 from bot.jobs import Job, JobError, JobState
 from bot.request import VideoRequest
 
-LEASE = 60.0
+LEASE = 120.0
 """Seconds that a claim lasts without a sign of life."""
 
 metadata = sa.MetaData()
@@ -95,6 +95,17 @@ class Store:
         """The job with this id, as it is at rest."""
         return await self._one(jobs.c.id == job_id)
 
+    async def has_key(self, request_key: str) -> bool:
+        """Whether there is a job of this request key."""
+        return bool(await self._execute(sa.select(1).where(jobs.c.request_key == request_key)))
+
+    async def video_ids(self, *, submitted_since: float) -> set[str]:
+        """The videos that jobs have, of those submitted since then."""
+        known = sa.select(jobs.c.video_id).where(
+            jobs.c.video_id.is_not(None), jobs.c.submitted_at >= submitted_since
+        )
+        return {row["video_id"] for row in await self._execute(known)}
+
     async def claim(self, owner: str, *, now: float, limit: int) -> list[Job]:
         """Take up to `limit` open jobs that nobody holds, the longest waiting first.
 
@@ -123,9 +134,13 @@ class Store:
         Raises:
             LeaseLost: it is no longer ours, or the write took so long that too little of the
                 lease is left for the effect that follows.
+            VideoTaken: another job has this video; nothing was written.
         """
         began = time.monotonic()
-        await self._write(job, _row(job) | {"lease_until": now + self.lease})
+        try:
+            await self._write(job, _row(job) | {"lease_until": now + self.lease})
+        except IntegrityError as error:
+            raise VideoTaken(f"job {job.id}: another job has its video") from error
         if time.monotonic() - began > self.lease / 2:
             raise LeaseLost(f"job {job.id}: the database took over half a lease")
         return job

@@ -1,59 +1,16 @@
 """The main job, end to end: the real bot in the pretend world, by Socket Mode and HTTP."""
 
-import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bot.sandbox.faults import When, answer, drop
-from bot.sandbox.slack.state import Conversation, Message
 from bot.sandbox.world import World
+from channel import Thread, failed, ready, shown
 
 pytestmark = pytest.mark.usefixtures("bot")
 
 SLOWER = answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
-
-
-class Thread:
-    """What stands in a channel: the card and what was said under it."""
-
-    def __init__(self, world: World, channel: Conversation | None = None) -> None:
-        self._workspace = world.slack.workspace
-        self.channel = channel or self._workspace.videos
-
-    @property
-    def messages(self) -> list[Message]:
-        return self._workspace.messages(self.channel)
-
-    @property
-    def cards(self) -> list[Message]:
-        return [message for message in self.messages if not message.is_reply]
-
-    @property
-    def replies(self) -> list[Message]:
-        return [message for message in self.messages if message.is_reply]
-
-    @property
-    def card(self) -> Message:
-        [card] = self.cards
-        return card
-
-    def says(self, words: str) -> bool:
-        """Whether the card says so by now."""
-        return bool(self.cards) and words in shown(self.card)
-
-
-def shown(message: Message) -> str:
-    return json.dumps(message.blocks, ensure_ascii=False) + message.text
-
-
-def ready(thread: Thread) -> Callable[[], bool]:
-    return lambda: thread.says("*Ready*")
-
-
-def failed(thread: Thread) -> Callable[[], bool]:
-    return lambda: thread.says("*Failed:*")
 
 
 async def test_a_prompt_becomes_a_video_in_a_thread(world: World, clip: bytes) -> None:
@@ -300,16 +257,6 @@ async def test_a_server_that_is_busy_is_asked_again(world: World) -> None:
     await world.slack.ada.command("clouds")
     await world.until(ready(Thread(world)))
     assert len(world.videos.creates) == 1
-
-
-async def test_a_create_whose_answer_was_lost_is_never_repeated_blindly(world: World) -> None:
-    thread, ada = Thread(world), world.slack.ada
-    world.faults.order("create", drop, when="after")
-    await ada.command("clouds")
-    await world.until(lambda: thread.says("*Unclear:*"))
-    assert len(world.videos.creates) == 1
-    assert "cannot tell whether I was heard" in shown(thread.replies[0])
-    assert thread.replies[0].mentions == {ada.id}
 
 
 async def test_a_json_error_in_place_of_the_file_is_not_posted_as_a_video(world: World) -> None:

@@ -17,7 +17,16 @@ from bot.config import read_settings
 from bot.errors import BotError
 
 FAST = Pace(
-    turn=0.05, poll=0.01, poll_least=0.01, poll_most=0.05, edit=0.0, settle=0.01, retry=0.01
+    turn=0.05,
+    poll=0.01,
+    poll_least=0.01,
+    poll_most=0.05,
+    edit=0.0,
+    settle=0.01,
+    create=1.0,
+    clock_slack=0.1,
+    overdue_poll=0.05,
+    retry=0.01,
 )
 """The bot's own pace, so much faster that a whole story takes a moment."""
 

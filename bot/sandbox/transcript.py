@@ -7,6 +7,7 @@ from typing import Any
 EMOJI = {
     ":hourglass_flowing_sand:": "⏳",
     ":clapper:": "🎬",
+    ":hourglass:": "⌛",
     ":outbox_tray:": "📤",
     ":white_check_mark:": "✅",
     ":x:": "❌",

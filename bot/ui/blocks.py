@@ -45,6 +45,17 @@ def context(mrkdwn: str) -> Block:
     return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}
 
 
+def actions(*buttons: Block) -> Block:
+    """A row of buttons."""
+    return {"type": "actions", "elements": list(buttons)}
+
+
+def button(label: str, action_id: str, value: str) -> Block:
+    """A button; what it is about is in `value`, since the state is in the database."""
+    text = {"type": "plain_text", "text": label}
+    return {"type": "button", "text": text, "action_id": action_id, "value": value}
+
+
 def quote(text: str) -> Block:
     """Somebody's words, as a quote."""
     return _rich_text({"type": "rich_text_quote", "elements": [_text(text)]})

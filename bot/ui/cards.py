@@ -5,7 +5,9 @@ from bot.request import VideoRequest
 from bot.ui.blocks import (
     Block,
     Message,
+    actions,
     bold,
+    button,
     code,
     context,
     escape,
@@ -18,6 +20,9 @@ from bot.ui.blocks import (
 )
 
 BAR_WIDTH = 12
+ASK_AGAIN = "ask_again"
+LET_IT_BE = "let_it_be"
+"""Actions of a reply's buttons; their value is the job's id."""
 COMMENT_LIMIT = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
 
@@ -46,17 +51,27 @@ def finished_comment(job: Job) -> str:
     return f"<@{job.user_id}> Your video is ready."
 
 
-def end_reply(job: Job) -> Message:
-    """What is said in the thread when there is no video; it notifies who asked."""
+def status_reply(job: Job) -> Message:
+    """What is said in the thread when there is no video (yet); it notifies who asked."""
     error = _reason(job)
-    return Message(
-        text=f"<@{job.user_id}> {_end_in_words(job)} ({escape(excerpt(error.code, 100))})",
-        blocks=[
-            paragraph(
-                user(job.user_id), plain(" "), bold(_end_in_words(job)), *_code_and_message(error)
+    words = _end_in_words(job)
+    blocks = [paragraph(user(job.user_id), plain(" "), bold(words), *_code_and_message(error))]
+    if job.state in {JobState.UNCERTAIN, JobState.OVERDUE}:
+        blocks.append(
+            actions(
+                button("Ask again", ASK_AGAIN, job.id),
+                button("Let it be", LET_IT_BE, job.id),
             )
-        ],
+        )
+    return Message(
+        text=f"<@{job.user_id}> {words} ({escape(excerpt(error.code, 100))})", blocks=blocks
     )
+
+
+def answered(reply: Block, words: str) -> Message:
+    """A reply of ours whose buttons were used: `words` stand in their place; mrkdwn."""
+    kept = [block for block in reply.get("blocks", []) if block["type"] != "actions"]
+    return Message(text=str(reply.get("text") or words), blocks=[*kept, context(words)])
 
 
 def cannot_post(job: Job) -> str:
@@ -88,6 +103,8 @@ def _status_line(job: Job) -> str:
             if job.progress is None:
                 return ":hourglass_flowing_sand: Waiting for the video server …"
             return f":clapper: Rendering  {progress_bar(job.progress)}"
+        case JobState.OVERDUE:
+            return ":hourglass: *Late:* the thread says more."
         case JobState.DELIVERING:
             return ":outbox_tray: Finished; bringing the file here …"
         case JobState.DELIVERED:
@@ -104,6 +121,8 @@ def _state_in_words(job: Job) -> str:
             return "asking the video server"
         case JobState.RENDERING:
             return "rendering" if job.progress is None else f"rendering, {job.progress} %"
+        case JobState.OVERDUE:
+            return "late, the thread says more"
         case JobState.DELIVERING:
             return "finished, the file is on its way"
         case JobState.DELIVERED:
@@ -117,6 +136,8 @@ def _state_in_words(job: Job) -> str:
 def _end_in_words(job: Job) -> str:
     if job.state is JobState.UNCERTAIN:
         return "I asked for your video, and cannot tell whether I was heard."
+    if job.state is JobState.OVERDUE:
+        return "Your video is late. I keep looking for a day, and bring it if it comes."
     return "Your video could not be made."
 
 

@@ -1,0 +1,193 @@
+"""When an answer is lost: what was done is found out, and nothing is done twice."""
+
+from collections.abc import Callable
+
+import pytest
+
+from bot.config import Settings
+from bot.sandbox.faults import answer, drop
+from bot.sandbox.world import World
+from channel import Thread, failed, ready, shown
+from conftest import RunBot
+
+HISTORY = {"channels:history", "groups:history"}
+
+
+def unclear(thread: Thread) -> Callable[[], bool]:
+    return lambda: thread.says("*Unclear:*")
+
+
+@pytest.fixture
+def thread(world: World) -> Thread:
+    return Thread(world)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_create_that_was_heard_is_adopted_from_the_servers_list(
+    world: World, thread: Thread
+) -> None:
+    world.faults.order("create", drop, when="after")
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_create_that_nobody_heard_is_sent_once_more(world: World, thread: Thread) -> None:
+    world.faults.order("create", drop, when="before")
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len([call for call in world.videos.calls if call.operation == "create"]) == 2
+    assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_video_that_another_job_has_is_not_adopted(world: World, thread: Thread) -> None:
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    world.faults.order("create", drop, when="before")
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: str([card.blocks for card in thread.cards]).count("*Ready*") == 2)
+    assert len(world.videos.creates) == 2
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_where_the_server_cannot_list_the_person_decides(
+    world: World, thread: Thread, when: str
+) -> None:
+    ada = world.slack.ada
+    world.faults.order("create", drop, when="before" if when == "before" else "after")
+    world.faults.order("list", answer(405, {"detail": "Method Not Allowed"}), times=99)
+    await ada.command("clouds")
+    await world.until(unclear(thread))
+    [reply] = thread.replies
+    assert "cannot tell whether it was heard" in shown(reply)
+    assert "may have been charged" in shown(reply)
+    assert reply.mentions == {ada.id}
+    assert len([call for call in world.videos.calls if call.operation == "create"]) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_two_that_look_alike_are_not_guessed_at(world: World, thread: Thread) -> None:
+    world.faults.order("create", drop, times=2, when="after")
+    await world.slack.ada.command("clouds")
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: str([c.blocks for c in thread.cards]).count("*Unclear:*") == 2)
+    assert len(world.videos.creates) == 2
+
+
+async def uncertain(world: World, thread: Thread) -> None:
+    world.faults.order("create", drop, when="after")
+    world.faults.order("list", answer(405, {"detail": "Method Not Allowed"}), times=99)
+    await world.slack.ada.command("clouds")
+    await world.until(unclear(thread))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_who_asks_again_gets_one_new_job_however_often_it_is_pressed(
+    world: World, thread: Thread
+) -> None:
+    await uncertain(world, thread)
+    [reply] = thread.replies
+    pressed = await world.slack.ada.click(reply, "ask_again")
+    await world.slack.redeliver(pressed.envelope)
+    await world.until(lambda: "*Ready*" in str([card.blocks for card in thread.cards]))
+    assert len(thread.cards) == 2
+    await world.until(lambda: "asked again" in shown(reply))
+    assert "actions" not in [block["type"] for block in reply.blocks]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_who_lets_it_be_pays_nothing_more(world: World, thread: Thread) -> None:
+    await uncertain(world, thread)
+    [reply] = thread.replies
+    await world.slack.ada.click(reply, "let_it_be")
+    await world.until(lambda: "lets it be" in shown(reply))
+    assert len(world.videos.creates) == len(thread.cards) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_only_the_requester_decides(world: World, thread: Thread) -> None:
+    await uncertain(world, thread)
+    [reply] = thread.replies
+    grace = world.slack.grace
+    await grace.click(reply, "ask_again")
+    [told] = await world.until(lambda: grace.private)
+    assert f"Only <@{world.slack.ada.id}>" in told.text
+    assert len(thread.cards) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_lost_answer_to_the_card_leaves_one_card(world: World, thread: Thread) -> None:
+    world.slack.workspace.scopes |= HISTORY
+    world.faults.order("chat.postMessage", drop, when="after")
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(thread.cards) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_lost_answer_to_the_last_word_leaves_one_word(world: World, thread: Thread) -> None:
+    world.slack.workspace.scopes |= HISTORY
+    world.faults.order("chat.postMessage", drop, nth=2, when="after")
+    await world.slack.ada.command("forbidden")
+    await world.until(failed(thread))
+    assert len(thread.replies) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_server_that_forgot_the_video_ends_in_words(world: World, thread: Thread) -> None:
+    world.videos.hold()
+    await world.slack.ada.command("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    world.videos.forget(video.id)
+    await world.until(failed(thread))
+    assert video.id in shown(thread.replies[0])
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_video_that_is_missing_for_a_moment_is_not_given_up(
+    world: World, thread: Thread
+) -> None:
+    missing = answer(404, {"error": {"message": "not found", "code": None}})
+    world.faults.order("retrieve", missing, times=4)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+
+
+async def test_a_late_video_is_still_delivered(
+    world: World, thread: Thread, run_bot: RunBot, settings: Settings
+) -> None:
+    impatient = settings.model_copy(update={"job_timeout_minutes": 0.002})
+    world.videos.hold()
+    async with run_bot(settings=impatient):
+        await world.slack.ada.command("clouds")
+        [video] = await world.until(lambda: world.videos.creates)
+        await world.until(lambda: thread.says("*Late:*"))
+        assert "keep looking for a day" in shown(thread.replies[0])
+        world.videos.finish(video.id)
+        await world.until(ready(thread))
+    assert [len(reply.files) for reply in thread.replies] == [0, 1]
+
+
+async def test_a_late_video_is_not_awaited_once_the_person_has_asked_again(
+    world: World, thread: Thread, run_bot: RunBot, settings: Settings
+) -> None:
+    impatient = settings.model_copy(update={"job_timeout_minutes": 0.002})
+    world.videos.hold()
+    async with run_bot(settings=impatient) as bot:
+        await world.slack.ada.command("clouds")
+        [late] = await world.until(lambda: world.videos.creates)
+        await world.until(lambda: thread.says("*Late:*"))
+        await world.slack.ada.click(thread.replies[0], "ask_again")
+        [_, second] = await world.until(
+            lambda: world.videos.creates if len(world.videos.creates) == 2 else None
+        )
+        world.videos.finish(second.id)
+        await world.until(lambda: "*Ready*" in str([card.blocks for card in thread.cards]))
+        looks = [call for call in world.videos.calls if late.id in call.path]
+        world.videos.finish(late.id)
+        assert not bot.work.done()
+    assert looks
+    assert sum(len(reply.files) for reply in thread.replies) == 1
