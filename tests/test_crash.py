@@ -1,0 +1,220 @@
+"""The crash matrix: SIGKILL around every outside effect and every commit, then a new process.
+
+Each cell is a world of its own: a bot process that dies at one point, a second one that goes on.
+Counted afterwards: creates, cards, shares, and the right end.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot import app
+from bot.config import Settings, read_settings
+from bot.jobs import Job, JobState
+from bot.sandbox.faults import Trouble, When, hang
+from bot.sandbox.replica import FAST
+from bot.sandbox.world import World
+from bot.store import Store
+from channel import Thread
+from conftest import MANIFEST
+
+LEASE = 1.0
+PACE = replace(FAST, create=0.4)
+AT_ONCE = 8
+"""Cells under way at a time: they mostly wait for a lease to run out."""
+
+DELIVERED = {"creates": 1, "cards": 1, "replies": 1, "files": 1}
+REFUSED = {"creates": 1, "cards": 1, "replies": 1, "files": 0}
+
+EFFECTS = [
+    ("chat.postMessage", 1),
+    ("create", 1),
+    ("retrieve", 1),
+    ("content", 1),
+    ("files.getUploadURLExternal", 1),
+    ("upload", 1),
+    ("files.completeUploadExternal", 1),
+    ("files.info", 1),
+    ("chat.update", 1),
+]
+COMMITS: dict[str, Callable[[Job], bool]] = {
+    "announced": lambda job: job.state is JobState.ANNOUNCED,
+    "submission begun": lambda job: job.state is JobState.SUBMITTING,
+    "accepted": lambda job: job.state is JobState.RENDERING,
+    "rendered": lambda job: job.state is JobState.DELIVERING and job.file_id is None,
+    "upload begun": lambda job: job.file_id is not None,
+    "delivered": lambda job: job.state is JobState.DELIVERED,
+    "failed": lambda job: job.state is JobState.FAILED,
+    "told": lambda job: job.state is JobState.FAILED and job.reply_ts is not None,
+    "closed": lambda job: job.closed_at is not None,
+}
+ENDS_BADLY = {"failed", "told"}
+
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
+
+Death = tuple[When, str]
+"""Before or after which commit a process dies."""
+Story = Callable[["Cell"], Awaitable[None]]
+
+
+def serve(settings: Settings, log: Path, death: Death | None = None) -> None:
+    """The bot, in a process of its own."""
+    if death is not None:
+        die_around_a_commit(*death)
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    app.serve(settings, pace=PACE, lease=LEASE)
+
+
+def die_around_a_commit(when: When, commit: str) -> None:
+    save = Store.save
+
+    async def deadly(self: Store, job: Job, *, now: float) -> Job:
+        is_it = COMMITS[commit](job)
+        if is_it and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        saved = await save(self, job, now=now)
+        if is_it:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return saved
+
+    Store.save = deadly  # type: ignore[method-assign]  # in this process only, which dies of it
+
+
+class Cell:
+    """One world, and the bot processes that live and die in it."""
+
+    def __init__(self, world: World, settings: Settings, log: Path) -> None:
+        self.world = world
+        self._settings = settings
+        self._log = log
+        self._thread = Thread(world)
+
+    @asynccontextmanager
+    async def bot(self, death: Death | None = None) -> AsyncIterator[ForkServerProcess]:
+        process = FORK.Process(target=serve, args=(self._settings, self._log, death), daemon=True)
+        process.start()
+        try:
+            yield process
+        finally:
+            process.kill()
+            await asyncio.to_thread(process.join)
+
+    async def press_and_wait_for_death(self, process: ForkServerProcess, prompt: str) -> None:
+        await self.world.until(lambda: self.world.slack.sockets.connected, 30)
+        pressed = asyncio.create_task(self.world.slack.ada.command(prompt))
+        await asyncio.to_thread(process.join, 30)
+        assert process.exitcode == -signal.SIGKILL, self._log.read_text()
+        pressed.cancel()
+
+    async def go_on(self) -> None:
+        async with self.bot():
+            await self.world.until(self._is_over, 30)
+
+    def kill(self, process: ForkServerProcess) -> Trouble:
+        async def trouble(request: web.Request) -> web.StreamResponse:
+            process.kill()
+            return await hang(request)
+
+        return trouble
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "creates": len(self.world.videos.creates),
+            "cards": len(self._thread.cards),
+            "replies": len(self._thread.replies),
+            "files": sum(len(reply.files) for reply in self._thread.replies),
+        }
+
+    def _is_over(self) -> bool:
+        return self._thread.says("*Ready*") or self._thread.says("*Failed:*")
+
+
+def dies_around_an_effect(operation: str, nth: int, when: When) -> Story:
+    async def story(cell: Cell) -> None:
+        async with cell.bot() as process:
+            cell.world.faults.order(operation, cell.kill(process), nth=nth, when=when)
+            await cell.press_and_wait_for_death(process, "clouds")
+        await cell.go_on()
+
+    return story
+
+
+def dies_around_the_commit(commit: str, when: When) -> Story:
+    prompt = "forbidden" if commit in ENDS_BADLY else "clouds"
+
+    async def story(cell: Cell) -> None:
+        async with cell.bot((when, commit)) as process:
+            await cell.press_and_wait_for_death(process, prompt)
+        await cell.go_on()
+
+    return story
+
+
+class Matrix:
+    """Runs cells, several at a time, each in a world with a database of its own."""
+
+    def __init__(self, folder: Path, clip: bytes) -> None:
+        self._folder = folder
+        self._clip = clip
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def run(self, stories: Mapping[str, Story]) -> dict[str, dict[str, int] | str]:
+        """What was counted at the end of each story, or what went wrong in it."""
+        outcomes = await asyncio.gather(*(self._outcome(*each) for each in stories.items()))
+        return dict(zip(stories, outcomes, strict=True))
+
+    async def _outcome(self, name: str, story: Story) -> dict[str, int] | str:
+        folder = self._folder / name.replace(" ", "-")
+        folder.mkdir()
+        async with self._places, self._cell(folder) as cell:
+            try:
+                await story(cell)
+            except (AssertionError, TimeoutError) as error:
+                return f"{error!r} {cell.counts()}"
+            return cell.counts()
+
+    @asynccontextmanager
+    async def _cell(self, folder: Path) -> AsyncIterator[Cell]:
+        url = f"sqlite+aiosqlite:///{folder / 'jobs.db'}"
+        async with World(render_seconds=0.3, poll_after_ms=10, clip=self._clip) as world:
+            scopes = MANIFEST["oauth_config"]["scopes"]
+            world.slack.workspace.scopes = {*scopes["bot"], *scopes["bot_optional"]}
+            variables = {name.lower(): value for name, value in world.environment(url).items()}
+            settings = read_settings(_env_file=None, **variables)
+            yield Cell(world, settings, folder / "log")
+
+
+@pytest.fixture
+def matrix(tmp_path: Path, clip: bytes) -> Matrix:
+    return Matrix(tmp_path, clip)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_kill_around_any_outside_effect_doubles_and_loses_nothing(
+    matrix: Matrix, when: When
+) -> None:
+    stories = {
+        f"{operation} {nth}": dies_around_an_effect(operation, nth, when)
+        for operation, nth in EFFECTS
+        if (operation, when) != ("content", "after")  # a stream: there is nothing after it
+    }
+    assert await matrix.run(stories) == dict.fromkeys(stories, DELIVERED)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_kill_around_any_commit_doubles_and_loses_nothing(
+    matrix: Matrix, when: When
+) -> None:
+    stories = {commit: dies_around_the_commit(commit, when) for commit in COMMITS}
+    expected = {name: REFUSED if name in ENDS_BADLY else DELIVERED for name in stories}
+    assert await matrix.run(stories) == expected

@@ -1,0 +1,106 @@
+"""What the bot says in Slack: under Slack's limits, and what each refusal means."""
+
+import aiohttp
+import httpx
+import pytest
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bot import jobs
+from bot.delivery import UPDATES_A_MINUTE, UPDATES_KEPT_BACK, Delivery, translate
+from bot.errors import (
+    BotError,
+    CannotPost,
+    MisconfiguredError,
+    OutcomeUnknown,
+    PermanentError,
+    RateLimited,
+    TemporaryError,
+)
+from bot.jobs import Job
+from bot.request import VideoRequest
+from bot.sandbox.world import World
+
+
+def refused(code: str, status: int = 200, **headers: str) -> SlackApiError:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = AsyncSlackResponse(
+        client=AsyncWebClient(),
+        http_verb="POST",
+        api_url="https://slack.com/api/chat.postMessage",
+        req_args={},
+        data={"ok": False, "error": code},
+        headers=named,
+        status_code=status,
+    )
+    return SlackApiError("no", answer)  # type: ignore[no-untyped-call]  # slack_sdk's is not typed
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        *((code, CannotPost) for code in ("channel_not_found", "not_in_channel", "is_archived")),
+        *((code, CannotPost) for code in ("restricted_action", "restricted_action_read_only")),
+        *((code, CannotPost) for code in ("posting_to_channel_denied", "access_denied")),
+        *((code, TemporaryError) for code in ("internal_error", "fatal_error")),
+        *((code, MisconfiguredError) for code in ("invalid_auth", "token_revoked")),
+        *((code, MisconfiguredError) for code in ("missing_scope", "account_inactive")),
+        *((code, PermanentError) for code in ("message_not_found", "file_not_found")),
+        *((code, PermanentError) for code in ("msg_too_long", "a_code_of_next_year")),
+        ("ratelimited", RateLimited),
+    ],
+)
+def test_every_refusal_has_its_consequence(code: str, kind: type[BotError]) -> None:
+    assert type(translate(refused(code))) is kind
+
+
+def test_a_rate_limit_says_how_long() -> None:
+    meaning = translate(refused("ratelimited", 429, Retry_After="30"))
+    assert isinstance(meaning, RateLimited)
+    assert meaning.retry_after == 30
+
+
+def test_a_server_error_may_pass() -> None:
+    assert isinstance(translate(refused("unknown", 503)), TemporaryError)
+
+
+def test_an_answer_that_was_lost_is_not_a_refusal() -> None:
+    for error in (aiohttp.ServerDisconnectedError(), TimeoutError()):
+        assert type(translate(error)) is OutcomeUnknown
+
+
+def test_the_invitation_names_the_bot() -> None:
+    assert "/invite @video" in translate(refused("not_in_channel"), bot_name="video").message
+
+
+async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
+    async with httpx.AsyncClient() as http:
+        slack = AsyncWebClient(world.slack.bot_token, base_url=world.slack.api_url)
+        delivery = Delivery(slack, http, bot_name="video")
+        job = await announced(delivery, world)
+        drawn = [
+            await delivery.draw_progress(jobs.progressed(job, percent=percent))
+            for percent in range(UPDATES_A_MINUTE)
+        ]
+        assert drawn.count(True) <= UPDATES_A_MINUTE - UPDATES_KEPT_BACK + 1
+        assert not drawn[-1]
+        for _ in range(UPDATES_KEPT_BACK - 1):
+            await delivery.draw(job)
+    assert len(world.slack.calls_of("chat.update")) <= UPDATES_A_MINUTE
+
+
+async def announced(delivery: Delivery, world: World) -> Job:
+    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
+    job = Job(
+        id="j1",
+        request_key="k1",
+        team_id=world.slack.workspace.team_id,
+        user_id=world.slack.ada.id,
+        channel_id=world.slack.workspace.videos.id,
+        request=request,
+        created_at=0,
+    )
+    card = await delivery.announce(job)
+    job = jobs.announced(job, channel_id=card.channel_id, card_ts=card.ts)
+    return jobs.accepted(job, video_id="video_1")
