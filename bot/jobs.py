@@ -51,6 +51,10 @@ class Job:
     request: VideoRequest
     created_at: float
     response_url: str | None = None
+    notify: tuple[str, ...] = ()
+    """Teammates who are told, with the requester, when the video is ready."""
+    reference_size: str | None = None
+    """What size the reference picture had before it was fitted."""
     state: JobState = JobState.REQUESTED
     card_ts: str | None = None
     video_id: str | None = None
@@ -69,6 +73,11 @@ class Job:
     def took(self) -> float | None:
         """Seconds from the request to the end."""
         return None if self.finished_at is None else self.finished_at - self.created_at
+
+
+def picture_fitted(job: Job, *, from_size: str) -> Job:
+    """The reference picture has the video's size now."""
+    return replace(job, reference_size=from_size)
 
 
 def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:

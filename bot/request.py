@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bot.catalog import Catalog, Model
 from bot.errors import BadRequest
@@ -19,14 +20,34 @@ _OPTION_AT_END = re.compile(
 _PROMPT_FOLLOWS = re.compile(r"(?:^|(?<=\s))--(?=\s|$)")
 
 
+class Fit(StrEnum):
+    """How a picture of another shape gets the shape of the video."""
+
+    CROP = "crop"
+    PAD = "pad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputReference:
+    """A picture to begin with: the file in Slack, and whose it must be."""
+
+    file_id: str
+    user_id: str
+    fit: Fit = Fit.CROP
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoRequest:
-    """The create parameters of the Videos API, checked against the catalog."""
+    """The create parameters of the Videos API, checked against the catalog.
+
+    An empty `seconds` or `size` is one that the model's server does not take.
+    """
 
     prompt: str
     model: str
     seconds: str
     size: str
+    input_reference: InputReference | None = None
 
 
 def read_command(text: str, catalog: Catalog) -> VideoRequest | None:

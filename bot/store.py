@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import LeaseLost, TemporaryError, VideoTaken
 from bot.jobs import Job, JobError, JobState
-from bot.request import VideoRequest
+from bot.request import Fit, InputReference, VideoRequest
 
 LEASE = 120.0
 """Seconds that a claim lasts without a sign of life."""
@@ -35,6 +35,11 @@ jobs = sa.Table(
     sa.Column("model", sa.Text, nullable=False),
     sa.Column("seconds", sa.Text, nullable=False),
     sa.Column("size", sa.Text, nullable=False),
+    sa.Column("reference_file_id", sa.Text),
+    sa.Column("reference_user_id", sa.Text),
+    sa.Column("reference_fit", sa.Text),
+    sa.Column("reference_size", sa.Text),
+    sa.Column("notify", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("card_ts", sa.Text),
     sa.Column("video_id", sa.Text, unique=True),
@@ -240,6 +245,9 @@ def _engine(url: str) -> AsyncEngine:
 def _row(job: Job) -> dict[str, Any]:
     row = asdict(job)
     row |= row.pop("request")
+    row["notify"] = " ".join(row["notify"]) or None
+    reference = row.pop("input_reference") or dict.fromkeys(_REFERENCE)
+    row |= {f"reference_{name}": reference[name] for name in _REFERENCE}
     error = row.pop("error") or {"code": None, "message": None}
     return row | {"error_code": error["code"], "error_message": error["message"]}
 
@@ -247,12 +255,23 @@ def _row(job: Job) -> dict[str, Any]:
 def _job(row: Mapping[str, Any]) -> Job:
     values = {name: value for name, value in row.items() if name not in {"owner", "lease_until"}}
     code, message = values.pop("error_code"), values.pop("error_message")
-    request = {name: values.pop(name) for name in VideoRequest.__dataclass_fields__}
+    reference = {name: values.pop(f"reference_{name}") for name in _REFERENCE}
+    request = {name: values.pop(name) for name in ("prompt", "model", "seconds", "size")}
     return Job(
         **values
         | {
             "state": JobState(values["state"]),
-            "request": VideoRequest(**request),
+            "request": VideoRequest(**request, input_reference=_reference(**reference)),
+            "notify": tuple((values["notify"] or "").split()),
             "error": None if code is None else JobError(code, message),
         }
     )
+
+
+_REFERENCE = ("file_id", "user_id", "fit")
+
+
+def _reference(*, file_id: str | None, user_id: str, fit: str) -> InputReference | None:
+    if file_id is None:
+        return None
+    return InputReference(file_id=file_id, user_id=user_id, fit=Fit(fit))

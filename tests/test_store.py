@@ -2,14 +2,20 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
 
 from bot import jobs, migrations
 from bot.errors import LeaseLost, TemporaryError
 from bot.jobs import Job, JobError, JobState
-from bot.request import VideoRequest
-from bot.store import Store
+from bot.request import Fit, InputReference, VideoRequest
+from bot.store import Store, metadata
 
 NOW = 1_000.0
 LEASE = 60.0
@@ -49,6 +55,17 @@ async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
     read = await store.get("job1")
     assert read == job
     assert (read.state, read.error) == (JobState.FAILED, JobError("bad", "Too bad."))
+
+
+async def test_what_the_form_adds_comes_back_as_it_was_written(store: Store) -> None:
+    picture = InputReference(file_id="F1", user_id="U2", fit=Fit.PAD)
+    request = replace(new_job().request, seconds="", size="", input_reference=picture)
+    job = replace(new_job(), request=request, notify=("U2", "W3"))
+    await store.add(job)
+    mine = jobs.picture_fitted(await claim_one(store), from_size="4032x3024")
+    await store.save(mine, now=NOW)
+    assert await store.get("job1") == mine
+    assert (mine.request, mine.notify) == (request, ("U2", "W3"))
 
 
 async def test_the_same_press_twice_is_one_job(store: Store) -> None:
@@ -131,3 +148,39 @@ async def test_a_database_that_cannot_serve_is_a_passing_trouble(database_url: s
 def test_upgrading_twice_changes_nothing(database_url: str) -> None:
     migrations.upgrade(database_url)
     migrations.upgrade(database_url)
+
+
+async def test_a_database_of_the_first_revision_is_upgraded_with_its_jobs(
+    database_url: str,
+) -> None:
+    engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
+    row: dict[str, object] = {
+        "id": "old",
+        "request_key": "k",
+        "team_id": "T1",
+        "user_id": "U1",
+        "channel_id": "C1",
+    }
+    row |= {"prompt": "clouds", "model": "sora-2", "seconds": "4", "size": "720x1280"}
+    row |= {"state": "requested", "attempts": 0, "created_at": NOW, "fence": 0, "lease_until": NOW}
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        old = sa.Table("jobs", sa.MetaData(), autoload_with=connection)
+        connection.execute(old.insert().values(row))
+    engine.dispose()
+    migrations.upgrade(database_url)
+    store = Store.open(database_url)
+    job = await claim_one(store)
+    assert (job.id, job.request.input_reference, job.notify) == ("old", None, ())
+    await store.close()
+
+
+def test_the_migrations_make_the_tables_that_the_store_expects(database_url: str) -> None:
+    migrations.upgrade(database_url)
+    engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
