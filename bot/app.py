@@ -17,7 +17,6 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot import migrations
 from bot.carrier import Pace
@@ -80,7 +79,7 @@ def serve(settings: Settings, *, pace: Pace | None = None, lease: float = LEASE)
         TemporaryError: as `run` says.
     """
     configure(settings.log_level)
-    _migrate(settings)
+    migrations.upgrade(settings.database_url)
     asyncio.run(_until_signal(settings, pace, lease))
 
 
@@ -136,14 +135,6 @@ async def running(
         stack.push_async_callback(_stop, bot.work)
         await _open_doors(bot, bolt, socket_mode, settings, stack)
         yield bot
-
-
-def _migrate(settings: Settings) -> None:
-    try:
-        migrations.upgrade(settings.database_url)
-    except (SQLAlchemyError, OSError) as error:
-        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise MisconfiguredError(f"DATABASE_URL cannot be used: {reason}") from error
 
 
 async def _until_signal(settings: Settings, pace: Pace | None, lease: float) -> None:

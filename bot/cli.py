@@ -1,12 +1,12 @@
-"""The commands: `python -m bot run`, `python -m bot demo`. The only reader of the environment."""
+"""The commands: `python -m bot run`, `migrate`, `demo`. The only reader of the environment."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
 
-from bot import app
-from bot.config import read_settings
+from bot import app, migrations
+from bot.config import read_database_url, read_settings
 from bot.errors import MisconfiguredError, TemporaryError
 
 
@@ -30,6 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="serve a Slack workspace")
     run.set_defaults(command=_run)
+    migrate = commands.add_parser("migrate", help="bring the database's tables up to date")
+    migrate.set_defaults(command=_migrate)
     demo = commands.add_parser("demo", help="make one video in a pretend Slack, with no accounts")
     demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
     demo.set_defaults(command=_demo)
@@ -40,6 +42,11 @@ def _run(_options: argparse.Namespace) -> int:
     settings = read_settings()
     _forget_what_libraries_read()
     app.serve(settings)
+    return 0
+
+
+def _migrate(_options: argparse.Namespace) -> int:
+    migrations.upgrade(read_database_url())
     return 0
 
 

@@ -1,6 +1,6 @@
 """What differs between installations: the settings, from the environment or `.env`."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -12,6 +12,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from bot.errors import MisconfiguredError
 
@@ -41,6 +43,31 @@ def _hosts(value: Any) -> Any:  # noqa: ANN401 -- whatever stood in the environm
     return value if not isinstance(value, str) else [*filter(None, value.replace(",", " ").split())]
 
 
+def _database_url(value: str) -> str:
+    """The address with the driver that this bot uses, however a host spells it."""
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError) as error:
+        raise ValueError(_DATABASE_HINT) from error
+    match url.drivername.partition("+")[0]:
+        case "postgres" | "postgresql":
+            return _with_driver(url, "postgresql+psycopg")
+        case "sqlite" | "sqlite3" if url.database not in {None, "", ":memory:"}:
+            return _with_driver(url, "sqlite+aiosqlite")
+        case "sqlite" | "sqlite3":
+            raise ValueError("should name a file: what is kept in memory alone is lost")
+        case _:
+            raise ValueError(_DATABASE_HINT)
+
+
+def _with_driver(url: URL, driver: str) -> str:
+    return url.set(drivername=driver).render_as_string(hide_password=False)
+
+
+_DATABASE_HINT = (
+    "should be an address such as postgresql://user:password@host/name or sqlite:///file"
+)
+
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 BotToken = Annotated[
     SecretStr, _token("xoxb-", "the Bot User OAuth Token on your app's page “OAuth & Permissions”")
@@ -52,12 +79,18 @@ AppToken = Annotated[
 Hosts = Annotated[list[str], NoDecode, BeforeValidator(_hosts), Field(min_length=1)]
 
 
-class Settings(BaseSettings):
-    """One field for each variable; `.env.example` says what each is for."""
+class DatabaseSettings(BaseSettings):
+    """What the database alone needs."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
+
+    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:///video-bot.db"
+
+
+class Settings(DatabaseSettings):
+    """One field for each variable; `.env.example` says what each is for."""
 
     slack_bot_token: BotToken
     slack_app_token: AppToken | None = None
@@ -66,7 +99,6 @@ class Settings(BaseSettings):
     slack_file_hosts: Hosts = ["files.slack.com"]
     openai_api_key: SecretStr
     openai_base_url: WebAddress = "https://api.openai.com/v1"
-    database_url: str = "sqlite+aiosqlite:///video-bot.db"
     job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -89,8 +121,20 @@ def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- for tests an
         MisconfiguredError: one line for each variable that is missing or malformed; never
             with its value, which may be a secret.
     """
+    return _read(Settings, **overrides)
+
+
+def read_database_url() -> str:
+    """The database's address alone, for commands that need nothing else; raises as above."""
+    return _read(DatabaseSettings).database_url
+
+
+_S = TypeVar("_S", bound=DatabaseSettings)
+
+
+def _read(kind: type[_S], **overrides: Any) -> _S:  # noqa: ANN401 -- for tests and the sandbox
     try:
-        return Settings(**overrides)
+        return kind(**overrides)
     except ValidationError as error:
         lines = [_line(each["loc"], each["type"], each["msg"]) for each in error.errors()]
         raise MisconfiguredError("\n".join(lines)) from None

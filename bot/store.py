@@ -6,20 +6,31 @@ A claim hands out a *fence*, a number that grows with every claim of a row; ever
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import asdict
 from typing import Any, Self
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError, IntegrityError
+import structlog
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import LeaseLost, TemporaryError, VideoTaken
 from bot.jobs import Job, JobError, JobState
 from bot.request import Fit, InputReference, VideoRequest
 
+log = structlog.get_logger()
+
 LEASE = 120.0
 """Seconds that a claim lasts without a sign of life."""
+
+CLOSE_PATIENCE = 1.0
+"""Seconds for the last statements when the store closes."""
+
+CONNECTIONS = 5
+"""To PostgreSQL, for one process: small databases of hosts allow about twenty in all."""
+
+_Rows = list[Mapping[str, Any]]
 
 metadata = sa.MetaData()
 jobs = sa.Table(
@@ -71,7 +82,7 @@ class Store:
     def __init__(self, engine: AsyncEngine, *, lease: float = LEASE) -> None:
         self._engine = engine
         self.lease = lease
-        self._running: set[asyncio.Task[list[Mapping[str, Any]]]] = set()
+        self._running: set[asyncio.Task[_Rows]] = set()
 
     @classmethod
     def open(cls, url: str, *, lease: float = LEASE) -> Self:
@@ -79,8 +90,12 @@ class Store:
         return cls(_engine(url), lease=lease)
 
     async def close(self) -> None:
-        """Give the connections back."""
-        await self._settled()
+        """Give the connections back; what the database does not take now is given up."""
+        await asyncio.wait([asyncio.create_task(self._settled())], timeout=CLOSE_PATIENCE)
+        for statement in self._running:
+            statement.cancel()
+        for task in self._running:
+            task.cancel()
         await self._engine.dispose()
 
     async def ping(self) -> None:
@@ -115,8 +130,12 @@ class Store:
         """Take up to `limit` open jobs that nobody holds, the longest waiting first.
 
         The guard stands in the inner and in the outer WHERE: the outer makes the claim right
-        where two processes meet, `FOR UPDATE SKIP LOCKED` only makes it fast.
+        where two processes meet, `FOR UPDATE SKIP LOCKED` only makes it fast. The inner one is
+        a CTE because PostgreSQL may run a subquery again for each row, each time with the next
+        rows, and so take more than `limit`. What was learned about a job is written before it
+        is taken again.
         """
+        await self._settled()
         free = sa.and_(OPEN, jobs.c.lease_until <= now)
         waiting = (
             sa.select(jobs.c.id)
@@ -124,17 +143,26 @@ class Store:
             .order_by(jobs.c.lease_until)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            .cte("waiting")
         )
         taken = (
             jobs.update()
-            .where(jobs.c.id.in_(waiting), free)
+            .where(jobs.c.id.in_(sa.select(waiting.c.id)), free)
             .values(owner=owner, fence=jobs.c.fence + 1, lease_until=now + self.lease)
             .returning(*jobs.c)
         )
-        return [_job(row) for row in await self._execute(taken)]
+        began = time.monotonic()
+        claimed = [_job(row) for row in await self._execute(taken)]
+        if time.monotonic() - began > self.lease / 2:
+            raise TemporaryError("the database took over half a lease for a claim")
+        return claimed
 
     async def save(self, job: Job, *, now: float) -> Job:
-        """Write the job down and renew its lease.
+        """Write the job down and renew its lease, however long it takes.
+
+        What was learned cannot be learned again, so it is also written when the database was
+        away meanwhile or the caller is cancelled. That is safe at any time: a write that comes
+        too late has the wrong fence.
 
         Raises:
             LeaseLost: it is no longer ours, or the write took so long that too little of the
@@ -142,8 +170,9 @@ class Store:
             VideoTaken: another job has this video; nothing was written.
         """
         began = time.monotonic()
+        saved = _with_fence(job, _row(job) | {"lease_until": now + self.lease})
         try:
-            await self._write(job, _row(job) | {"lease_until": now + self.lease})
+            _check_owned(job, await self._to_the_end(self._run_until_done(saved)))
         except IntegrityError as error:
             raise VideoTaken(f"job {job.id}: another job has its video") from error
         if time.monotonic() - began > self.lease / 2:
@@ -157,7 +186,8 @@ class Store:
             LeaseLost: it is no longer ours.
         """
         attempts = jobs.c.attempts + 1
-        await self._write(job, {"owner": None, "lease_until": not_before, "attempts": attempts})
+        freed = {"owner": None, "lease_until": not_before, "attempts": attempts}
+        _check_owned(job, await self._execute(_with_fence(job, freed)))
 
     async def renew(self, owner: str, *, now: float) -> set[tuple[str, int]]:
         """Renew all that this owner holds; returns the (id, fence) pairs that are still his."""
@@ -179,47 +209,88 @@ class Store:
             held = held.where(jobs.c.id.in_(only))
         await self._execute(held.values(owner=None, lease_until=now))
 
-    async def _write(self, job: Job, values: dict[str, Any]) -> None:
-        mine = jobs.update().where(jobs.c.id == job.id, jobs.c.fence == job.fence)
-        if not await self._execute(mine.values(values).returning(jobs.c.id)):
-            raise LeaseLost(f"job {job.id}: another process has it")
-
     async def _one(self, condition: sa.ColumnElement[bool]) -> Job:
         rows = await self._execute(sa.select(jobs).where(condition))
         if not rows:
             raise LookupError("no such job")
         return _job(rows[0])
 
-    async def _execute(self, statement: sa.Executable) -> list[Mapping[str, Any]]:
-        """Run a statement to its end, also when the caller is cancelled.
+    async def _execute(self, statement: sa.Executable) -> _Rows:
+        return await self._to_the_end(self._run(statement))
+
+    async def _to_the_end(self, work: Coroutine[None, None, _Rows]) -> _Rows:
+        """Do this work also when the caller is cancelled.
 
         Half an `UPDATE ... RETURNING` would keep SQLite's write lock.
         """
-        running = asyncio.create_task(self._run(statement))
+        running = asyncio.create_task(work)
         self._running.add(running)
         running.add_done_callback(self._ended)
         return await asyncio.shield(running)
 
-    def _ended(self, task: asyncio.Task[list[Mapping[str, Any]]]) -> None:
+    def _ended(self, task: asyncio.Task[_Rows]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # seen here, because a cancelled caller no longer looks
 
-    async def _run(self, statement: sa.Executable) -> list[Mapping[str, Any]]:
+    async def _run_until_done(self, statement: sa.Executable) -> _Rows:
+        delay = self.lease / 120
+        while True:
+            try:
+                return await self._run(statement)
+            except TemporaryError as error:
+                log.warning("a write waits", reason=error.message)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, self.lease / 12)
+
+    async def _run(self, statement: sa.Executable) -> _Rows:
         try:
-            async with self._engine.connect() as connection:
-                result = await connection.execute(statement)
-                return [*map(dict, result.mappings())] if result.returns_rows else []
-        except IntegrityError:
+            return await self._run_on_a_live_connection(statement)
+        except (IntegrityError, DataError):
             raise
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, sa.exc.TimeoutError, OSError) as error:
             raise TemporaryError(
                 f"the database does not answer ({type(error).__name__})"
             ) from error
 
+    async def _run_on_a_live_connection(self, statement: sa.Executable) -> _Rows:
+        """Once more if the connection was dead, as all are after a restart of the server.
+
+        It may have been heard before: no statement here does harm when it is run twice.
+        """
+        try:
+            return await self._run_once(statement)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return await self._run_once(statement)
+
+    async def _run_once(self, statement: sa.Executable) -> _Rows:
+        async with self._engine.connect() as connection:
+            result = await connection.execute(statement)
+            return [*map(dict, result.mappings())] if result.returns_rows else []
+
     async def _settled(self) -> None:
-        """Wait for the statements whose callers went away."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        """Wait a while for the statements that are under way, also of callers who went away."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=self.lease / 24)
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What both kinds of engine, with and without asyncio, need for this database."""
+    if url.startswith("sqlite"):
+        return {}
+    options = {
+        "connect_timeout": 5,
+        # A server that is gone without a word is noticed in seconds, not in hours.
+        "tcp_user_timeout": 15_000,
+        "keepalives_idle": 15,
+        # No prepared statements: PgBouncer's transaction mode gives each transaction another
+        # connection, where they are unknown (psycopg's docs: prepared statements).
+        "prepare_threshold": None,
+    }
+    given = sa.make_url(url).query
+    return {"connect_args": {name: options[name] for name in options.keys() - given.keys()}}
 
 
 def _engine(url: str) -> AsyncEngine:
@@ -227,19 +298,36 @@ def _engine(url: str) -> AsyncEngine:
 
     SQLite gets one connection, since more would only contend for its one write lock.
     """
-    if not url.startswith("sqlite"):
-        return create_async_engine(url, isolation_level="AUTOCOMMIT")
-    engine = create_async_engine(url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=0)
+    size = 1 if url.startswith("sqlite") else CONNECTIONS
+    engine = create_async_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=size,
+        max_overflow=0,
+        **engine_options(url),
+    )
+    if engine.dialect.name != "sqlite":
+        return engine
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _durable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
         cursor = connection.cursor()
         # FULL: the table records money, so a row survives a power cut once it is committed.
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+        for pragma in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=FULL"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     return engine
+
+
+def _with_fence(job: Job, values: Mapping[str, Any]) -> sa.Executable:
+    mine = jobs.update().where(jobs.c.id == job.id, jobs.c.fence == job.fence)
+    return mine.values(values).returning(jobs.c.id)
+
+
+def _check_owned(job: Job, written: _Rows) -> None:
+    if not written:
+        raise LeaseLost(f"job {job.id}: another process has it")
 
 
 def _row(job: Job) -> dict[str, Any]:
@@ -249,7 +337,15 @@ def _row(job: Job) -> dict[str, Any]:
     reference = row.pop("input_reference") or dict.fromkeys(_REFERENCE)
     row |= {f"reference_{name}": reference[name] for name in _REFERENCE}
     error = row.pop("error") or {"code": None, "message": None}
-    return row | {"error_code": error["code"], "error_message": error["message"]}
+    row |= {"error_code": error["code"], "error_message": error["message"]}
+    return {
+        name: _storable(value) if isinstance(value, str) else value for name, value in row.items()
+    }
+
+
+def _storable(text: str) -> str:
+    """The text without what PostgreSQL refuses (NUL) and what no encoding has (half a pair)."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _job(row: Mapping[str, Any]) -> Job:

@@ -42,6 +42,7 @@ class Worker:
         self._wanted = asyncio.Event()
         self._in_hand: dict[_Key, asyncio.Task[None]] = {}
         self._claiming = asyncio.Lock()
+        self._has_dropped = False
         self._proved_at = self._turned_at = time.monotonic()
 
     def wake(self) -> None:
@@ -79,27 +80,36 @@ class Worker:
         Whose lease is gone is stopped. What the table says is ours but nobody carries (its
         task broke off while the database did not answer) becomes free.
         """
+        asked_at = time.monotonic()
         async with self._claiming:
             held = await self._store.renew(self._owner, now=self._clock())
             if dropped := [job_id for job_id, _ in held - self._in_hand.keys()]:
                 await self._store.hand_back(self._owner, now=self._clock(), only=dropped)
-        self._proved_at = time.monotonic()
+        self._proved_at = asked_at
         self._cancel(self._in_hand.keys() - held)
 
     async def _turn_safely(self) -> None:
         try:
-            await self.turn()
-        except TemporaryError as error:
-            log.warning("no turn", reason=error.message)
+            async with asyncio.timeout(self._store.lease / 3):
+                if self._has_dropped:
+                    await self.renew()
+                    self._has_dropped = False
+                await self.turn()
+        except (TemporaryError, TimeoutError) as error:
+            log.warning("no turn", reason=str(error) or "too slow")
         self._turned_at = time.monotonic()
 
     async def _beat(self) -> None:
+        pause = self._store.lease / 3
         while True:
-            await asyncio.sleep(self._store.lease / 3)
+            await asyncio.sleep(pause)
+            pause = self._store.lease / 3
             try:
-                await self.renew()
-            except TemporaryError as error:
-                log.warning("leases not renewed", reason=error.message)
+                async with asyncio.timeout(self._store.lease / 6):
+                    await self.renew()
+            except (TemporaryError, TimeoutError) as error:
+                log.warning("leases not renewed", reason=str(error) or "too slow")
+                pause = self._store.lease / 12
                 if time.monotonic() - self._proved_at > self._store.lease / 2:
                     # It cannot be proved that these jobs are still ours.
                     self._cancel(self._in_hand.keys())
@@ -123,7 +133,8 @@ class Worker:
     def _put_down(self, key: _Key, task: asyncio.Task[None]) -> None:
         del self._in_hand[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # The row stays as it is; the next beat frees it.
+            # The row stays as it is; the next turn frees it.
+            self._has_dropped = True
             log.error("job dropped", job=key[0], exc_info=error)
 
     def _cancel(self, keys: Iterable[_Key]) -> None:

@@ -1,7 +1,8 @@
 """The pretend world and the real bot in it."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from bot.app import Bot, running
 from bot.carrier import Pace
 from bot.config import Settings, read_settings
 from bot.sandbox.clip import make_clip
+from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 
@@ -37,8 +39,37 @@ async def world(clip: bytes) -> AsyncIterator[World]:
         assert world.slack.complaints == []
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A real server, one for each process of the tests."""
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(postgres(durable=False))
+        except CannotStart as error:
+            if os.environ.get("CI"):
+                pytest.fail(str(error))
+            pytest.skip(str(error))
+        yield server
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """An empty database, in the spelling that the settings make of it."""
+    url = postgres_server.new_database()
+    yield url.replace("postgresql:", "postgresql+psycopg:")
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database: SQLite, or with the mark `both_databases` each of the two."""
+    if getattr(request, "param", "sqlite") == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
     return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
 
 

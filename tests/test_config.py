@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import Settings, read_settings
+from bot.config import Settings, read_database_url, read_settings
 from bot.errors import MisconfiguredError
 
 GOOD = {
@@ -66,6 +66,10 @@ def test_every_missing_variable_gets_one_line(monkeypatch: pytest.MonkeyPatch) -
         ("SLACK_API_URL", "secret", "should be an address"),
         ("OPENAI_BASE_URL", "ftp://secret", "should be an address"),
         ("SLACK_FILE_HOSTS", ",", "should be host names"),
+        ("DATABASE_URL", "secret", "such as postgresql://"),
+        ("DATABASE_URL", "mysql://u:secret@h/d", "such as postgresql://"),
+        ("DATABASE_URL", "postgresql://u:secret@h:port/d", "such as postgresql://"),
+        ("DATABASE_URL", "sqlite://", "should name a file"),
         ("PORT", "secret", "a port number, 1 to 65535"),
         ("PORT", "0", "a port number, 1 to 65535"),
         ("LOG_LEVEL", "secret", "DEBUG, INFO, WARNING or ERROR"),
@@ -99,3 +103,30 @@ def test_several_file_hosts_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = repr(read(monkeypatch, **GOOD))
     assert not any(value in shown for value in GOOD.values())
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("postgres://u:p%40w@h:5/d?sslmode=require", "u:p%40w@h:5/d?sslmode=require"),
+        ("postgresql://u@h/d", "u@h/d"),
+        ("postgresql+asyncpg://u@h/d", "u@h/d"),
+        ("postgresql+psycopg2://u@h/d", "u@h/d"),
+        ("postgresql+psycopg://u@h/d", "u@h/d"),
+        ("postgres+psycopg3://u@h/d", "u@h/d"),
+        ("postgresql:///d?host=%2Frun", "/d?host=%2Frun"),
+    ],
+)
+def test_postgresql_is_understood_however_a_host_spells_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, used: str
+) -> None:
+    settings = read(monkeypatch, **GOOD, DATABASE_URL=given)
+    assert settings.database_url == f"postgresql+psycopg://{used}"
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "sqlite3", "sqlite+pysqlite", "sqlite+aiosqlite"])
+def test_sqlite_is_understood_in_every_spelling(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"{scheme}:////var/lib/bot.db")
+    assert read_database_url() == "sqlite+aiosqlite:////var/lib/bot.db"

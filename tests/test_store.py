@@ -2,20 +2,16 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
 
 from bot import jobs, migrations
 from bot.errors import LeaseLost, TemporaryError
 from bot.jobs import Job, JobError, JobState
 from bot.request import Fit, InputReference, VideoRequest
-from bot.store import Store, metadata
+from bot.store import Store
+
+pytestmark = pytest.mark.both_databases
 
 NOW = 1_000.0
 LEASE = 60.0
@@ -143,44 +139,3 @@ async def test_a_database_that_cannot_serve_is_a_passing_trouble(database_url: s
     with pytest.raises(TemporaryError):
         await store.claim("a", now=NOW, limit=1)
     await store.close()
-
-
-def test_upgrading_twice_changes_nothing(database_url: str) -> None:
-    migrations.upgrade(database_url)
-    migrations.upgrade(database_url)
-
-
-async def test_a_database_of_the_first_revision_is_upgraded_with_its_jobs(
-    database_url: str,
-) -> None:
-    engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
-    row: dict[str, object] = {
-        "id": "old",
-        "request_key": "k",
-        "team_id": "T1",
-        "user_id": "U1",
-        "channel_id": "C1",
-    }
-    row |= {"prompt": "clouds", "model": "sora-2", "seconds": "4", "size": "720x1280"}
-    row |= {"state": "requested", "attempts": 0, "created_at": NOW, "fence": 0, "lease_until": NOW}
-    with engine.begin() as connection:
-        config = Config()
-        config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        old = sa.Table("jobs", sa.MetaData(), autoload_with=connection)
-        connection.execute(old.insert().values(row))
-    engine.dispose()
-    migrations.upgrade(database_url)
-    store = Store.open(database_url)
-    job = await claim_one(store)
-    assert (job.id, job.request.input_reference, job.notify) == ("old", None, ())
-    await store.close()
-
-
-def test_the_migrations_make_the_tables_that_the_store_expects(database_url: str) -> None:
-    migrations.upgrade(database_url)
-    engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-    engine.dispose()

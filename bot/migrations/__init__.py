@@ -1,20 +1,101 @@
 """The database's shape over time (Alembic); `upgrade` brings a database up to date."""
 
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from bot.errors import MisconfiguredError
+from bot.store import engine_options, jobs
+
+PATIENCE = 60
+"""Seconds to wait for another process that is at it."""
+
+_LOCK = 0x76696465  # any number that nobody else takes in this database: "vide"
 
 
-def upgrade(url: str) -> None:
-    """Apply what this database lacks; blocks, so call it before the event loop or in a thread."""
-    engine = sa.create_engine(url.replace("+aiosqlite", ""))
+def upgrade(url: str, revision: str = "head") -> None:
+    """Apply what this database lacks, and make sure that it can be written.
+
+    Processes that start together do it one after the other. Blocks, so call it before the event
+    loop or in a thread.
+
+    Raises:
+        MisconfiguredError: the database cannot be used; one line says why.
+    """
     try:
-        with engine.begin() as connection:
+        with _alone(url) as connection:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent))
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
+            # Touches no row, and is refused like any other write where writing is forbidden.
+            connection.execute(jobs.update().where(sa.false()).values(fence=0))
+    except ImportError as error:
+        raise MisconfiguredError(
+            "DATABASE_URL names PostgreSQL, whose driver is an extra: pip install '.[postgres]'"
+        ) from error
+    except CommandError as error:
+        raise MisconfiguredError(
+            "DATABASE_URL cannot be used: a newer version of this bot has changed its tables"
+        ) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[sa.Connection]:
+    """A transaction that no other process's upgrade can run beside; it is kept whole or not."""
+    engine = sa.create_engine(url.replace("+aiosqlite", ""), **engine_options(url))
+    if engine.dialect.name == "sqlite":
+        _begin_by_locking(engine)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                # Both end with the transaction, so they also work through PgBouncer.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            yield connection
     finally:
         engine.dispose()
+
+
+def _begin_by_locking(engine: sa.Engine) -> None:
+    """SQLite's driver would begin a transaction at the first write only, and none for DDL."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _leave_it_to_us(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
+        _write_ahead(connection)
+
+    @sa.event.listens_for(engine, "begin")
+    def _lock(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _write_ahead(connection: Any) -> None:  # noqa: ANN401 -- a DBAPI connection
+    """Switch to a write-ahead log; for this one lock SQLite itself does not wait."""
+    give_up_at = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _reason(error: SQLAlchemyError | OSError) -> str:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(cause).partition("\n")[0]

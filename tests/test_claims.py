@@ -1,0 +1,104 @@
+"""Many processes at one table: no row goes to two, and who lost a lease cannot write."""
+
+import asyncio
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+import pytest
+
+from bot import jobs, migrations
+from bot.errors import LeaseLost
+from bot.jobs import Job
+from bot.request import VideoRequest
+from bot.store import Store
+
+NOW = 1_000.0
+LEASE = 60.0
+PROCESSES = 4
+CLAIMERS = 5
+"""In each process, each with a connection of its own."""
+ROWS = 3_000
+
+
+def new_job(number: int) -> Job:
+    return Job(
+        id=f"job{number}",
+        request_key=f"press{number}",
+        team_id="T1",
+        user_id="U1",
+        channel_id="C1",
+        request=VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280"),
+        created_at=NOW,
+    )
+
+
+def claim_all(url: str, owner: str) -> list[str]:
+    """Claim until nothing is free; runs in a process of its own. Returns the ids."""
+    return asyncio.run(_claim_all(url, owner))
+
+
+async def _claim_all(url: str, owner: str) -> list[str]:
+    store = Store.open(url, lease=LEASE)
+    claimed: list[str] = []
+
+    async def claimer(number: int) -> None:
+        misses = 0
+        while misses < 20:  # rows that others are just claiming are skipped, so look again
+            found = await store.claim(f"{owner}.{number}", now=NOW, limit=7)
+            claimed.extend(job.id for job in found)
+            misses = 0 if found else misses + 1
+
+    await asyncio.gather(*map(claimer, range(CLAIMERS)))
+    await store.close()
+    return claimed
+
+
+async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
+    migrations.upgrade(postgres_url)
+    store = Store.open(postgres_url)
+    for start in range(0, ROWS, 100):
+        await asyncio.gather(*(store.add(new_job(start + number)) for number in range(100)))
+    await store.close()
+
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+        loop = asyncio.get_running_loop()
+        owners = [f"process{number}" for number in range(PROCESSES)]
+        claims = await asyncio.gather(
+            *(loop.run_in_executor(pool, claim_all, postgres_url, owner) for owner in owners)
+        )
+
+    handed_out = Counter(job_id for claimed in claims for job_id in claimed)
+    assert len(handed_out) == ROWS
+    assert {job_id: times for job_id, times in handed_out.items() if times > 1} == {}
+    assert sum(map(bool, claims)) > 1, "one process had it all: nothing was proved"
+
+
+async def test_of_many_that_press_the_same_only_one_row_comes(postgres_url: str) -> None:
+    migrations.upgrade(postgres_url)
+    stores = [Store.open(postgres_url) for _ in range(3)]
+    pressed = [replace(new_job(number), request_key="one press") for number in range(30)]
+    answers = await asyncio.gather(
+        *(stores[number % 3].add(job) for number, job in enumerate(pressed))
+    )
+    assert len({job.id for job in answers}) == 1
+    for store in stores:
+        await store.close()
+
+
+@pytest.mark.both_databases
+async def test_who_lost_the_lease_can_write_nothing(database_url: str) -> None:
+    migrations.upgrade(database_url)
+    store = Store.open(database_url, lease=LEASE)
+    await store.add(new_job(1))
+    [late] = await store.claim("late", now=NOW, limit=1)
+    [mine] = await store.claim("mine", now=NOW + LEASE, limit=1)
+    with pytest.raises(LeaseLost):
+        await store.save(jobs.accepted(late, video_id="video1"), now=NOW + LEASE)
+    with pytest.raises(LeaseLost):
+        await store.postpone(late, not_before=NOW)
+    assert await store.renew("late", now=NOW + LEASE) == set()
+    await store.hand_back("late", now=NOW)
+    assert await store.get("job1") == mine
+    await store.close()

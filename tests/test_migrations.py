@@ -1,0 +1,153 @@
+"""The database's shape over time: migrations and tables agree, and old rows come along."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from bot import migrations
+from bot.errors import MisconfiguredError
+from bot.jobs import Job, JobState
+from bot.request import VideoRequest
+from bot.store import Store, metadata
+
+pytestmark = pytest.mark.both_databases
+
+ROW = {
+    "id": "job1",
+    "request_key": "press1",
+    "team_id": "T1",
+    "user_id": "U1",
+    "channel_id": "C1",
+    "response_url": "https://hooks.example/1",
+    "prompt": "Wolken ☁",
+    "model": "sora-2",
+    "seconds": "4",
+    "size": "720x1280",
+    "state": "rendering",
+    "card_ts": "1.2",
+    "video_id": "video1",
+    "progress": 40,
+    "attempts": 1,
+    "created_at": 1000.25,
+    "submitted_at": 1001.5,
+    "fence": 3,
+    "lease_until": 1060.0,
+}
+"""A row as the first revision writes it."""
+
+PROCESSES = 4
+
+
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    engine = sa.create_engine(url.replace("+aiosqlite", ""))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def revisions() -> list[str]:
+    """All of them, the oldest first."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    scripts = ScriptDirectory.from_config(config)
+    return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def test_migrations_and_tables_agree(database_url: str) -> None:
+    migrations.upgrade(database_url)
+    with connected(database_url) as connection:
+        options = {"compare_type": True, "compare_server_default": True}
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+    migrations.upgrade(database_url)
+    migrations.upgrade(database_url)
+
+
+async def test_an_older_database_is_upgraded_with_its_rows(database_url: str) -> None:
+    first, *later = revisions()
+    await asyncio.to_thread(migrations.upgrade, database_url, first)
+    names = ", ".join(ROW)
+    values = ", ".join(f":{name}" for name in ROW)
+    with connected(database_url) as connection:
+        connection.execute(sa.text(f"INSERT INTO jobs ({names}) VALUES ({values})"), ROW)  # noqa: S608 -- names from above
+    for revision in later:
+        await asyncio.to_thread(migrations.upgrade, database_url, revision)
+    await asyncio.to_thread(migrations.upgrade, database_url)
+
+    store = Store.open(database_url)
+    [job] = await store.claim("me", now=2000.0, limit=9)
+    await store.close()
+    assert job == Job(
+        id="job1",
+        request_key="press1",
+        team_id="T1",
+        user_id="U1",
+        channel_id="C1",
+        response_url="https://hooks.example/1",
+        request=VideoRequest(prompt="Wolken ☁", model="sora-2", seconds="4", size="720x1280"),
+        state=JobState.RENDERING,
+        card_ts="1.2",
+        video_id="video1",
+        progress=40,
+        attempts=1,
+        created_at=1000.25,
+        submitted_at=1001.5,
+        fence=4,
+    )
+
+
+def test_a_database_of_a_newer_version_is_refused_in_one_line(database_url: str) -> None:
+    migrations.upgrade(database_url)
+    with connected(database_url) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(MisconfiguredError, match="newer version") as caught:
+        migrations.upgrade(database_url)
+    assert "\n" not in caught.value.message
+
+
+def start_at_once(barrier: Barrier, url: str) -> None:
+    """What a process does before its first job; runs in a process of its own."""
+    barrier.wait(60)
+    migrations.upgrade(url)
+    asyncio.run(_open(url))
+
+
+async def _open(url: str) -> None:
+    store = Store.open(url)
+    await store.claim("somebody", now=0.0, limit=1)
+    await store.close()
+
+
+def test_processes_that_start_together_migrate_one_after_the_other(database_url: str) -> None:
+    codes = in_processes(start_at_once, database_url)
+    assert codes == [0] * PROCESSES
+    with connected(database_url) as connection:
+        versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").all()
+    assert [tuple(row) for row in versions] == [(revisions()[-1],)]
+
+
+def in_processes(work: Callable[[Barrier, str], None], url: str) -> list[int | None]:
+    context = get_context("spawn")
+    barrier = context.Barrier(PROCESSES)
+    processes = [context.Process(target=work, args=(barrier, url)) for _ in range(PROCESSES)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(90)
+    return [process.exitcode for process in processes]
