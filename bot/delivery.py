@@ -189,15 +189,14 @@ class Delivery:
 
     async def send_bytes(self, upload: Upload, path: Path, size: int) -> None:
         """Stream the file to its place; no token goes along, the URL is the permission."""
-        try:
-            answer = await self._http.post(
-                upload.url,
-                content=_chunks(path),
-                headers={"Content-Length": str(size), "Content-Type": "application/octet-stream"},
-                timeout=_UPLOAD_TIMEOUT,
-            )
-        except httpx.HTTPError as error:
-            raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        async with await anyio.open_file(path, "rb") as file:
+            try:
+                answer = await self._http.post(
+                    upload.url, content=_chunks(file), headers=headers, timeout=_UPLOAD_TIMEOUT
+                )
+            except httpx.HTTPError as error:
+                raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error
         if not answer.is_success:
             raise TemporaryError(f"Slack refused the bytes (HTTP {answer.status_code}).")
 
@@ -324,7 +323,6 @@ def _retry_after(error: SlackApiError) -> float | None:
     return float(value) if value and value.isdecimal() else None
 
 
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb") as file:
-        while chunk := await file.read(_CHUNK):
-            yield chunk
+async def _chunks(file: anyio.AsyncFile[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await file.read(_CHUNK):
+        yield chunk

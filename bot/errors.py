@@ -11,6 +11,7 @@
         CannotPost              Slack does not let us post there
       OutcomeUnknown            asked, and cannot tell whether it was heard: never repeat blindly
       MisconfiguredError        nobody's job can work: tell the operator
+        ServerUnusable          ... because of the Videos server, in its .code and .message
       VideoTaken                another job has this video already
       LeaseLost                 another process has this job now: stop, touch nothing
 
@@ -76,6 +77,14 @@ class OutcomeUnknown(BotError):
 
 class MisconfiguredError(BotError):
     """No job can work until the operator does something; the message says what."""
+
+
+class ServerUnusable(MisconfiguredError):
+    """The Videos server takes nobody's request: a wrong key, a wrong address, a retired service."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class LeaseLost(BotError):

@@ -1,22 +1,29 @@
 """What a Videos server says, in our words."""
 
+import contextlib
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.errors import (
     BotError,
-    MisconfiguredError,
     OutcomeUnknown,
     RateLimited,
     RequestRefused,
+    ServerUnusable,
     TemporaryError,
     VideoGone,
 )
 from bot.request import VideoRequest
 from bot.videos import wire
 from bot.videos.wire import Broke, Finished, Look, Working
+
+REQUEST = VideoRequest(prompt="<@U1> & co", model="sora-2", seconds="4", size="720x1280")
+NAMES = ["id", "status", "progress", "error", "code", "message", "detail", "data", "url", "prompt"]
 
 
 def look(video: dict[str, Any], **headers: str) -> Look:
@@ -31,13 +38,17 @@ def error(status: int, code: str | None = None, message: str = "No.", **headers:
 
 
 def test_a_create_sends_each_field_as_a_part_of_its_own() -> None:
-    request = VideoRequest(prompt="<@U1> & co", model="sora-2", seconds="4", size="720x1280")
-    assert wire.create_fields(request) == [
+    assert wire.create_fields(REQUEST) == [
         ("prompt", (None, "<@U1> & co")),
         ("model", (None, "sora-2")),
         ("seconds", (None, "4")),
         ("size", (None, "720x1280")),
     ]
+
+
+def test_a_create_leaves_out_what_was_not_chosen() -> None:
+    fields = dict(wire.create_fields(replace(REQUEST, seconds="", size="")))
+    assert fields.keys() == {"prompt", "model"}
 
 
 def test_a_running_video_says_how_far_it_is_and_when_to_look_again() -> None:
@@ -71,8 +82,8 @@ def test_a_failed_video_brings_code_and_message() -> None:
         (429, "rate_limit_exceeded", RateLimited),
         (500, "server_error", TemporaryError),
         (503, None, TemporaryError),
-        (401, "invalid_api_key", MisconfiguredError),
-        (403, None, MisconfiguredError),
+        (401, "invalid_api_key", ServerUnusable),
+        (403, None, ServerUnusable),
         (404, None, VideoGone),
         (410, None, VideoGone),
     ],
@@ -100,6 +111,32 @@ def test_a_create_that_may_have_been_heard_is_not_called_temporary() -> None:
         wire.read_created(500, {}, b"")
     with pytest.raises(OutcomeUnknown):
         wire.read_created(200, {}, b"{}")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(NAMES) | st.text(), inner),
+)
+
+
+@given(
+    status=st.integers(100, 599),
+    headers=st.dictionaries(st.sampled_from(["retry-after", "date", "content-type"]), st.text()),
+    body=JSON.map(lambda content: json.dumps(content).encode()) | st.binary(),
+)
+def test_whatever_a_server_says_the_answer_is_one_of_ours(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    for read in (wire.read_created, wire.read_look, wire.read_models):
+        with contextlib.suppress(BotError):
+            read(status, headers, body)
+    with contextlib.suppress(BotError):
+        wire.read_page(status, headers, body, request=REQUEST)
+    wire.read_file_url(body)
+
+
+def test_a_body_that_is_nested_without_end_is_not_understood() -> None:
+    assert wire.read_look(200, {}, b"[" * 100_000) == Working(None)
 
 
 def test_a_create_that_was_turned_away_may_be_sent_again() -> None:

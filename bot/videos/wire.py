@@ -1,13 +1,16 @@
 """What a Videos server says, in our words; no I/O.
 
-Each reader is a function of (status, headers, body). The shapes are OpenAI's OpenAPI spec 2.3.0.
+Each reader is a function of (status, headers, body). The shapes are OpenAI's OpenAPI spec 2.3.0;
+where a server speaks otherwise, a comment names it.
 """
 
 import json
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import reduce
 from typing import Any
 
 from bot.errors import (
@@ -16,6 +19,7 @@ from bot.errors import (
     OutcomeUnknown,
     RateLimited,
     RequestRefused,
+    ServerUnusable,
     TemporaryError,
     VideoGone,
 )
@@ -23,8 +27,42 @@ from bot.request import VideoRequest
 
 DONE = frozenset({"completed", "succeeded", "success", "done", "finished"})
 BROKEN = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
-_NOT_IMPLEMENTED = 501
-QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
+MESSAGE_LIMIT = 4000
+"""Characters of a server's message that are kept."""
+
+# Codes and messages: aquiles-image has no codes, and LiteLLM's says nothing.
+_QUOTA = re.compile(
+    r"insufficient_quota|exceeded your current quota|billing.hard.limit", re.IGNORECASE
+)
+_KEY = re.compile(r"invalid_api_key|no_db_connection|auth_error")  # LiteLLM: also with 400
+_PROMPT = re.compile(r"moderation_blocked|content_policy|sentinel_block")
+_MODEL = re.compile(
+    r"model_not_found|\bmodels?\b|\bdeployment\b", re.IGNORECASE
+)  # Azure: deployment
+
+
+_NO_OPERATION = {404, 405, 501}
+"""Statuses that may say that the server has no such operation."""
+
+_FILE_URLS: tuple[tuple[str | int, ...], ...] = (
+    ("url",),  # SGLang-Diffusion with a cloud store; AnyFast in place of the file
+    ("urls", 0),
+    ("video_url",),  # globalaiopc
+    ("videos", 0, "url"),  # Bifrost
+    ("output", "videos", 0, "url"),  # Inworld
+    ("metadata", "url"),  # new-api
+    ("unsigned_urls", 0),  # OpenRouter
+    (),  # OpenAI's spec also declares a bare string
+)
+
+_INSIDES = (
+    (re.compile(r"Traceback \(most recent call last\).*", re.DOTALL), "…"),
+    (re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+|\S*\*{3,}\S*"), "[key]"),
+    (re.compile(r"(\bhttps?://)[^\s/@]*@"), r"\1"),
+    (re.compile(r"(\bhttps?://[^\s?#'\"]+)[?#][^\s'\"]*"), r"\1"),
+    (re.compile(r"(?<![\w/:.<])/(?!v\d)(?:[\w.-]+/)+[\w.-]+|\b[A-Z]:\\\S+"), "[path]"),
+)
+"""What is taken out of a server's words: stack traces, keys, queries of URLs, its own paths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +154,7 @@ def create_fields(request: VideoRequest) -> list[tuple[str, tuple[None, str]]]:
         "seconds": request.seconds,
         "size": request.size,
     }
-    return [(name, (None, value)) for name, value in fields.items()]
+    return [(name, (None, value)) for name, value in fields.items() if value]
 
 
 LIST_LIMIT = 100
@@ -130,41 +168,45 @@ def list_query(after: str | None) -> dict[str, str]:
 
 
 def read_created(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    """The id of the new video.
+    """The id of the new video, which names it for ever: LiteLLM calls it otherwise later.
 
     Raises:
         RequestRefused: the server does not want this request.
         TemporaryError: it certainly did not take it, but may later.
         OutcomeUnknown: it may have taken it.
-        MisconfiguredError: it would not take anybody's.
+        ServerUnusable: it would not take anybody's.
     """
     if not _is_success(status):
-        error = read_error(status, headers, body)
-        if isinstance(error, TemporaryError) and status not in {429, 503}:
-            raise OutcomeUnknown(error.message)
-        raise error
-    video_id = _object(body).get("id")
-    if not isinstance(video_id, str) or not video_id:
+        raise _not_created(status, headers, body)
+    video_id = _id(_object(body))
+    if not video_id:
         raise OutcomeUnknown("The server accepted the request but gave no id.")
     return video_id
 
 
 def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
-    """How far the video is.
+    """How far the video is; a state that nobody knows is one on the way.
 
     Raises:
-        TemporaryError, VideoGone, MisconfiguredError, RequestRefused: no look was had.
+        TemporaryError, VideoGone, ServerUnusable, RequestRefused: no look was had.
     """
-    if not _is_success(status):
-        raise read_error(status, headers, body)
     video = _object(body)
-    state = str(video.get("status", "")).lower()
+    state = str(video.get("status", "")).strip().lower()
+    if not _is_success(status):
+        # vLLM-Omni answers for a failed video with the status of its error, LiteLLM with 500.
+        if state in BROKEN and _id(video):
+            return _broke(video, state)
+        raise read_error(status, headers, body)
     if state in DONE:
         return Finished()
     if state in BROKEN:
-        code, message = _code_and_message(video.get("error"))
-        return Broke(code or state, message or "The server gave no reason.")
-    return Working(_percent(video.get("progress")), _poll_after(headers))
+        return _broke(video, state)
+    # Without openai-poll-after-ms a Retry-After says the same.
+    poll_after = _milliseconds(headers.get("openai-poll-after-ms"))
+    return Working(
+        _percent(video.get("progress")),
+        _retry_after(headers) if poll_after is None else poll_after,
+    )
 
 
 def read_page(
@@ -177,7 +219,7 @@ def read_page(
     """
     if not _is_success(status):
         error = read_error(status, headers, body)
-        if isinstance(error, TemporaryError | MisconfiguredError) and status != _NOT_IMPLEMENTED:
+        if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
             raise error
         # LiteLLM: 400, it wants to be told which server's list; others: 404, 405, 501.
         return None
@@ -192,20 +234,79 @@ def read_page(
     return Page(videos, after, _date(headers.get("date")))
 
 
+def read_file_url(body: bytes) -> str | None:
+    """Where a server keeps the file, if it says so in place of sending it, or in its Video."""
+    content = _json(body)
+    for path in _FILE_URLS:
+        found = reduce(_member, path, content)
+        if isinstance(found, str) and found:
+            return found
+    return None
+
+
+def read_models(status: int, headers: Mapping[str, str], body: bytes) -> list[str] | None:
+    """The names of the server's models; None: it has no such list.
+
+    Raises:
+        TemporaryError, ServerUnusable: it could not be asked.
+    """
+    rows = _object(body).get("data")
+    if _is_success(status):
+        return (
+            [_id(row) for row in rows if isinstance(row, Mapping)]
+            if isinstance(rows, list)
+            else None
+        )
+    error = read_error(status, headers, body)
+    if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
+        raise error
+    return None
+
+
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
     """The error that an answer other than 2xx means."""
-    content = _object(body)
-    code, message = _code_and_message(content.get("error", content))
-    code, message = code or f"http_{status}", message or f"The server answered HTTP {status}."
-    if status in {401, 403}:
-        return MisconfiguredError(f"{code}: {message}")
+    code, message = _code_and_message(status, headers, body)
+    words = f"{code} {message}"
+    if _is_refusal(status) and (_QUOTA.search(words) or _PROMPT.search(words)):
+        return RequestRefused(message, code=code)
+    if status in {401, 403} or (_is_refusal(status) and _KEY.search(words)):
+        return ServerUnusable(message, code=code)
+    if 300 <= status < 400:  # noqa: PLR2004 -- the number is the name
+        return ServerUnusable(f"It has moved to {_shown(headers.get('location', '?'))}.", code=code)
     if status in {404, 410}:
         return VideoGone(message, code=code)
-    if status == 429 and code not in QUOTA_CODES:  # noqa: PLR2004 -- the number is the name
+    if status == 429:  # noqa: PLR2004 -- the number is the name
         return RateLimited(message, retry_after=_retry_after(headers))
     if status in {408, 409, 425} or status >= 500:  # noqa: PLR2004 -- the number is the name
         return TemporaryError(message, retry_after=_retry_after(headers))
     return RequestRefused(message, code=code)
+
+
+def read_content_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
+    """The error that an answer other than 2xx means where the file of a finished video should be.
+
+    OpenAI: 403 "Files [...] are not accessible" although it is completed, for a while.
+    """
+    error = read_error(status, headers, body)
+    if isinstance(error, ServerUnusable) and "not accessible" in error.message:
+        return VideoGone(error.message, code=error.code)
+    return error
+
+
+def _not_created(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
+    error = read_error(status, headers, body)
+    match error:
+        case VideoGone() if _MODEL.search(f"{error.code} {error.message}"):
+            return RequestRefused(error.message, code=error.code)
+        case VideoGone():
+            return ServerUnusable(error.message, code=error.code)
+        case _ if status in _NO_OPERATION:
+            return ServerUnusable(error.message, code=f"http_{status}")
+        # 409 is Unsloth's way to be busy, 503 aquiles-image's.
+        case TemporaryError() if status not in {409, 425, 429, 503}:
+            return OutcomeUnknown(error.message)
+        case _:
+            return error
 
 
 def _listed(row: Mapping[str, Any], request: VideoRequest) -> Listed:
@@ -220,7 +321,7 @@ def _is_ours(row: Mapping[str, Any], request: VideoRequest) -> bool | None:
     """
     same_order = (
         row.get("model") in (None, "", request.model)
-        and row.get("size") in (None, "", request.size)
+        and ("" in (request.size, row.get("size", "")) or row.get("size") == request.size)
         and _same_seconds(row.get("seconds"), request.seconds)
     )
     if not isinstance(prompt := row.get("prompt"), str):
@@ -236,44 +337,132 @@ def _same_seconds(theirs: object, ours: str) -> bool:
     return number is None or asked is None or round(number) == round(asked)
 
 
-def _date(text: str | None) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp() if text else None
-    except ValueError:
-        return None
-
-
 def _is_success(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004 -- the number is the name
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500  # noqa: PLR2004 -- the number is the name
+
+
+def _id(video: Mapping[str, Any]) -> str:
+    return str(video.get("id") or video.get("task_id") or "")  # new-api: task_id
+
+
+def _broke(video: Mapping[str, Any], state: str) -> Broke:
+    code, message = _said(video.get("error"))
+    return Broke(code or state, _shown(message) or "The server gave no reason.")
+
+
+def _json(body: bytes) -> object:
     try:
-        content = json.loads(body)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+        content: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return content
 
 
-def _code_and_message(error: object) -> tuple[str, str]:
-    if not isinstance(error, Mapping):
-        return "", error if isinstance(error, str) else ""
-    return str(error.get("code") or error.get("type") or ""), str(error.get("message") or "")
+def _object(body: bytes) -> Mapping[str, Any]:
+    """The JSON object of an answer; of a proxy's answer, that of the server behind it."""
+    content = _json(body)
+    while (inner := _quoted(content)) is not None:
+        content = inner
+    return content if isinstance(content, Mapping) else {}
+
+
+def _quoted(content: object) -> Mapping[str, Any] | None:
+    """LiteLLM: "litellm.BadRequestError: OpenAIException - {...}", with the real answer inside."""
+    message = _member(_member(content, "error"), "message")
+    if not isinstance(message, str) or "{" not in message:
+        return None
+    try:
+        inner, _end = json.JSONDecoder().raw_decode(message, message.index("{"))
+    except (ValueError, RecursionError):
+        return None
+    return inner if inner.keys() & {"error", "detail", "status"} else None
+
+
+def _member(content: object, name: str | int) -> Any:  # noqa: ANN401 -- any JSON value
+    if isinstance(content, Mapping):
+        return content.get(name)
+    return content[0] if isinstance(content, list) and content and name == 0 else None
+
+
+def _code_and_message(status: int, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    code, message = _said(_object(body))
+    if not message and "html" not in headers.get("content-type", "") and not _object(body):
+        message = body.decode(errors="replace").strip()
+    if message.startswith(("<", "{", "[")):
+        message = ""
+    return code or f"http_{status}", _shown(message) or f"The server answered HTTP {status}."
+
+
+def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 -- any JSON value
+    """Code and message, in whichever shape they come; what is not said is empty."""
+    match content:
+        case {"error": {**error}}:
+            return _said(error)
+        case {"error": str(code), "message": str(message)}:
+            return code, message
+        case {"error": str(message)} | str(message):  # vLLM-Omni's 401, OpenRouter
+            return "", message
+        case {"detail": [*problems]}:  # FastAPI's 422: SGLang-Diffusion
+            return "", "; ".join(map(_problem, problems))
+        case {"detail": {**detail}}:
+            return _said(detail)
+        case {"message": str(message)} | {"detail": str(message)} | {"title": str(message)}:
+            return _code(content), message
+        case {"code": _} | {"type": _}:
+            return _code(content), ""
+        case _:
+            return "", ""
+
+
+def _problem(problem: object) -> str:
+    place = _member(problem, "loc")
+    name = f"{place[-1]}: " if isinstance(place, list) and place else ""
+    return f"{name}{_member(problem, 'msg')}"
+
+
+def _code(error: Mapping[str, Any]) -> str:
+    """A word if there is one; vLLM-Omni and LiteLLM put the HTTP status in its place."""
+    words = [error.get("code"), error.get("type")]
+    named = [
+        word for word in words if isinstance(word, str) and re.fullmatch(r"[a-zA-Z][\w.-]*", word)
+    ]
+    return named[0] if named else str(error.get("code") or "")
+
+
+def _shown(message: str) -> str:
+    """A server's words without its insides."""
+    for pattern, instead in _INSIDES:
+        message = pattern.sub(instead, message)
+    return message.strip()[:MESSAGE_LIMIT]
 
 
 def _percent(progress: object) -> int | None:
-    if isinstance(progress, bool) or not isinstance(progress, int | float):
-        return None
-    return max(0, min(int(progress), 100))
-
-
-def _poll_after(headers: Mapping[str, str]) -> float | None:
-    milliseconds = _number(headers.get("openai-poll-after-ms"))
-    return None if milliseconds is None else milliseconds / 1000
+    number = _number(str(progress))  # Bifrost: a float; LiteLLM: null
+    return None if number is None else max(0, min(int(number), 100))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    return _number(headers.get("retry-after"))
+    """Seconds, from whichever header names them; LiteLLM passes them on under names of its own."""
+    for prefix in ("", "llm_provider-"):
+        milliseconds = _milliseconds(headers.get(f"{prefix}retry-after-ms"))
+        if milliseconds is not None:
+            return milliseconds
+        text = headers.get(f"{prefix}retry-after")
+        if (seconds := _number(text)) is not None:
+            return seconds
+        moment, now = _date(text), _date(headers.get("date"))
+        if moment is not None and now is not None:
+            return moment - now
+    return None
+
+
+def _milliseconds(text: str | None) -> float | None:
+    number = _number(text)
+    return None if number is None else number / 1000
 
 
 def _number(text: str | None) -> float | None:
@@ -282,3 +471,10 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _date(text: str | None) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None
