@@ -20,7 +20,7 @@ class Changes:
             if not future.done():
                 future.set_result(None)
 
-    async def until(self, condition: Callable[[], T | None], seconds: float = 10) -> T:
+    async def until(self, condition: Callable[[], T | None], seconds: float = 30) -> T:
         """Return the condition's first true value.
 
         Raises:

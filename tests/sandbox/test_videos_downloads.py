@@ -40,7 +40,7 @@ async def videos(clock: Clock) -> AsyncIterator[VideosSandbox]:
 @pytest.fixture
 async def client(videos: VideosSandbox) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {videos.api_key}"}
-    async with httpx.AsyncClient(base_url=videos.base_url, headers=headers) as client:
+    async with httpx.AsyncClient(base_url=videos.base_url, headers=headers, timeout=60) as client:
         yield client
 
 
