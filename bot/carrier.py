@@ -26,14 +26,18 @@ from bot.errors import (
     VideoGone,
     VideoTaken,
 )
-from bot.jobs import Job, JobState, again_key
+from bot.jobs import CANCELLABLE, Job, JobState, Note, Wish, again_key
 from bot.store import Store
+from bot.ui.progress import SILENCE, Outlook, Usual, learn, progress_line
 from bot.videos.client import VideosClient
 from bot.videos.wire import Broke, Finished, Look, Working
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
+
+LEARN_FROM = 50
+"""Videos of a kind, the last ones, that say how long the next will take."""
 
 GONE_AFTER = 6
 """Looks in a row, about a minute, after which a video that is not found is gone."""
@@ -96,6 +100,7 @@ class Carrier:
 
     def __init__(self, job: Job, tools: Tools) -> None:
         self.job = job
+        self._is_unwanted = False
         self._tools = tools
         self._store, self._videos, self._delivery = tools.store, tools.videos, tools.delivery
         self._pace, self._now = tools.pace, tools.clock
@@ -107,6 +112,9 @@ class Carrier:
             TemporaryError: the database does not answer.
         """
         try:
+            # A wish stops the task and lets the job be claimed anew, so a first claim has none.
+            if self.job.fence > 1:
+                self._is_unwanted = await self._wanted_by(Wish.CANCEL) != ()
             while self.job.closed_at is None:
                 await self._step_safely()
         except _Later as later:
@@ -117,7 +125,7 @@ class Carrier:
     async def _step_safely(self) -> None:
         """One step; an error becomes a later attempt, or the job's end."""
         try:
-            await self._step()
+            await (self._cancel() if self._can_cancel() else self._step())
         except (LeaseLost, _Later):
             raise
         except VideoGone as error:
@@ -137,6 +145,15 @@ class Carrier:
         else:
             await self._fail(error.code, error.message)
 
+    def _can_cancel(self) -> bool:
+        """What is under way at the server must be known before it can be stopped."""
+        is_known = self.job.state is not JobState.SUBMITTING
+        return self._is_unwanted and is_known and self.job.state in CANCELLABLE
+
+    async def _wanted_by(self, wish: Wish) -> tuple[str, ...]:
+        wishes = await self._store.wishes(self.job.id)
+        return tuple(sorted(user_id for kind, user_id in wishes if kind is wish))
+
     async def _step(self) -> None:
         match self.job.state:
             case JobState.REQUESTED:
@@ -151,8 +168,12 @@ class Carrier:
                 await self._watch_overdue()
             case JobState.DELIVERING:
                 await self._deliver()
-            case JobState.DELIVERED | JobState.FAILED | JobState.UNCERTAIN:
+            case JobState.DELIVERED:
+                await self._close_or_delete()
+            case JobState.FAILED | JobState.UNCERTAIN:
                 await self._close()
+            case JobState.CANCELLED | JobState.DELETED:
+                await self._close_quietly()
 
     async def _announce(self) -> None:
         """The card first: its success proves that the video can be delivered, before it costs."""
@@ -172,10 +193,11 @@ class Carrier:
         await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
-        await self._save(jobs.submission_begun(self.job, now=self._now()), "submission begun")
+        begun = jobs.submission_begun(self.job, server=self._videos.server, now=self._now())
+        await self._save(begun, "submission begun")
         try:
             async with asyncio.timeout(self._pace.create):
-                video_id = await self._videos.create(self.job.request)
+                video_id = await self._ask_server()
         except (OutcomeUnknown, TimeoutError) as error:
             log.warning("create not answered", job=self.job.id, reason=str(error))
         except (TemporaryError, MisconfiguredError):
@@ -183,6 +205,17 @@ class Carrier:
             raise
         else:
             await self._accept(video_id)
+
+    async def _ask_server(self) -> str:
+        if self.job.remix_of is None or self.job.note is Note.NEW_VIDEO:
+            return await self._videos.create(self.job.request)
+        original = await self._store.get(self.job.remix_of)
+        if original.video_id is not None:
+            remix = await self._videos.remix(original.video_id, self.job.request.prompt)
+            if remix is not None:
+                return remix
+        await self._save(jobs.made_anew(self.job), "no remix to be had")
+        return await self._videos.create(self.job.request)
 
     async def _accept(self, video_id: str) -> None:
         try:
@@ -220,16 +253,40 @@ class Carrier:
 
     async def _watch(self) -> None:
         """Look until the server is done, and let the card say how far it is."""
-        drawn, drawn_at = None, 0.0
+        usual = await self._usual()
+        drawn, drawn_at = "", 0.0
         while isinstance(look := await self._look(), Working):
             if self._is_out_of_time(_known(self.job.submitted_at)):
                 await self._run_out_of_time()
                 return
-            due = self.job.progress != drawn and self._now() - drawn_at >= self._pace.edit
-            if due and await self._delivery.draw_progress(self.job):
-                drawn, drawn_at = self.job.progress, self._now()
+            if self._now() - drawn_at >= self._pace.edit and self._delivery.has_room:
+                drawn, drawn_at = await self._draw_progress(look, usual, drawn), self._now()
             await asyncio.sleep(self._poll_delay(look))
         await self._end_look(look)
+
+    async def _draw_progress(self, look: Working, usual: Usual | None, drawn: str) -> str:
+        """Say on the card how far it is, if that is news; returns what stands there now."""
+        outlook = await self._outlook(look, usual)
+        line = progress_line(self.job.progress, outlook)
+        if line != drawn and await self._delivery.draw_progress(self.job, outlook):
+            return line
+        return drawn
+
+    async def _usual(self) -> Usual | None:
+        """How long this server took for the last videos of this kind."""
+        times = await self._store.render_times(
+            _known(self.job.server), self.job.request, limit=LEARN_FROM
+        )
+        return learn(times)
+
+    async def _outlook(self, look: Working, usual: Usual | None) -> Outlook:
+        submitted_at = _known(self.job.submitted_at)
+        ahead = 0
+        if look.is_queued:
+            ahead = await self._store.waiting_before(_known(self.job.server), submitted_at)
+        return Outlook(
+            elapsed=self._now() - submitted_at, usual=usual, is_queued=look.is_queued, ahead=ahead
+        )
 
     async def _watch_overdue(self) -> None:
         """Tell the person; then look now and then, for a day or until they ask again."""
@@ -275,7 +332,7 @@ class Carrier:
             await self._deliver_as(ts)
             return
         try:
-            await self._delivery.share(self.job)
+            await self._delivery.share(self.job, await self._wanted_by(Wish.NOTIFY))
         except CannotPost:
             raise
         except PermanentError as error:
@@ -317,7 +374,33 @@ class Carrier:
         raise TemporaryError(reason)
 
     async def _deliver_as(self, ts: str) -> None:
-        await self._save(jobs.delivered(self.job, reply_ts=ts, now=self._now()), "delivered")
+        permalink = await self._delivery.permalink(self.job, ts)
+        delivered = jobs.delivered(self.job, reply_ts=ts, permalink=permalink, now=self._now())
+        await self._save(delivered, "delivered")
+
+    async def _cancel(self) -> None:
+        """Stop what can be stopped; the card says what could not."""
+        note = Note.NOT_ASKED
+        if self.job.video_id is not None:
+            gone = await self._videos.delete(self.job.video_id)
+            note = Note.STOPPED if gone else Note.NOT_STOPPED
+        if self.job.file_id is not None:
+            await self._delivery.discard(self.job)
+        await self._save(jobs.cancelled(self.job, note=note, now=self._now()), "cancelled")
+
+    async def _close_or_delete(self) -> None:
+        if not await self._wanted_by(Wish.DELETE):
+            await self._close()
+            return
+        await self._delivery.discard(self.job)
+        copy_left = not await self._videos.delete(_known(self.job.video_id))
+        await self._save(jobs.deleted(self.job, copy_left=copy_left), "deleted")
+
+    async def _close_quietly(self) -> None:
+        """Only the card changes: who wished it need not be told."""
+        if self.job.card_ts is not None:
+            await self._delivery.draw(self.job)
+        await self._save(jobs.closed(self.job, now=self._now()), "closed")
 
     async def _close(self) -> None:
         """Tell the people how it ended."""
@@ -351,6 +434,9 @@ class Carrier:
         ):
             await self._run_out_of_time()
             return
+        if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
+            elapsed = self._now() - _known(self.job.submitted_at)
+            await self._delivery.draw_progress(self.job, Outlook(elapsed=elapsed))
         since = self.job.finished_at or self.job.rendered_at or self.job.created_at
         if self._now() - since > self._pace.give_up:
             await self._fail("gave_up", error.message)

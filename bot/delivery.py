@@ -6,7 +6,7 @@ worker's next attempt at the step is the only retry. (slack_sdk's default handle
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +32,7 @@ from bot.errors import (
 from bot.jobs import Job
 from bot.ui import cards
 from bot.ui.blocks import Message
+from bot.ui.progress import Outlook
 
 log = structlog.get_logger()
 
@@ -117,6 +118,7 @@ class Delivery:
             "chat.postMessage",
             channel=job.channel_id,
             **_post(job, Said.CARD, cards.job_card(job)),
+            **({"thread_ts": job.thread_ts} if job.thread_ts else {}),
         )
         return Posted(answer["channel"], answer["ts"])
 
@@ -128,11 +130,11 @@ class Delivery:
         """
         place = {"channel": job.channel_id, "include_all_metadata": True, "limit": 100}
         try:
-            if job.card_ts is None:
+            if job.root_ts is None:
                 oldest = f"{job.created_at:.6f}"
                 answer = await self._call("conversations.history", oldest=oldest, **place)
             else:
-                answer = await self._call("conversations.replies", ts=job.card_ts, **place)
+                answer = await self._call("conversations.replies", ts=job.root_ts, **place)
         except (MisconfiguredError, PermanentError) as error:
             log.info("cannot look for it", job=job.id, what=what, reason=error.message)
             return None
@@ -146,12 +148,17 @@ class Delivery:
         await self._updates.acquire()
         await self._update_card(job)
 
-    async def draw_progress(self, job: Job) -> bool:
+    @property
+    def has_room(self) -> bool:
+        """Whether Slack's limit leaves room for progress."""
+        return self._updates.has_capacity(UPDATES_KEPT_BACK)
+
+    async def draw_progress(self, job: Job, outlook: Outlook) -> bool:
         """Bring the card up to date unless too many were; says whether it did."""
-        if not self._updates.has_capacity(UPDATES_KEPT_BACK):
+        if not self.has_room:
             return False
         await self._updates.acquire()
-        await self._update_card(job)
+        await self._update_card(job, outlook)
         return True
 
     async def reply(self, job: Job, what: Said) -> Posted:
@@ -159,7 +166,7 @@ class Delivery:
         answer = await self._call(
             "chat.postMessage",
             channel=job.channel_id,
-            thread_ts=job.card_ts,
+            thread_ts=job.root_ts,
             **_post(job, what, cards.status_reply(job)),
         )
         return Posted(answer["channel"], answer["ts"])
@@ -200,8 +207,8 @@ class Delivery:
         if not answer.is_success:
             raise TemporaryError(f"Slack refused the bytes (HTTP {answer.status_code}).")
 
-    async def share(self, job: Job) -> None:
-        """Put the uploaded file into the thread.
+    async def share(self, job: Job, also: Collection[str] = ()) -> None:
+        """Put the uploaded file into the thread; notifies who asked, and these as well.
 
         Slack completes a file once, however often it is asked, and in its own time: `share_of`
         sees when. `alt_txt` is never set: with it a video is silently not shared
@@ -212,8 +219,8 @@ class Delivery:
             "files.completeUploadExternal",
             files=[{"id": job.file_id, "title": f"Video {job.id}"}],
             channel_id=job.channel_id,
-            thread_ts=job.card_ts,
-            initial_comment=cards.finished_comment(job),
+            thread_ts=job.root_ts,
+            initial_comment=cards.finished_comment(job, also),
         )
 
     async def share_of(self, job: Job) -> str | None:
@@ -226,16 +233,25 @@ class Delivery:
         shares = answer["file"].get("shares") or {}
         for by_channel in shares.values():
             for share in by_channel.get(job.channel_id, []):
-                if share.get("thread_ts") == job.card_ts:
+                if share.get("thread_ts") == job.root_ts:
                     return str(share["ts"])
         return None
 
-    async def discard(self, job: Job) -> None:
-        """Take the file away, so that it cannot appear beside the one that replaces it."""
-        await self._call("files.delete", file=job.file_id)
+    async def permalink(self, job: Job, ts: str) -> str:
+        """The address of a message, for people's browsers."""
+        answer = await self._call("chat.getPermalink", channel=job.channel_id, message_ts=ts)
+        return str(answer["permalink"])
 
-    async def _update_card(self, job: Job) -> None:
-        card = cards.job_card(job)
+    async def discard(self, job: Job) -> None:
+        """Take the file away; that it is gone already is as good."""
+        try:
+            await self._call("files.delete", file=job.file_id)
+        except PermanentError as error:
+            if error.code not in {"file_not_found", "file_deleted"}:
+                raise
+
+    async def _update_card(self, job: Job, outlook: Outlook | None = None) -> None:
+        card = cards.job_card(job, outlook)
         await self._call(
             "chat.update",
             channel=job.channel_id,

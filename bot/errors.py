@@ -2,7 +2,9 @@
 
     BotError                    .message is fit for the person who asked
       BadRequest                they can fix it: say how; never retried
-      NotYours                  somebody else's job: tell this person so; mrkdwn
+      NotPossible               a press that makes no sense: tell this person why; mrkdwn
+        NotYours                somebody else's job, or one that is gone
+        TooLate                 the job is past that
       TemporaryError            try again later, quietly (.retry_after seconds, if known)
         RateLimited             ... and whoever told us so said when
       PermanentError            this job is over: say so in its thread, with .code and .message
@@ -35,8 +37,16 @@ class BadRequest(BotError):
         self.field = field
 
 
-class NotYours(BotError):
+class NotPossible(BotError):
+    """What was pressed cannot be done; the message is mrkdwn, and ours."""
+
+
+class NotYours(NotPossible):
     """A press on somebody else's job, or on one that is gone."""
+
+
+class TooLate(NotPossible):
+    """A press on a job that is past that."""
 
 
 class TemporaryError(BotError):

@@ -5,7 +5,10 @@
         |            |            |          |  v   |        |
         |            |            |          | OVERDUE: out of time, looked at for a day
         +------------+------------+----------+------+--------+-----> FAILED
-                                  +-----> UNCERTAIN: cannot tell whether it was heard
+        |            |            |          |      |        |
+        |            |            |          +------+--------+-----> CANCELLED by its owner
+        |            |            +-----> UNCERTAIN: cannot tell whether it was heard
+        +------------+---------------------------------------------> CANCELLED; DELIVERED -> DELETED
 
 A job is *closed* when the people have been told how it ended; until then somebody carries it.
 Times are seconds since 1970.
@@ -29,6 +32,43 @@ class JobState(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
+    CANCELLED = "cancelled"
+    DELETED = "deleted"
+
+
+CANCELLABLE = frozenset(
+    {
+        JobState.REQUESTED,
+        JobState.ANNOUNCED,
+        JobState.SUBMITTING,
+        JobState.RENDERING,
+        JobState.OVERDUE,
+        JobState.DELIVERING,
+    }
+)
+
+
+class Wish(StrEnum):
+    """What people want of a job while somebody carries it."""
+
+    CANCEL = "cancel"
+    DELETE = "delete"
+    NOTIFY = "notify"
+
+
+class Note(StrEnum):
+    """What the card must say beside the state."""
+
+    NOT_ASKED = "not_asked"
+    """Cancelled before the server was asked."""
+    STOPPED = "stopped"
+    """Cancelled, and the server stopped it."""
+    NOT_STOPPED = "not_stopped"
+    """Cancelled, but the server cannot stop it, or does not say that it did."""
+    COPY_LEFT = "copy_left"
+    """Deleted here, but the server's copy could not be deleted."""
+    NEW_VIDEO = "new_video"
+    """Wanted as a remix, which this server cannot make: a new video of the same prompt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +95,15 @@ class Job:
     """Teammates who are told, with the requester, when the video is ready."""
     reference_size: str | None = None
     """What size the reference picture had before it was fitted."""
+    remix_of: str | None = None
+    """The job whose video this one changes."""
+    thread_ts: str | None = None
+    """The thread in which it was asked for; None: the card opens one."""
+    server: str | None = None
+    """The host of the server that makes it."""
+    note: Note | None = None
+    permalink: str | None = None
+    """Where the finished file stands."""
     state: JobState = JobState.REQUESTED
     card_ts: str | None = None
     video_id: str | None = None
@@ -68,6 +117,11 @@ class Job:
     finished_at: float | None = None
     closed_at: float | None = None
     fence: int = 0
+
+    @property
+    def root_ts(self) -> str | None:
+        """The message under which the job's replies stand, once there is one."""
+        return self.thread_ts or self.card_ts
 
     @property
     def took(self) -> float | None:
@@ -89,9 +143,14 @@ def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:
     return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts)
 
 
-def submission_begun(job: Job, *, now: float) -> Job:
+def submission_begun(job: Job, *, server: str, now: float) -> Job:
     """From here on the server may have heard of it."""
-    return _moved(job, JobState.SUBMITTING, submitted_at=now)
+    return _moved(job, JobState.SUBMITTING, server=server, submitted_at=now)
+
+
+def made_anew(job: Job) -> Job:
+    """The server cannot remix, so the prompt alone is asked for."""
+    return replace(job, note=Note.NEW_VIDEO)
 
 
 def submission_unheard(job: Job) -> Job:
@@ -131,15 +190,25 @@ def upload_lost(job: Job) -> Job:
     return _moved(job, JobState.DELIVERING, file_id=None)
 
 
-def delivered(job: Job, *, reply_ts: str, now: float) -> Job:
-    """The file stands in the card's thread, as the message `reply_ts`."""
-    return _moved(job, JobState.DELIVERED, reply_ts=reply_ts, finished_at=now)
+def delivered(job: Job, *, reply_ts: str, permalink: str, now: float) -> Job:
+    """The file stands in the thread, as the message `reply_ts`."""
+    return _moved(job, JobState.DELIVERED, reply_ts=reply_ts, permalink=permalink, finished_at=now)
 
 
 def failed(job: Job, *, code: str, message: str, now: float) -> Job:
     """The job is over without a video."""
     error = JobError(code, message)
     return _moved(job, JobState.FAILED, error=error, finished_at=now, reply_ts=None)
+
+
+def cancelled(job: Job, *, note: Note, now: float) -> Job:
+    """Its owner does not want it any more."""
+    return _moved(job, JobState.CANCELLED, note=note, error=None, finished_at=now)
+
+
+def deleted(job: Job, *, copy_left: bool) -> Job:
+    """The file is gone from Slack; the server may have kept its own."""
+    return _moved(job, JobState.DELETED, note=Note.COPY_LEFT if copy_left else None)
 
 
 def superseded(job: Job, *, now: float) -> Job:

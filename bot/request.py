@@ -80,7 +80,7 @@ def make_request(
     Raises:
         BadRequest: something is not what the catalog allows; `field` says what.
     """
-    _check_prompt(prompt)
+    check_prompt(prompt)
     chosen = _check_model(model, catalog)
     return VideoRequest(
         prompt=prompt,
@@ -114,7 +114,8 @@ def _take_options(text: str) -> tuple[str, dict[str, str]]:
     return text, options
 
 
-def _check_prompt(prompt: str) -> None:
+def check_prompt(prompt: str) -> None:
+    """Raise BadRequest if a prompt is empty or too long."""
     if not prompt:
         raise BadRequest("A prompt is missing: say what the video should show.", field="prompt")
     if len(prompt) > PROMPT_LIMIT:

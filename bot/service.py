@@ -2,12 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
-from bot.errors import NotYours
-from bot.jobs import Job, again_key
-from bot.request import VideoRequest
+from bot.errors import NotYours, TooLate
+from bot.jobs import CANCELLABLE, Job, JobState, Wish, again_key
+from bot.request import VideoRequest, check_prompt
 from bot.store import Store
 
 
@@ -23,6 +23,7 @@ class Asker:
     user_id: str
     channel_id: str
     response_url: str | None = None
+    thread_ts: str | None = None
 
 
 class Service:
@@ -33,13 +34,17 @@ class Service:
         store: Store,
         *,
         wake: Callable[[], None],
+        admins: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._wake = wake
+        self._admins = admins
         self._clock = clock
 
-    async def start(self, asker: Asker, request: VideoRequest) -> Job:
+    async def start(
+        self, asker: Asker, request: VideoRequest, *, remix_of: str | None = None
+    ) -> Job:
         """Start a video; the same press again is the same job.
 
         Raises:
@@ -53,7 +58,9 @@ class Service:
                 user_id=asker.user_id,
                 channel_id=asker.channel_id,
                 response_url=asker.response_url,
+                thread_ts=asker.thread_ts,
                 request=request,
+                remix_of=remix_of,
                 created_at=self._clock(),
             )
         )
@@ -78,6 +85,73 @@ class Service:
             )
         )
 
+    async def make_again(self, job_id: str, asker: Asker) -> Job:
+        """Start a new video of the same request, for whoever wants it.
+
+        Raises:
+            NotYours: there is no such job.
+            TemporaryError: the database does not answer.
+        """
+        return await self.start(asker, (await self._known(job_id)).request)
+
+    async def remix(self, job_id: str, prompt: str, asker: Asker) -> Job:
+        """Start a change of a finished video.
+
+        Raises:
+            BadRequest: the prompt is empty or too long.
+            NotYours: there is no such job.
+            TemporaryError: the database does not answer.
+        """
+        check_prompt(prompt)
+        original = await self._known(job_id)
+        request = replace(original.request, prompt=prompt, input_reference=None)
+        return await self.start(asker, request, remix_of=original.id)
+
+    async def cancel(self, job_id: str, user_id: str) -> Job:
+        """Have a job stopped that is under way.
+
+        Raises:
+            NotYours: somebody else asked for it.
+            TooLate: it is over.
+            TemporaryError: the database does not answer.
+        """
+        job = await self.owned(job_id, user_id)
+        if job.state not in CANCELLABLE:
+            raise TooLate("This video is over already, so there is nothing to cancel.")
+        await self._store.wish(job.id, Wish.CANCEL, user_id)
+        self._wake()
+        return job
+
+    async def delete(self, job_id: str, user_id: str) -> Job:
+        """Have a finished video deleted, in Slack and at the server.
+
+        Raises:
+            NotYours: somebody else asked for it.
+            TooLate: there is no file.
+            TemporaryError: the database does not answer.
+        """
+        job = await self.owned(job_id, user_id)
+        if job.state is not JobState.DELIVERED:
+            raise TooLate("There is no video to delete.")
+        await self._store.wish(job.id, Wish.DELETE, user_id)
+        await self._store.reopen(job.id, now=self._clock())
+        self._wake()
+        return job
+
+    async def notify_too(self, job_id: str, user_id: str) -> Job:
+        """Have one more person mentioned when the video is ready.
+
+        Raises:
+            NotYours: there is no such job.
+            TooLate: it is over.
+            TemporaryError: the database does not answer.
+        """
+        job = await self._known(job_id)
+        if job.state not in CANCELLABLE:
+            raise TooLate("This video is over already: see its thread.")
+        await self._store.wish(job.id, Wish.NOTIFY, user_id)
+        return job
+
     async def owned(self, job_id: str, user_id: str) -> Job:
         """The job, if this person asked for it.
 
@@ -85,13 +159,16 @@ class Service:
             NotYours: somebody else did, or there is no such job.
             TemporaryError: the database does not answer.
         """
-        try:
-            job = await self._store.get(job_id)
-        except LookupError:
-            raise NotYours("I no longer know this video.") from None
-        if job.user_id != user_id:
+        job = await self._known(job_id)
+        if user_id not in {job.user_id, *self._admins}:
             raise NotYours(f"Only <@{job.user_id}>, who asked for this video, can do that.")
         return job
+
+    async def _known(self, job_id: str) -> Job:
+        try:
+            return await self._store.get(job_id)
+        except LookupError:
+            raise NotYours("I no longer know this video.") from None
 
     async def _add(self, job: Job) -> Job:
         added = await self._store.add(job)

@@ -5,6 +5,7 @@ A claim hands out a *fence*, a number that grows with every claim of a row; ever
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import LeaseLost, TemporaryError, VideoTaken
-from bot.jobs import Job, JobError, JobState
+from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Wish
 from bot.request import Fit, InputReference, VideoRequest
 
 log = structlog.get_logger()
@@ -51,6 +52,11 @@ jobs = sa.Table(
     sa.Column("reference_fit", sa.Text),
     sa.Column("reference_size", sa.Text),
     sa.Column("notify", sa.Text),
+    sa.Column("remix_of", sa.Text),
+    sa.Column("thread_ts", sa.Text),
+    sa.Column("server", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("permalink", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("card_ts", sa.Text),
     sa.Column("video_id", sa.Text, unique=True),
@@ -70,6 +76,27 @@ jobs = sa.Table(
     sa.Column("lease_until", sa.Double, nullable=False),
 )
 OPEN = jobs.c.closed_at.is_(None)
+sa.Index("jobs_of_user", jobs.c.user_id, jobs.c.created_at)
+_RENDERED = jobs.c.rendered_at.is_not(None)
+sa.Index(
+    "jobs_alike",
+    *(jobs.c[name] for name in ("server", "model", "seconds", "size", "rendered_at")),
+    sqlite_where=_RENDERED,
+    postgresql_where=_RENDERED,
+)
+wishes = sa.Table(
+    "wishes",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+)
+homes = sa.Table(
+    "homes",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("opened_at", sa.Double, nullable=False),
+)
 sa.Index("jobs_open", jobs.c.lease_until, sqlite_where=OPEN, postgresql_where=OPEN)
 
 
@@ -125,6 +152,96 @@ class Store:
             jobs.c.video_id.is_not(None), jobs.c.submitted_at >= submitted_since
         )
         return {row["video_id"] for row in await self._execute(known)}
+
+    async def list_of(self, user_id: str, *, limit: int, offset: int = 0) -> list[Job]:
+        """This person's jobs: the open ones first, then the latest."""
+        theirs = (
+            sa.select(jobs)
+            .where(jobs.c.user_id == user_id)
+            .order_by(jobs.c.closed_at.is_not(None), jobs.c.created_at.desc())
+        )
+        return [_job(row) for row in await self._execute(theirs.limit(limit).offset(offset))]
+
+    async def delivered_since(self, user_id: str, *, since: float) -> list[VideoRequest]:
+        """What this person got since then, for the totals."""
+        got = sa.select(jobs).where(
+            jobs.c.user_id == user_id,
+            jobs.c.created_at >= since,
+            jobs.c.rendered_at.is_not(None),
+        )
+        return [_job(row).request for row in await self._execute(got)]
+
+    async def render_times(self, server: str, request: VideoRequest, *, limit: int) -> list[float]:
+        """How many seconds this server took for the last videos of this kind."""
+        alike = (
+            sa.select((jobs.c.rendered_at - jobs.c.submitted_at).label("took"))
+            .where(
+                jobs.c.server == server,
+                jobs.c.model == request.model,
+                jobs.c.seconds == request.seconds,
+                jobs.c.size == request.size,
+                _RENDERED,
+            )
+            .order_by(jobs.c.rendered_at.desc())
+            .limit(limit)
+        )
+        return [row["took"] for row in await self._execute(alike)]
+
+    async def waiting_before(self, server: str, submitted_at: float) -> int:
+        """How many videos were asked of this server earlier and show no progress yet."""
+        waiting = sa.select(sa.func.count().label("n")).where(
+            OPEN,
+            jobs.c.state == JobState.RENDERING,
+            jobs.c.server == server,
+            jobs.c.submitted_at < submitted_at,
+            sa.func.coalesce(jobs.c.progress, 0) == 0,
+        )
+        return int((await self._execute(waiting))[0]["n"])
+
+    async def wish(self, job_id: str, kind: Wish, user_id: str) -> None:
+        """Write down what somebody wants of a job, once.
+
+        A table of its own, since the job's row is written by whoever carries it.
+        """
+        row = {"job_id": job_id, "kind": kind, "user_id": user_id}
+        with contextlib.suppress(IntegrityError):  # it is there already
+            await self._execute(wishes.insert().values(row))
+
+    async def wishes(self, job_id: str) -> set[tuple[Wish, str]]:
+        """What is wanted of a job, and by whom."""
+        wanted = sa.select(wishes).where(wishes.c.job_id == job_id)
+        return {(Wish(row["kind"]), row["user_id"]) for row in await self._execute(wanted)}
+
+    async def reopen(self, job_id: str, *, now: float) -> None:
+        """Let a closed job be carried once more, for a wish that came after its end."""
+        closed = jobs.update().where(jobs.c.id == job_id, sa.not_(OPEN))
+        await self._execute(closed.values(closed_at=None, owner=None, lease_until=now))
+
+    async def to_be_cancelled(self, owner: str) -> set[str]:
+        """The jobs that this owner carries although they are no longer wanted."""
+        unwanted = (
+            sa.select(jobs.c.id)
+            .join(wishes, wishes.c.job_id == jobs.c.id)
+            .where(
+                jobs.c.owner == owner,
+                OPEN,
+                wishes.c.kind == Wish.CANCEL,
+                jobs.c.state.in_(CANCELLABLE),
+            )
+        )
+        return {row["id"] for row in await self._execute(unwanted)}
+
+    async def home_opened(self, user_id: str, *, now: float) -> None:
+        """Remember that this person looks at the Home tab."""
+        again = homes.update().where(homes.c.user_id == user_id).values(opened_at=now)
+        if not await self._execute(again.returning(homes.c.user_id)):
+            with contextlib.suppress(IntegrityError):  # another process was faster
+                await self._execute(homes.insert().values(user_id=user_id, opened_at=now))
+
+    async def homes_since(self, moment: float) -> set[str]:
+        """Who opened the Home tab since then."""
+        looking = sa.select(homes.c.user_id).where(homes.c.opened_at >= moment)
+        return {row["user_id"] for row in await self._execute(looking)}
 
     async def claim(self, owner: str, *, now: float, limit: int) -> list[Job]:
         """Take up to `limit` open jobs that nobody holds, the longest waiting first.
@@ -357,6 +474,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         **values
         | {
             "state": JobState(values["state"]),
+            "note": Note(values["note"]) if values["note"] else None,
             "request": VideoRequest(**request, input_reference=_reference(**reference)),
             "notify": tuple((values["notify"] or "").split()),
             "error": None if code is None else JobError(code, message),

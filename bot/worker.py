@@ -41,6 +41,8 @@ class Worker:
         self._tools = Tools(store, videos, delivery, self._pace, clock, downloads)
         self._wanted = asyncio.Event()
         self._in_hand: dict[_Key, asyncio.Task[None]] = {}
+        self._dropped: set[str] = set()
+        """Jobs that were to be cancelled: who claims them again knows it."""
         self._claiming = asyncio.Lock()
         self._has_dropped = False
         self._proved_at = self._turned_at = time.monotonic()
@@ -71,8 +73,21 @@ class Worker:
         """Claim what is free, and start to carry it."""
         async with self._claiming:
             room = self._pace.jobs_in_hand - len(self._in_hand)
+            await self._drop_unwanted()
             for job in await self._store.claim(self._owner, now=self._clock(), limit=room):
                 self._take(job)
+
+    async def _drop_unwanted(self) -> None:
+        """Stop the tasks of what is to be cancelled; the next claim finds the wish."""
+        unwanted = await self._store.to_be_cancelled(self._owner) - self._dropped
+        if not unwanted:
+            return
+        self._dropped |= unwanted
+        keys = [key for key in self._in_hand if key[0] in unwanted]
+        tasks = [self._in_hand[key] for key in keys]
+        self._cancel(keys)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.hand_back(self._owner, now=self._clock(), only=unwanted)
 
     async def renew(self) -> None:
         """Renew the leases of what is in hand, and let go of all else.

@@ -21,6 +21,7 @@ from bot.errors import (
 from bot.jobs import Job
 from bot.request import VideoRequest
 from bot.sandbox.world import World
+from bot.ui.progress import Outlook
 
 
 def refused(code: str, status: int = 200, **headers: str) -> SlackApiError:
@@ -80,7 +81,7 @@ async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
         delivery = Delivery(slack, http, bot_name="video")
         job = await announced(delivery, world)
         drawn = [
-            await delivery.draw_progress(jobs.progressed(job, percent=percent))
+            await delivery.draw_progress(jobs.progressed(job, percent=percent), Outlook(elapsed=1))
             for percent in range(UPDATES_A_MINUTE)
         ]
         assert drawn.count(True) <= UPDATES_A_MINUTE - UPDATES_KEPT_BACK + 1

@@ -58,7 +58,7 @@ def test_a_running_video_says_how_far_it_is_and_when_to_look_again() -> None:
 
 @pytest.mark.parametrize("progress", [None, "half", True])
 def test_progress_that_is_no_number_is_not_known(progress: object) -> None:
-    assert look({"status": "queued", "progress": progress}) == Working(None)
+    assert look({"status": "queued", "progress": progress}) == Working(None, is_queued=True)
 
 
 def test_an_unknown_state_is_still_running() -> None:

@@ -50,10 +50,17 @@ def actions(*buttons: Block) -> Block:
     return {"type": "actions", "elements": list(buttons)}
 
 
-def button(label: str, action_id: str, value: str) -> Block:
+Confirm = tuple[str, str, str, str]
+"""A dialog: its title, its question, and the labels of yes and no."""
+
+
+def button(label: str, action_id: str, value: str, confirm: Confirm | None = None) -> Block:
     """A button; what it is about is in `value`, since the state is in the database."""
-    text = {"type": "plain_text", "text": label}
-    return {"type": "button", "text": text, "action_id": action_id, "value": value}
+    made = {"type": "button", "text": _plain(label), "action_id": action_id, "value": value}
+    if confirm is not None:
+        parts = zip(("title", "text", "confirm", "deny"), confirm, strict=True)
+        made["confirm"] = {name: _plain(words) for name, words in parts}
+    return made
 
 
 def quote(text: str) -> Block:
@@ -94,6 +101,10 @@ def escape(text: str) -> str:
 def excerpt(text: str, limit: int = 300) -> str:
     """The beginning of a text, on at most `limit` characters."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text}
 
 
 def _mrkdwn(text: str) -> Block:

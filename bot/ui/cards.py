@@ -1,6 +1,8 @@
 """The card: the message that opens a job's thread, at every stage; and how the thread ends."""
 
-from bot.jobs import Job, JobError, JobState
+from collections.abc import Collection, Iterator
+
+from bot.jobs import Job, JobError, JobState, Note
 from bot.request import VideoRequest
 from bot.ui.blocks import (
     Block,
@@ -18,23 +20,39 @@ from bot.ui.blocks import (
     section,
     user,
 )
+from bot.ui.progress import SILENCE, Outlook, duration, no_news_line, progress_line
 
-BAR_WIDTH = 12
 ASK_AGAIN = "ask_again"
 LET_IT_BE = "let_it_be"
 """Actions of a reply's buttons; their value is the job's id."""
+CANCEL = "cancel"
+NOTIFY = "notify_me_too"
+REMIX = "remix"
+MAKE_AGAIN = "make_again"
+DELETE = "delete"
+"""Actions of a card's buttons; their value is the job's id."""
+
+CONFIRM_CANCEL = ("Cancel this video?", "It will not be posted.", "Cancel the video", "Keep it")
+CONFIRM_DELETE = (
+    "Delete this video?",
+    "The file is deleted in Slack for everybody, and at the video server where it can be.",
+    "Delete",
+    "Keep it",
+)
 COMMENT_LIMIT = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
 
 
-def job_card(job: Job) -> Message:
-    """The job's message in the channel."""
+def job_card(job: Job, outlook: Outlook | None = None) -> Message:
+    """The job's message in the channel; `outlook` is known while the server works on it."""
     return Message(
         text=f"Video {job.id}: {_state_in_words(job)}",
         blocks=[
             quote(excerpt(job.request.prompt)),
             context(f"<@{job.user_id}> · {describe(job.request)}"),
-            section(_status_line(job)),
+            section(_status_line(job, outlook)),
+            *(context(note) for note in _notes(job)),
+            *_buttons(job),
         ],
     )
 
@@ -46,9 +64,10 @@ def describe(request: VideoRequest) -> str:
     return f"{model} · {request.seconds} s · {escape(width)} × {escape(height)}"  # noqa: RUF001 -- the sign
 
 
-def finished_comment(job: Job) -> str:
-    """What is said beside the file in the thread; mrkdwn, and it notifies who asked."""
-    return f"<@{job.user_id}> Your video is ready."
+def finished_comment(job: Job, also: Collection[str] = ()) -> str:
+    """What is said beside the file in the thread; mrkdwn, and it notifies who asked, and these."""
+    people = " ".join(f"<@{user_id}>" for user_id in dict.fromkeys([job.user_id, *also]))
+    return f"{people} Your video is ready."
 
 
 def status_reply(job: Job) -> Message:
@@ -83,36 +102,81 @@ def cannot_post(job: Job) -> str:
     )
 
 
-def progress_bar(percent: int) -> str:
-    """A bar and its number: a bar alone says nothing to a screen reader."""
-    filled = round(BAR_WIDTH * percent / 100)
-    return f"{'▓' * filled}{'░' * (BAR_WIDTH - filled)} {percent} %"
-
-
-def duration(seconds: float) -> str:
-    """A time that people can read: `48 s`, `2 min 5 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _status_line(job: Job) -> str:
+def _status_line(job: Job, outlook: Outlook | None) -> str:
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return ":hourglass_flowing_sand: Asking the video server …"
         case JobState.RENDERING:
-            if job.progress is None:
-                return ":hourglass_flowing_sand: Waiting for the video server …"
-            return f":clapper: Rendering  {progress_bar(job.progress)}"
+            return _rendering(job, outlook)
         case JobState.OVERDUE:
             return ":hourglass: *Late:* the thread says more."
         case JobState.DELIVERING:
             return ":outbox_tray: Finished; bringing the file here …"
         case JobState.DELIVERED:
-            return f":white_check_mark: *Ready* after {duration(job.took or 0)}: in the thread."
+            link = f"<{job.permalink}|in the thread>" if job.permalink else "in the thread"
+            return f":white_check_mark: *Ready* after {duration(job.took or 0)}: {link}."
         case JobState.FAILED:
             return ":x: *Failed:* the thread says why."
         case JobState.UNCERTAIN:
             return ":grey_question: *Unclear:* the thread says why."
+        case JobState.CANCELLED:
+            return f":no_entry_sign: *Cancelled:* {_how_cancelled(job)}"
+        case JobState.DELETED:
+            return ":wastebasket: *Deleted.*"
+
+
+def _rendering(job: Job, outlook: Outlook | None) -> str:
+    if outlook is None:
+        return ":hourglass_flowing_sand: Waiting for the video server …"
+    if job.attempts >= SILENCE:
+        return no_news_line(outlook)
+    return progress_line(job.progress, outlook)
+
+
+def _how_cancelled(job: Job) -> str:
+    match job.note:
+        case Note.NOT_ASKED:
+            return "the video server was not asked, and nothing was charged."
+        case Note.STOPPED:
+            return "the video server stopped it."
+        case _:
+            return "this server cannot stop a job: I will not post it; it may still be charged."
+
+
+def _notes(job: Job) -> Iterator[str]:
+    if job.note is Note.NEW_VIDEO:
+        yield "This server cannot remix: a new video of the whole prompt."
+    elif job.remix_of is not None:
+        yield f"Remix of the video {escape(job.remix_of)}."
+    if job.note is Note.COPY_LEFT:
+        yield "The video server may have kept its copy: it does not delete."
+
+
+def _buttons(job: Job) -> Iterator[Block]:
+    """What can be done with the job now; the answer to a press looks at the database again."""
+    match job.state:
+        case (
+            JobState.REQUESTED
+            | JobState.ANNOUNCED
+            | JobState.SUBMITTING
+            | JobState.RENDERING
+            | JobState.OVERDUE
+            | JobState.DELIVERING
+        ):
+            yield actions(
+                button("Cancel", CANCEL, job.id, confirm=CONFIRM_CANCEL),
+                button("Notify me too", NOTIFY, job.id),
+            )
+        case JobState.DELIVERED:
+            yield actions(
+                button("Remix", REMIX, job.id),
+                button("Make it again", MAKE_AGAIN, job.id),
+                button("Delete", DELETE, job.id, confirm=CONFIRM_DELETE),
+            )
+        case JobState.CANCELLED | JobState.DELETED:
+            yield actions(button("Make it again", MAKE_AGAIN, job.id))
+        case JobState.FAILED | JobState.UNCERTAIN:
+            return  # the buttons stand where the reason is, in the thread
 
 
 def _state_in_words(job: Job) -> str:
@@ -131,6 +195,10 @@ def _state_in_words(job: Job) -> str:
             return "failed, the thread says why"
         case JobState.UNCERTAIN:
             return "unclear, the thread says why"
+        case JobState.CANCELLED:
+            return "cancelled"
+        case JobState.DELETED:
+            return "deleted"
 
 
 def _end_in_words(job: Job) -> str:

@@ -4,7 +4,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlsplit
 
 import anyio
 import httpx
@@ -50,19 +51,7 @@ class VideosClient:
         Raises:
             OutcomeUnknown: the connection broke, so the server may have heard it.
         """
-        try:
-            answer = await self._http.post(
-                f"{self._base_url}/videos",
-                headers=self._headers,
-                files=wire.create_fields(request),
-                timeout=_CREATE_TIMEOUT,
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise TemporaryError("The video server cannot be reached.") from error
-        except httpx.HTTPError as error:
-            raise OutcomeUnknown(
-                "The connection broke before the video server answered."
-            ) from error
+        answer = await self._post(f"{self._base_url}/videos", files=wire.create_fields(request))
         return wire.read_created(answer.status_code, answer.headers, answer.content)
 
     async def look(self, video_id: str) -> wire.Look:
@@ -153,6 +142,51 @@ class VideosClient:
                 yield answer.aiter_bytes(1 << 20)
         except httpx.HTTPError as error:
             raise _unreachable(error) from error
+
+    @property
+    def server(self) -> str:
+        """The host that makes the videos."""
+        return urlsplit(self._base_url).netloc
+
+    async def remix(self, video_id: str, prompt: str) -> str | None:
+        """Ask for a changed video, once; returns its id, or None where that cannot be had.
+
+        By `remix`, or by `edits`, which is to replace it.
+
+        Raises:
+            OutcomeUnknown: the connection broke, so the server may have heard it.
+        """
+        remix = await self._ask_for_change(f"{self._url(video_id)}/remix", {"prompt": prompt})
+        if remix is not None:
+            return remix
+        edit = {"prompt": prompt, "video": {"id": video_id}}
+        return await self._ask_for_change(f"{self._base_url}/videos/edits", edit)
+
+    async def delete(self, video_id: str) -> bool:
+        """Stop or delete a video; whether nothing of it is left at the server."""
+        try:
+            answer = await self._http.delete(
+                self._url(video_id), headers=self._headers, timeout=_TIMEOUT
+            )
+        except httpx.HTTPError as error:
+            raise _unreachable(error) from error
+        return wire.read_deleted(answer.status_code, answer.headers, answer.content)
+
+    async def _post(self, url: str, **content: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's body
+        try:
+            return await self._http.post(
+                url, headers=self._headers, timeout=_CREATE_TIMEOUT, **content
+            )
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TemporaryError("The video server cannot be reached.") from error
+        except httpx.HTTPError as error:
+            raise OutcomeUnknown(
+                "The connection broke before the video server answered."
+            ) from error
+
+    async def _ask_for_change(self, url: str, body: dict[str, Any]) -> str | None:
+        answer = await self._post(url, json=body)
+        return wire.read_remixed(answer.status_code, answer.headers, answer.content)
 
     def _url(self, video_id: str) -> str:
         return f"{self._base_url}/videos/{quote(video_id, safe='')}"

@@ -26,6 +26,7 @@ from bot.errors import (
 from bot.request import VideoRequest
 
 DONE = frozenset({"completed", "succeeded", "success", "done", "finished"})
+QUEUED = frozenset({"queued", "pending", "submitted", "not_start", "preparing"})
 BROKEN = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
 MESSAGE_LIMIT = 4000
 """Characters of a server's message that are kept."""
@@ -71,6 +72,7 @@ class Working:
 
     percent: int | None = None
     poll_after: float | None = None
+    is_queued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,31 @@ def read_created(status: int, headers: Mapping[str, str], body: bytes) -> str:
     return video_id
 
 
+def read_remixed(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
+    """The id of the new video; None: the server cannot do it, or no longer has the old one.
+
+    Raises:
+        As `read_created`.
+    """
+    return None if status in _NO_OPERATION else read_created(status, headers, body)
+
+
+def read_deleted(status: int, headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether the video is gone from the server and nothing works on it any more.
+
+    SGLang-Diffusion answers with the video, "deleted", and goes on working on it.
+
+    Raises:
+        TemporaryError, MisconfiguredError: it could not be asked.
+    """
+    if _is_success(status):
+        return _object(body).get("deleted") is True
+    error = read_error(status, headers, body)
+    if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
+        raise error
+    return False  # OpenAI refuses to delete what is not finished, LiteLLM deletes nothing
+
+
 def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
     """How far the video is; a state that nobody knows is one on the way.
 
@@ -206,6 +233,7 @@ def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
     return Working(
         _percent(video.get("progress")),
         _retry_after(headers) if poll_after is None else poll_after,
+        is_queued=state in QUEUED,
     )
 
 

@@ -1,0 +1,33 @@
+"""What the living card needs: lineage, links, what people wish, who looks at their Home tab."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Add columns, tables, and the indexes of what people list and of what was learned."""
+    for name in ("server", "remix_of", "thread_ts", "permalink", "note"):
+        op.add_column("jobs", sa.Column(name, sa.Text))
+    op.create_table(
+        "wishes",
+        sa.Column("job_id", sa.Text, primary_key=True),
+        sa.Column("kind", sa.Text, primary_key=True),
+        sa.Column("user_id", sa.Text, primary_key=True),
+    )
+    op.create_table(
+        "homes",
+        sa.Column("user_id", sa.Text, primary_key=True),
+        sa.Column("opened_at", sa.Double, nullable=False),
+    )
+    op.create_index("jobs_of_user", "jobs", ["user_id", "created_at"])
+    rendered = sa.text("rendered_at IS NOT NULL")
+    op.create_index(
+        "jobs_alike",
+        "jobs",
+        ["server", "model", "seconds", "size", "rendered_at"],
+        sqlite_where=rendered,
+        postgresql_where=rendered,
+    )
