@@ -16,6 +16,7 @@ from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
+from bot.store import LEASE
 
 MANIFEST = yaml.safe_load((Path(__file__).parent.parent / "manifest.yml").read_text())
 
@@ -87,8 +88,10 @@ def run_bot(world: World, settings: Settings) -> RunBot:
     """The real bot, to be run in the world with `async with`."""
 
     @asynccontextmanager
-    async def run(pace: Pace = FAST, settings: Settings = settings) -> AsyncIterator[Bot]:
-        async with running(settings, pace=pace) as bot:
+    async def run(
+        pace: Pace = FAST, settings: Settings = settings, lease: float = LEASE
+    ) -> AsyncIterator[Bot]:
+        async with running(settings, pace=pace, lease=lease) as bot:
             if settings.slack_app_token is not None:
                 await world.until(lambda: world.slack.sockets.connected)
             yield bot

@@ -33,6 +33,16 @@ class Postgres:
         """Take it away again, whoever is still connected."""
         self.run(f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
 
+    def take_away(self, url: str) -> None:
+        """Cut all connections to a database, and refuse new ones."""
+        name = sa.make_url(url).database
+        self.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 -- a name of ours
+
+    def bring_back(self, url: str) -> None:
+        """Let it be connected to again."""
+        self.run(f"ALTER DATABASE {sa.make_url(url).database} ALLOW_CONNECTIONS true")
+
     def run(self, sql: str) -> None:
         """Run one statement as the server's owner, outside any transaction."""
         engine = sa.create_engine(self._url, isolation_level="AUTOCOMMIT")

@@ -1,0 +1,42 @@
+"""A full disk: nobody is promised what cannot be kept, and what was promised comes."""
+
+import pytest
+
+from bot.app import Bot
+from bot.sandbox.world import World
+from channel import Thread
+from conftest import RunBot
+
+
+async def let_grow(bot: Bot, pages: int) -> None:
+    """Let the database grow to so many pages; beyond, SQLite says that the disk is full."""
+    async with bot._store._engine.connect() as connection:
+        await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+
+async def size(bot: Bot) -> int:
+    async with bot._store._engine.connect() as connection:
+        return int((await connection.exec_driver_sql("PRAGMA page_count")).scalar_one())
+
+
+@pytest.mark.parametrize("spare", [0, 7])
+async def test_what_was_acknowledged_before_the_disk_was_full_is_made(
+    world: World, run_bot: RunBot, spare: int
+) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    async with run_bot() as bot:
+        world.videos.hold()
+        await ada.command("clouds 0")
+        await let_grow(bot, await size(bot) + spare)
+        number = 0
+        while not ada.private:
+            number += 1
+            answer = await ada.command(f"clouds {number} " + "x" * 3000)
+            assert answer.delivered
+        assert "can't take requests just now" in ada.private[0].text
+        await let_grow(bot, 1_000_000)
+        world.videos.release()
+        await world.until(lambda: len(thread.replies) == number, 30)
+    prompts = [video.prompt.split(" x")[0] for video in world.videos.creates]
+    assert sorted(prompts) == sorted(f"clouds {each}" for each in range(number))
+    assert all(len(reply.files) == 1 for reply in thread.replies)

@@ -1,0 +1,132 @@
+"""The database goes away in the middle: work pauses, people are told, and all goes on after."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from aiohttp import web
+
+from bot.sandbox.postgres import Postgres
+from bot.sandbox.world import World
+from channel import Thread, ready
+from conftest import RunBot
+
+CANNOT = "can't take requests just now"
+LEASE = 3.0
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> str:
+    return postgres_url
+
+
+@contextmanager
+def away(server: Postgres, url: str) -> Iterator[None]:
+    server.take_away(url)
+    try:
+        yield
+    finally:
+        server.bring_back(url)
+
+
+@contextmanager
+def hanging(url: str) -> Iterator[None]:
+    """Let every statement about jobs wait."""
+    engine = sa.create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+            yield
+    finally:
+        engine.dispose()
+
+
+def asked(world: World, operation: str) -> int:
+    return len([call for call in world.videos.calls if call.operation == operation])
+
+
+def all_ready(world: World, number: int) -> bool:
+    cards = Thread(world).cards
+    return len(cards) == number and all("*Ready*" in str(card.blocks) for card in cards)
+
+
+async def test_a_database_that_goes_away_pauses_work_and_comes_back(
+    world: World, run_bot: RunBot, postgres_server: Postgres, database_url: str
+) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    async with run_bot() as bot:
+        world.videos.hold()
+        await ada.command("before")
+        await world.until(lambda: asked(world, "retrieve") > 1)
+        with away(postgres_server, database_url):
+            refused = await ada.command("meanwhile")
+            assert refused.delivered
+            assert CANNOT in ada.private[0].text
+            assert not (await bot.health())["database"]
+        world.videos.release()
+        await world.until(ready(thread))
+        await ada.command("after")
+        await world.until(lambda: all_ready(world, 2))
+    assert [video.prompt for video in world.videos.creates] == ["before", "after"]
+
+
+async def test_a_restart_of_the_database_is_not_felt_by_the_next_person(
+    world: World, run_bot: RunBot, postgres_server: Postgres, database_url: str
+) -> None:
+    async with run_bot():
+        await world.slack.ada.command("first")
+        await world.until(lambda: all_ready(world, 1))
+        with away(postgres_server, database_url):
+            pass
+        await world.slack.ada.command("second")
+        await world.until(lambda: all_ready(world, 2))
+    assert world.slack.ada.private == []
+
+
+async def test_what_was_learned_while_the_database_was_away_is_written_down_later(
+    world: World, run_bot: RunBot, postgres_server: Postgres, database_url: str
+) -> None:
+    accepted = asyncio.Event()
+
+    async def answer_without_a_database(_request: web.Request) -> web.Response:
+        postgres_server.take_away(database_url)
+        accepted.set()
+        return web.json_response({"id": world.videos.creates[-1].id, "status": "queued"})
+
+    world.faults.order("create", answer_without_a_database, when="after")
+    async with run_bot():
+        await world.slack.ada.command("clouds")
+        await accepted.wait()
+        assert CANNOT in (await asked_privately(world))
+        postgres_server.bring_back(database_url)
+        await world.until(ready(Thread(world)), 20)
+    assert len(world.videos.creates) == 1
+    assert asked(world, "list") == 0, "the id was forgotten and had to be looked for"
+
+
+async def asked_privately(world: World) -> str:
+    await world.slack.ada.command("meanwhile")
+    return world.slack.ada.private[-1].text
+
+
+async def test_a_database_that_hangs_stops_the_work_before_the_leases_run_out(
+    world: World, run_bot: RunBot, database_url: str
+) -> None:
+    ada = world.slack.ada
+    async with run_bot(lease=LEASE):
+        world.videos.hold()
+        await ada.command("clouds")
+        await world.until(lambda: asked(world, "retrieve") > 1)
+        [job] = [task for task in asyncio.all_tasks() if task.get_name().startswith("job ")]
+        with hanging(database_url):
+            refused = await ada.command("meanwhile")
+            assert refused.took < 3
+            assert CANNOT in ada.private[0].text
+            await asyncio.wait({job}, timeout=LEASE)
+            assert job.cancelled()
+        world.videos.release()
+        # The other press was heard after all, as its answer says it may be.
+        await world.until(lambda: all_ready(world, 2), 20)
+    assert sorted(video.prompt for video in world.videos.creates) == ["clouds", "meanwhile"]
