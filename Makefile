@@ -6,16 +6,28 @@ PROMPT ?= a timelapse of clouds
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test format lock clean
+.PHONY: help demo demo-replicas test chaos bench format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   see the bot make a video, with no accounts"
 	@echo "make test                  format, lint, types, import contracts, tests"
+	@echo "make demo-replicas         three bots on one PostgreSQL, one of them killed in the middle"
+	@echo "make chaos [SEED=n]        hundreds of jobs, processes killed and frozen at random"
+	@echo "make bench                 what it bears, in figures"
 	@echo "make format                put the code in shape"
 	@echo "make lock                  choose new versions of the dependencies"
 
 demo: $(READY)
 	@$(BIN)/python -m bot demo "$(PROMPT)"
+
+demo-replicas: $(READY)
+	@$(BIN)/python -m bot.sandbox.replicas
+
+chaos: $(READY)
+	@$(BIN)/python -m bot.sandbox.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+bench: $(READY)
+	@$(BIN)/python -m bot.sandbox.bench
 
 test: $(READY)
 	$(BIN)/ruff format --check

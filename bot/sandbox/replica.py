@@ -5,15 +5,17 @@ The same program as `python -m bot run`, with the same variables; only faster.
 
 import argparse
 import asyncio
+import multiprocessing
 import os
 import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from bot import app
+from bot import app, delivery
 from bot.carrier import Pace
-from bot.config import read_settings
+from bot.config import Settings, read_settings
 from bot.errors import BotError
 
 FAST = Pace(
@@ -54,6 +56,24 @@ async def start(environment: Mapping[str, str], *, lease: float, log: Path) -> P
             stdout=asyncio.subprocess.DEVNULL,
             stderr=file,
         )
+
+
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
+
+
+def spawn(settings: Settings, *, pace: Pace, lease: float, log: Path) -> ForkServerProcess:
+    """Start one at once, without Python's own second: a fork of a process that has all modules."""
+    process = FORK.Process(target=_serve, args=(settings, pace, lease, log), daemon=True)
+    process.start()
+    return process
+
+
+def _serve(settings: Settings, pace: Pace, lease: float, log: Path) -> None:
+    os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    # Slack's limit on edits would make hundreds of jobs take a quarter of an hour.
+    delivery.UPDATES_A_MINUTE = 100_000
+    app.serve(settings, pace=pace, lease=lease)
 
 
 if __name__ == "__main__":
