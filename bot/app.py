@@ -35,6 +35,13 @@ from bot.worker import Worker
 log = structlog.get_logger()
 
 DEFAULT_PORT = 3000
+CONNECTIONS = httpx.Limits(
+    max_connections=100,
+    max_keepalive_connections=20,
+    # A create on a connection that the other side is just closing would leave open whether it
+    # was heard. uvicorn closes what is idle after 5 seconds, gunicorn after 2.
+    keepalive_expiry=1.5,
+)
 SLACK_PATIENCE = 20.0
 """Seconds for one call of the Web API: less than half a lease."""
 DATABASE_PATIENCE = 2.0
@@ -114,7 +121,7 @@ async def running(
     async with AsyncExitStack() as stack:
         clients = await _slack_clients(settings, stack)
         identity = await _identity(clients, settings)
-        http = await stack.enter_async_context(httpx.AsyncClient())
+        http = await stack.enter_async_context(httpx.AsyncClient(limits=CONNECTIONS))
         store = Store.open(settings.database_url, lease=lease)
         stack.push_async_callback(store.close)
         worker = Worker(
@@ -123,6 +130,8 @@ async def running(
                 http,
                 base_url=settings.openai_base_url,
                 api_key=settings.openai_api_key.get_secret_value(),
+                max_bytes=settings.max_video_mb * 1_000_000,
+                file_hosts=settings.video_file_hosts,
             ),
             Delivery(clients.bot, http, bot_name=identity.user or "video"),
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",

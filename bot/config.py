@@ -100,6 +100,8 @@ class Settings(DatabaseSettings):
     openai_api_key: SecretStr
     openai_base_url: WebAddress = "https://api.openai.com/v1"
     job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
+    video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_hosts)] = []
+    max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -144,6 +146,7 @@ _SHOULD_BE = {
     "slack_bot_token": "the Bot User OAuth Token, xoxb-…, of your app (“OAuth & Permissions”)",
     "openai_api_key": "the key of your video server; any word if it asks for none",
     "job_timeout_minutes": "a number of minutes, up to 1440",
+    "max_video_mb": "a whole number of megabytes, 1 to 1000",
     "port": "a port number, 1 to 65535",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
     "slack_file_hosts": "host names, with commas between them",

@@ -9,7 +9,7 @@
         RateLimited             ... and whoever told us so said when
       PermanentError            this job is over: say so in its thread, with .code and .message
         RequestRefused          the Videos server does not want this request
-        VideoGone               the Videos server no longer knows this video
+        VideoGone               the Videos server does not know this video (any more, or yet)
         CannotPost              Slack does not let us post there
       OutcomeUnknown            asked, and cannot tell whether it was heard: never repeat blindly
       MisconfiguredError        nobody's job can work: tell the operator
@@ -74,7 +74,7 @@ class RequestRefused(PermanentError):
 
 
 class VideoGone(PermanentError):
-    """The Videos server does not know this video (any more)."""
+    """The Videos server does not know this video: any more, or for a moment."""
 
 
 class CannotPost(PermanentError):

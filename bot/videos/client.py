@@ -2,21 +2,17 @@
 
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-import anyio
 import httpx
 
-from bot.errors import OutcomeUnknown, RequestRefused, TemporaryError
+from bot.errors import OutcomeUnknown, TemporaryError, VideoGone
 from bot.request import VideoRequest
 from bot.videos import wire
+from bot.videos.download import Download, Server, unreachable
 from bot.videos.wire import Found
-
-MAX_VIDEO_BYTES = 1_000_000_000
-"""Slack takes files up to 1 GB."""
 
 CLOCK_SLACK = 60.0
 """Seconds by which a server's clock may be wrong beyond what it says itself."""
@@ -24,9 +20,21 @@ CLOCK_SLACK = 60.0
 MOST_PAGES = 50
 """Of a list, before it counts as one without end."""
 
-_TIMEOUT = httpx.Timeout(30, connect=5)
+TIMEOUT = httpx.Timeout(30, connect=5)
 # The answer to a create may wait until the server has read a picture and judged the prompt.
-_CREATE_TIMEOUT = httpx.Timeout(60, connect=5)
+CREATE_TIMEOUT = httpx.Timeout(60, connect=5)
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""Errors before the first byte of a request could leave."""
+
+LEAST_SECRET = 8
+"""Characters; what is shorter is a word like `none`, for servers that ask for no key."""
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: httpx.Headers
+    body: bytes
 
 
 class VideosClient:
@@ -38,10 +46,15 @@ class VideosClient:
         *,
         base_url: str,
         api_key: str,
+        max_bytes: int = 1_000_000_000,
+        file_hosts: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
+        self._api_key = api_key
+        self._server = Server(httpx.URL(self._base_url), api_key, file_hosts)
+        self._max_bytes = max_bytes
         self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"}
 
@@ -51,18 +64,12 @@ class VideosClient:
         Raises:
             OutcomeUnknown: the connection broke, so the server may have heard it.
         """
-        answer = await self._post(f"{self._base_url}/videos", files=wire.create_fields(request))
-        return wire.read_created(answer.status_code, answer.headers, answer.content)
+        url = f"{self._base_url}/videos"
+        return wire.read_created(*await self._post(url, files=wire.create_fields(request)))
 
     async def look(self, video_id: str) -> wire.Look:
         """See how far a video is."""
-        try:
-            answer = await self._http.get(
-                self._url(video_id), headers=self._headers, timeout=_TIMEOUT
-            )
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        return wire.read_look(answer.status_code, answer.headers, answer.content)
+        return wire.read_look(*await self._get(self._url(video_id)))
 
     async def find(
         self, request: VideoRequest, *, since: float, known: Collection[str] = ()
@@ -101,47 +108,49 @@ class VideosClient:
             seen, after = seen | ids, page.after
 
     async def _page(self, request: VideoRequest, after: str | None) -> wire.Page | None:
-        try:
-            answer = await self._http.get(
-                f"{self._base_url}/videos",
-                params=wire.list_query(after),
-                headers=self._headers,
-                timeout=_TIMEOUT,
-            )
-        except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        return wire.read_page(answer.status_code, answer.headers, answer.content, request=request)
+        answer = await self._get(f"{self._base_url}/videos", **wire.list_query(after))
+        return wire.read_page(*answer, request=request)
 
     async def download(self, video_id: str, path: Path) -> int:
         """Fetch the finished file to `path`; returns its size in bytes.
 
-        No `variant` is asked for: SGLang-Diffusion reads it as an index and answers 404.
+        No `variant` is asked for: SGLang-Diffusion reads it as an index and answers 404. With a
+        cloud store it answers 400, and its Video says where the file is.
 
         Raises:
             TemporaryError: it broke off, or what came is no video.
+            VideoGone: there is no file, at least not yet.
+            PermanentError: it is too large, or in a place that is not fetched from.
         """
-        async with self._content(video_id) as chunks, await anyio.open_file(path, "wb") as file:
-            size = 0
-            async for chunk in chunks:
-                size += len(chunk)
-                if size > MAX_VIDEO_BYTES:
-                    raise RequestRefused("The finished file is too large.", code="too_large")
-                await file.write(chunk)
-        await _check_is_video(path)
-        return size
-
-    @asynccontextmanager
-    async def _content(self, video_id: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        url = f"{self._url(video_id)}/content"
+        download = Download(self._http, self._server, path, limit=self._max_bytes)
+        url = httpx.URL(self._url(video_id))
         try:
-            async with self._http.stream(
-                "GET", url, headers=self._headers, timeout=_TIMEOUT
-            ) as answer:
-                if not answer.is_success:
-                    raise wire.read_error(answer.status_code, answer.headers, await answer.aread())
-                yield answer.aiter_bytes(1 << 20)
+            return await download.fetch(httpx.URL(f"{url}/content"))
+        except VideoGone:
+            place = wire.read_file_url((await self._get(str(url))).body)
+            if place is None:
+                raise
+        return await download.fetch(url.join(place))
+
+    async def models(self) -> list[str] | None:
+        """The names of the server's models; None: it does not say."""
+        return wire.read_models(*await self._get(f"{self._base_url}/models"))
+
+    async def _get(self, url: str, **query: str) -> _Answer:
+        try:
+            answer = await self._http.get(
+                url, params=query or None, headers=self._headers, timeout=TIMEOUT
+            )
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
+            raise unreachable(error) from error
+        return self._heard(answer)
+
+    def _heard(self, answer: httpx.Response) -> _Answer:
+        """The answer without the key, which some servers echo."""
+        body = answer.content
+        if len(self._api_key) >= LEAST_SECRET:
+            body = body.replace(self._api_key.encode(), b"[key]")
+        return _Answer(answer.status_code, answer.headers, body)
 
     @property
     def server(self) -> str:
@@ -166,39 +175,27 @@ class VideosClient:
         """Stop or delete a video; whether nothing of it is left at the server."""
         try:
             answer = await self._http.delete(
-                self._url(video_id), headers=self._headers, timeout=_TIMEOUT
+                self._url(video_id), headers=self._headers, timeout=TIMEOUT
             )
         except httpx.HTTPError as error:
-            raise _unreachable(error) from error
-        return wire.read_deleted(answer.status_code, answer.headers, answer.content)
+            raise unreachable(error) from error
+        return wire.read_deleted(*self._heard(answer))
 
-    async def _post(self, url: str, **content: Any) -> httpx.Response:  # noqa: ANN401 -- httpx's body
+    async def _post(self, url: str, **content: Any) -> _Answer:  # noqa: ANN401 -- httpx's body
         try:
-            return await self._http.post(
-                url, headers=self._headers, timeout=_CREATE_TIMEOUT, **content
+            answer = await self._http.post(
+                url, headers=self._headers, timeout=CREATE_TIMEOUT, **content
             )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        except NOT_SENT as error:
             raise TemporaryError("The video server cannot be reached.") from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(
                 "The connection broke before the video server answered."
             ) from error
+        return self._heard(answer)
 
     async def _ask_for_change(self, url: str, body: dict[str, Any]) -> str | None:
-        answer = await self._post(url, json=body)
-        return wire.read_remixed(answer.status_code, answer.headers, answer.content)
+        return wire.read_remixed(*await self._post(url, json=body))
 
     def _url(self, video_id: str) -> str:
         return f"{self._base_url}/videos/{quote(video_id, safe='')}"
-
-
-async def _check_is_video(path: Path) -> None:
-    """Some gateways answer 200 with an error in JSON (BerriAI/litellm#32602)."""
-    async with await anyio.open_file(path, "rb") as file:
-        start = await file.read(12)
-    if start[4:8] != b"ftyp" and start[:4] != b"\x1aE\xdf\xa3":
-        raise TemporaryError("What the video server sent is not a video.")
-
-
-def _unreachable(error: httpx.HTTPError) -> TemporaryError:
-    return TemporaryError(f"The video server does not answer ({type(error).__name__}).")

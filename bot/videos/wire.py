@@ -215,7 +215,7 @@ def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
     """How far the video is; a state that nobody knows is one on the way.
 
     Raises:
-        TemporaryError, VideoGone, ServerUnusable, RequestRefused: no look was had.
+        TemporaryError, VideoGone, ServerUnusable: no look was had.
     """
     video = _object(body)
     state = str(video.get("status", "")).strip().lower()
@@ -223,7 +223,7 @@ def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
         # vLLM-Omni answers for a failed video with the status of its error, LiteLLM with 500.
         if state in BROKEN and _id(video):
             return _broke(video, state)
-        raise read_error(status, headers, body)
+        raise _not_there(read_error(status, headers, body))
     if state in DONE:
         return Finished()
     if state in BROKEN:
@@ -293,7 +293,7 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> list[st
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
     """The error that an answer other than 2xx means."""
-    code, message = _code_and_message(status, headers, body)
+    code, message = _code_and_message(status, body)
     words = f"{code} {message}"
     if _is_refusal(status) and (_QUOTA.search(words) or _PROMPT.search(words)):
         return RequestRefused(message, code=code)
@@ -318,7 +318,15 @@ def read_content_error(status: int, headers: Mapping[str, str], body: bytes) -> 
     error = read_error(status, headers, body)
     if isinstance(error, ServerUnusable) and "not accessible" in error.message:
         return VideoGone(error.message, code=error.code)
-    return error
+    return _not_there(error)
+
+
+def _not_there(error: BotError) -> BotError:
+    """A refusal of what was accepted before: it is not there, perhaps only not yet.
+
+    Unsloth, new-api and LiteLLM's adapters answer 400 for a while, others 404.
+    """
+    return VideoGone(error.message, code=error.code) if isinstance(error, RequestRefused) else error
 
 
 def _not_created(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
@@ -416,12 +424,11 @@ def _member(content: object, name: str | int) -> Any:  # noqa: ANN401 -- any JSO
     return content[0] if isinstance(content, list) and content and name == 0 else None
 
 
-def _code_and_message(status: int, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+def _code_and_message(status: int, body: bytes) -> tuple[str, str]:
     code, message = _said(_object(body))
-    if not message and "html" not in headers.get("content-type", "") and not _object(body):
-        message = body.decode(errors="replace").strip()
-    if message.startswith(("<", "{", "[")):
-        message = ""
+    if not code and not message:
+        text = body.decode(errors="replace").strip()
+        message = "" if text.startswith(("<", "{", "[")) else text  # HTML, JSON that says nothing
     return code or f"http_{status}", _shown(message) or f"The server answered HTTP {status}."
 
 

@@ -20,6 +20,8 @@ class SGLang(OpenAI):
     hints_at_polling = False
     missing_operations = NO_CHANGES
     unknown_cursor = "nothing"
+    cloud: str | None = None
+    """Where finished files are kept instead, as with a bucket; then none is sent from here."""
 
     def admit(self, call: Call, api_key: str) -> None:
         """Let in everybody."""
@@ -55,7 +57,7 @@ class SGLang(OpenAI):
             "expires_at": None,
             "error": video.error and {"message": video.error.message},
             "quality": "standard",
-            "url": None,
+            "url": self._place(video),
             "urls": None,
             "file_path": path,
             "file_paths": [path] if video.status == "completed" else None,
@@ -88,6 +90,13 @@ class SGLang(OpenAI):
             raise Refused(404, "Generation is still in-progress")
         if variant != "0" or video.status == "failed":
             raise Refused(404, f"Video variant {variant} not found")
+        if (url := self._place(video)) is not None:
+            raise Refused(400, f"Video has been uploaded to cloud storage: {url}")
+
+    def _place(self, video: Video) -> str | None:
+        if self.cloud is None or video.status != "completed":
+            return None
+        return f"{self.cloud}/{video.id}.mp4"
 
     def refusal(self, refused: Refused) -> Answer:
         """Say it as FastAPI does."""

@@ -1,0 +1,71 @@
+"""Connects to public addresses only: for files at places that a server names.
+
+Otherwise a server's answer could make the bot fetch from inside the network that it runs in. The
+name is looked up once, every address is checked, and the connection goes to a checked address, so
+that a second look-up cannot lead elsewhere. For the same reason these connections use no proxy.
+"""
+
+import asyncio
+import socket
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+
+import httpx
+
+from bot.errors import PermanentError
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+
+
+class PublicTransport(httpx.AsyncBaseTransport):
+    """A transport for httpx; raises PermanentError in place of connecting to a private address."""
+
+    def __init__(self) -> None:
+        # Nothing is kept: the next name may stand for the same address.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._transport = httpx.AsyncHTTPTransport(limits=limits)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to the first of the host's addresses that takes the connection."""
+        host = request.url.raw_host.decode()
+        request.extensions = {**request.extensions, "sni_hostname": host}
+        failure: httpx.HTTPError = httpx.ConnectError(f"{host} has no address")
+        for address in await _addresses(host, request.url.port):
+            request.url = request.url.copy_with(host=address)
+            try:
+                return await self._transport.handle_async_request(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self._transport.aclose()
+
+
+def is_public(address: str) -> bool:
+    """Whether anybody on the internet can reach it; also behind the ways to write IPv4 in IPv6."""
+    ip = ip_address(address)
+    if isinstance(ip, IPv6Address) and (inner := _inner(ip)) is not None:
+        ip = inner
+    return ip.is_global and not ip.is_multicast
+
+
+def _inner(ip: IPv6Address) -> IPv4Address | None:
+    if ip in _NAT64:
+        return IPv4Address(ip.packed[-4:])
+    return ip.ipv4_mapped or ip.sixtofour
+
+
+async def _addresses(host: str, port: int | None) -> list[str]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise httpx.ConnectError(f"{host} is not known") from error
+    addresses = [str(place[0]) for *_, place in found]
+    if not all(map(is_public, addresses)):
+        raise PermanentError(
+            f"The video server says that the file is at {host}, which is not a public address.",
+            code="private_address",
+        )
+    return addresses

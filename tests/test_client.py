@@ -1,0 +1,203 @@
+"""Talking to a Videos server over connections that fail, through proxies, with one's own CA."""
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+
+from bot.errors import (
+    BotError,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRefused,
+    ServerUnusable,
+    TemporaryError,
+)
+from bot.request import VideoRequest
+from bot.sandbox.changes import Changes
+from bot.sandbox.faults import Faults, Trouble, answer, drop, hang
+from bot.sandbox.videos import VideosSandbox
+from bot.videos import client
+from bot.videos.client import VideosClient
+from bot.videos.wire import Working
+
+REQUEST = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
+KEY = "sk-sandbox-0123456789"
+
+
+@pytest.fixture
+def faults() -> Faults:
+    return Faults()
+
+
+@pytest.fixture
+async def videos(faults: Faults) -> AsyncIterator[VideosSandbox]:
+    sandbox = VideosSandbox(Changes(), faults, poll_after_ms=None)
+    await sandbox.start()
+    sandbox.hold()
+    yield sandbox
+    await sandbox.stop()
+
+
+@asynccontextmanager
+async def client_of(base_url: str, api_key: str = KEY) -> AsyncIterator[VideosClient]:
+    async with httpx.AsyncClient() as http:
+        yield VideosClient(http, base_url=base_url, api_key=api_key)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "meaning"),
+    [
+        (drop, OutcomeUnknown),
+        (hang, OutcomeUnknown),
+        (answer(408, ""), OutcomeUnknown),
+        (answer(500, "oops"), OutcomeUnknown),
+        (answer(502, "<html>Bad Gateway</html>"), OutcomeUnknown),
+        (answer(504, ""), OutcomeUnknown),
+        (answer(200, "<html>Sign in</html>"), OutcomeUnknown),
+        (answer(409, {"detail": "busy"}), TemporaryError),
+        (answer(429, {"detail": "slow down"}), RateLimited),
+        (answer(503, {"detail": "busy"}), TemporaryError),
+        (answer(400, {"detail": "no"}), RequestRefused),
+        (answer(413, ""), RequestRefused),
+        (answer(401, {"error": "Unauthorized"}), ServerUnusable),
+        (answer(404, ""), ServerUnusable),
+        (answer(410, ""), ServerUnusable),
+        (answer(308, "", Location="https://example.com/v1/videos"), ServerUnusable),
+    ],
+)
+async def test_a_create_is_sent_once_and_its_fate_is_known_or_said_to_be_unknown(
+    videos: VideosSandbox,
+    faults: Faults,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Trouble,
+    meaning: type[BotError],
+) -> None:
+    monkeypatch.setattr(client, "CREATE_TIMEOUT", httpx.Timeout(0.2))
+    faults.order("create", trouble)
+    async with client_of(videos.base_url) as talk:
+        with pytest.raises(BotError) as caught:
+            await talk.create(REQUEST)
+    assert type(caught.value) is meaning
+    assert len(videos.calls) == 1
+
+
+async def test_a_server_that_is_not_there_has_certainly_heard_nothing(
+    videos: VideosSandbox,
+) -> None:
+    await videos.stop()
+    async with client_of(videos.base_url) as talk:
+        with pytest.raises(TemporaryError, match="cannot be reached"):
+            await talk.create(REQUEST)
+
+
+async def test_a_server_that_never_answers_a_look_is_asked_again_later(
+    videos: VideosSandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.1))
+    async with client_of(videos.base_url) as talk:
+        video_id = await talk.create(REQUEST)
+        faults.order("retrieve", hang)
+        with pytest.raises(TemporaryError):
+            await talk.look(video_id)
+        assert await talk.look(video_id) == Working(0)
+
+
+async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
+    videos: VideosSandbox, faults: Faults
+) -> None:
+    faults.order("create", answer(401, {"detail": f"{KEY} is no key"}))
+    faults.order("retrieve", answer(500, {"detail": f"{KEY} is no key"}))
+    async with client_of(videos.base_url) as talk:
+        with pytest.raises(ServerUnusable, match=r"^\[key\] is no key$"):
+            await talk.create(REQUEST)
+        with pytest.raises(TemporaryError, match=r"^\[key\] is no key$"):
+            await talk.look("v1")
+
+
+async def test_a_key_of_another_make_is_taken_out_too(
+    videos: VideosSandbox, faults: Faults
+) -> None:
+    faults.order("create", answer(401, {"detail": "correct-horse is no key"}))
+    async with client_of(videos.base_url, "correct-horse") as talk:
+        with pytest.raises(ServerUnusable, match=r"^\[key\] is no key"):
+            await talk.create(REQUEST)
+
+
+async def test_a_word_in_place_of_a_key_stays_a_word(videos: VideosSandbox, faults: Faults) -> None:
+    faults.order("create", answer(400, {"detail": "none of these sizes"}))
+    async with client_of(videos.base_url, "none") as talk:
+        with pytest.raises(RequestRefused, match="none of these sizes"):
+            await talk.create(REQUEST)
+
+
+@pytest.mark.parametrize("accent", ["openai", "litellm", "sglang"])
+async def test_the_servers_models_can_be_asked_for(accent: str) -> None:
+    sandbox = VideosSandbox(Changes(), Faults(), accent=accent)
+    await sandbox.start()
+    async with client_of(sandbox.base_url) as talk:
+        assert await talk.models() == [*sandbox.accent.models]
+    await sandbox.stop()
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_server_need_not_list_its_models(
+    videos: VideosSandbox, faults: Faults, status: int
+) -> None:
+    faults.order("models", answer(status, ""))
+    async with client_of(videos.base_url) as talk:
+        assert await talk.models() is None
+
+
+async def test_the_proxy_of_the_environment_is_used(
+    videos: VideosSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sandbox plays the proxy: it is asked for an address that nobody else could answer."""
+    monkeypatch.setenv("HTTP_PROXY", videos.base_url.removesuffix("/v1"))
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with client_of("http://videos.invalid/v1") as talk:
+        assert await talk.look(await talk.create(REQUEST)) == Working(0)
+    assert {call.headers["Host"] for call in videos.calls} == {"videos.invalid"}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+async def test_the_ca_of_the_environment_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = tmp_path / "certificate.pem"
+    await asyncio.to_thread(_make_certificate, certificate)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+
+    async def look(_request: web.Request) -> web.Response:
+        return web.json_response({"id": "v1", "status": "in_progress", "progress": 7})
+
+    app = web.Application()
+    app.router.add_get("/v1/videos/v1", look)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    base_url = f"https://127.0.0.1:{runner.addresses[0][1]}/v1"
+    async with client_of(base_url) as talk:
+        with pytest.raises(TemporaryError):
+            await talk.look("v1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    async with client_of(base_url) as talk:
+        assert await talk.look("v1") == Working(7)
+    await runner.cleanup()
+
+
+def _make_certificate(path: Path) -> None:
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1"
+    subprocess.run(
+        [*command.split(), "-addext", "subjectAltName=IP:127.0.0.1", "-out", path, "-keyout", path],
+        check=True,
+        capture_output=True,
+    )

@@ -1,0 +1,354 @@
+"""A finished file on its way to disk, from wherever the server has it."""
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+
+from bot.errors import PermanentError, TemporaryError, VideoGone
+from bot.request import VideoRequest
+from bot.sandbox.changes import Changes
+from bot.sandbox.clip import tiny_clip
+from bot.sandbox.faults import Faults, answer, hang
+from bot.sandbox.videos import Filler, VideosSandbox
+from bot.sandbox.videos.accents import ACCENTS
+from bot.sandbox.videos.accents.sglang import SGLang
+from bot.videos import download, public
+from bot.videos.client import VideosClient
+
+MB = 1_000_000
+CLIP = tiny_clip()
+
+
+class Place:
+    """Another web server that has the file; it remembers who asked and how."""
+
+    def __init__(self) -> None:
+        self.asked: list[web.Request] = []
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_get("/{name}", self._serve)
+        self._runner = web.AppRunner(app)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+
+    async def _serve(self, request: web.Request) -> web.Response:
+        self.asked.append(request)
+        return web.Response(body=CLIP, content_type="video/mp4")
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    def url(self, host: str = "localhost") -> str:
+        return f"http://{host}:{self.port}/clip.mp4?signature=abc"
+
+
+@pytest.fixture
+async def place() -> AsyncIterator[Place]:
+    place = Place()
+    await place.start()
+    yield place
+    await place.stop()
+
+
+class Server:
+    """A sandbox with one finished video, and the client that fetches it."""
+
+    def __init__(self, accent: str, folder: Path) -> None:
+        self.faults = Faults()
+        self.sandbox = VideosSandbox(Changes(), self.faults, accent=ACCENTS[accent](), clip=CLIP)
+        self.path = folder / "video.mp4"
+        self.file_hosts: list[str] = []
+        self.limit = 100 * MB
+
+    async def start(self, http: httpx.AsyncClient) -> None:
+        await self.sandbox.start()
+        self.http = http
+        model = self.sandbox.accent.models[0]
+        request = VideoRequest(prompt="clouds", model=model, seconds="4", size="720x1280")
+        self.video_id = await self.client().create(request)
+        self.sandbox.finish(next(iter(self.sandbox.videos)))
+
+    def client(self) -> VideosClient:
+        return VideosClient(
+            self.http,
+            base_url=self.sandbox.base_url,
+            api_key=self.sandbox.api_key,
+            max_bytes=self.limit,
+            file_hosts=self.file_hosts,
+        )
+
+    async def download(self) -> bytes:
+        size = await self.client().download(self.video_id, self.path)
+        data = self.path.read_bytes()
+        assert len(data) == size
+        return data
+
+    def says(self, status: int, body: object, *, times: int = 1, **headers: str) -> None:
+        self.faults.order("content", answer(status, body, **headers), times=times)
+
+    @property
+    def ranges(self) -> list[str | None]:
+        calls = [call for call in self.sandbox.calls if call.operation == "content"]
+        return [call.headers.get("Range") for call in calls]
+
+
+@pytest.fixture
+async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Server]:
+    server = Server(getattr(request, "param", "openai"), tmp_path)
+    async with httpx.AsyncClient() as http:
+        await server.start(http)
+        yield server
+    await server.sandbox.stop()
+
+
+def on(*accents: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("server", accents, indirect=True)
+
+
+@on(*ACCENTS)
+async def test_every_server_sends_the_file(server: Server) -> None:
+    assert await server.download() == CLIP
+
+
+async def test_a_cut_download_goes_on_where_it_broke_off(server: Server) -> None:
+    server.sandbox.clip = Filler(5 * MB)
+    server.sandbox.cut_content_after(2 * MB, times=2)
+    assert await server.download() == Filler(5 * MB).read(0, 5 * MB)
+    assert server.ranges == [None, "bytes=2000000-", "bytes=4000000-"]
+
+
+@on("litellm")
+async def test_where_nothing_can_be_resumed_it_begins_again(server: Server) -> None:
+    server.sandbox.clip = Filler(5 * MB)
+    server.sandbox.cut_content_after(2 * MB)
+    assert await server.download() == Filler(5 * MB).read(0, 5 * MB)
+    assert server.ranges == [None, None]
+
+
+async def test_a_rest_that_is_not_there_means_that_it_begins_again(server: Server) -> None:
+    server.sandbox.clip = Filler(5 * MB)
+    server.sandbox.cut_content_after(2 * MB)
+    server.faults.order("content", answer(416, ""), nth=2)
+    assert await server.download() == Filler(5 * MB).read(0, 5 * MB)
+    assert server.ranges == [None, "bytes=2000000-", None]
+
+
+async def test_a_server_that_has_no_rest_of_anything_comes_to_an_end(server: Server) -> None:
+    server.says(416, "", times=100)
+    with pytest.raises(VideoGone):
+        await server.download()
+    assert len(server.ranges) == 1
+
+
+async def test_a_file_that_changed_meanwhile_is_fetched_whole(server: Server) -> None:
+    server.sandbox.clip = Filler(5 * MB)
+    server.sandbox.cut_content_after(2 * MB)
+
+    async def change(_request: web.Request) -> web.Response:
+        server.sandbox.clip = CLIP
+        return web.Response(status=307, headers={"Location": "content"})
+
+    server.faults.order("content", change, nth=2)
+    assert await server.download() == CLIP
+    assert server.ranges[-1] == "bytes=2000000-"
+
+
+async def test_a_file_without_a_length_is_cut_visibly_too(server: Server) -> None:
+    server.sandbox.clip = Filler(3 * MB)
+    server.sandbox.says_length = False
+    server.sandbox.cut_content_after(2 * MB)
+    assert await server.download() == Filler(3 * MB).read(0, 3 * MB)
+
+
+async def test_a_connection_that_brings_nothing_new_is_to_be_tried_later(server: Server) -> None:
+    server.sandbox.cut_content_after(0, times=5)
+    with pytest.raises(TemporaryError):
+        await server.download()
+    assert len(server.ranges) == 1
+
+
+async def test_a_server_that_sends_nothing_is_to_be_tried_later(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "TIMEOUT", httpx.Timeout(0.1))
+    server.faults.order("content", hang)
+    with pytest.raises(TemporaryError):
+        await server.download()
+
+
+async def test_a_file_that_comes_too_slowly_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
+    server.sandbox.drip_content(1, 0.05)
+    with pytest.raises(TemporaryError, match="too slowly"):
+        await server.download()
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+async def test_a_file_that_is_too_large_is_not_fetched(server: Server, says_length: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+    server.limit = 2 * MB
+    server.sandbox.says_length = says_length
+    server.sandbox.clip = Filler(300 * MB)
+    with pytest.raises(PermanentError, match="more than 2 MB") as caught:
+        await server.download()
+    assert caught.value.code == "too_large"
+    assert server.path.stat().st_size <= server.limit
+
+
+@pytest.mark.parametrize("body", ["<html>Sign in</html>", {"error": "upstream"}, ""])
+async def test_what_is_no_video_is_not_taken_for_one(server: Server, body: object) -> None:
+    server.says(200, body)
+    with pytest.raises(TemporaryError, match="not a video"):
+        await server.download()
+
+
+async def test_a_file_that_is_not_there_is_said_to_be_gone(server: Server) -> None:
+    server.sandbox.forget(server.video_id)
+    with pytest.raises(VideoGone):
+        await server.download()
+
+
+# The file is somewhere else.
+
+
+async def test_a_redirect_is_followed_without_the_key(server: Server, place: Place) -> None:
+    server.file_hosts = ["localhost"]
+    server.says(302, "", Location=place.url())
+    assert await server.download() == CLIP
+    [request] = place.asked
+    assert "Authorization" not in request.headers
+    assert request.query == {"signature": "abc"}
+
+
+async def test_a_redirect_within_the_server_keeps_the_key(server: Server) -> None:
+    server.says(307, "", Location=f"/v1/videos/{server.video_id}/content")
+    assert await server.download() == CLIP
+
+
+async def test_an_address_in_json_is_followed_without_the_key(server: Server, place: Place) -> None:
+    server.file_hosts = ["localhost"]
+    server.says(200, {"video_url": place.url()})
+    assert await server.download() == CLIP
+    assert "Authorization" not in place.asked[0].headers
+
+
+@on("sglang")
+async def test_the_video_itself_says_where_the_file_is(server: Server, place: Place) -> None:
+    server.file_hosts = ["localhost"]
+    assert isinstance(server.sandbox.accent, SGLang)
+    server.sandbox.accent.cloud = f"http://localhost:{place.port}"
+    assert await server.download() == CLIP
+
+
+@on("sglang")
+async def test_without_another_place_the_refusal_stands(server: Server) -> None:
+    server.says(400, {"detail": "Not yet."})
+    with pytest.raises(VideoGone, match="Not yet"):
+        await server.download()
+
+
+async def test_redirects_in_a_circle_come_to_an_end(server: Server) -> None:
+    here = f"/v1/videos/{server.video_id}/content"
+    server.says(302, "", Location=here, times=100)
+    with pytest.raises(TemporaryError, match="from place to place"):
+        await server.download()
+    server.says(200, {"url": here}, times=100)
+    with pytest.raises(TemporaryError, match="from place to place"):
+        await server.download()
+
+
+PRIVATE = [
+    "localhost",
+    "127.0.0.2",
+    "2130706433",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+    "10.0.0.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "224.0.0.1",
+    "0.0.0.0",  # noqa: S104 -- an address that must not be fetched from
+]
+
+
+@pytest.mark.parametrize("host", PRIVATE)
+@pytest.mark.parametrize("how", ["redirect", "json"])
+async def test_a_private_address_is_never_asked(
+    server: Server, place: Place, host: str, how: str
+) -> None:
+    if how == "redirect":
+        server.says(302, "", Location=place.url(host))
+    else:
+        server.says(200, {"url": place.url(host)})
+    with pytest.raises(PermanentError) as caught:
+        await server.download()
+    assert caught.value.code == "private_address"
+    assert place.asked == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "data:video/mp4,x"])
+async def test_only_web_addresses_are_followed(server: Server, url: str) -> None:
+    server.says(200, {"url": url})
+    with pytest.raises(PermanentError) as caught:
+        await server.download()
+    assert caught.value.code == "no_web_address"
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(
+    server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leads elsewhere the second time it is asked gets no second time."""
+    asked: list[str] = []
+
+    async def look_up(host: str, port: int | None) -> list[str]:
+        asked.append(f"{host}:{port}")
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(public, "_addresses", look_up)
+    server.says(302, "", Location=place.url("files.example"))
+    assert await server.download() == CLIP
+    assert asked == [f"files.example:{place.port}"]
+    assert place.asked[0].headers["Host"] == f"files.example:{place.port}"
+
+
+async def test_the_next_address_of_a_name_is_tried_if_one_does_not_answer(
+    server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def look_up(_host: str, _port: int | None) -> list[str]:
+        return ["127.0.0.9", "127.0.0.1"]
+
+    monkeypatch.setattr(public, "_addresses", look_up)
+    server.says(302, "", Location=place.url("files.example"))
+    assert await server.download() == CLIP
+
+
+async def test_one_private_address_among_public_ones_is_enough_to_refuse(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, 1, 6, "", (ip, 80)) for ip in ("93.184.215.14", "10.0.0.1")]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with pytest.raises(PermanentError):
+        await public._addresses("files.example", 80)
+
+
+async def test_a_name_that_nobody_knows_is_to_be_tried_later(server: Server) -> None:
+    server.says(302, "", Location="http://files.invalid/x")
+    with pytest.raises(TemporaryError):
+        await server.download()
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
+def test_public_addresses_are_public(address: str) -> None:
+    assert public.is_public(address)
