@@ -10,6 +10,7 @@ READY := .venv/.ready
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   see the bot make a video, with no accounts"
+	@echo "make demo FORM=1           the same by the form, with every parameter"
 	@echo "make test                  format, lint, types, import contracts, tests"
 	@echo "make demo-replicas         three bots on one PostgreSQL, one of them killed in the middle"
 	@echo "make chaos [SEED=n]        hundreds of jobs, processes killed and frozen at random"
@@ -18,7 +19,7 @@ help:
 	@echo "make lock                  choose new versions of the dependencies"
 
 demo: $(READY)
-	@$(BIN)/python -m bot demo "$(PROMPT)"
+	@$(BIN)/python -m bot demo $(if $(FORM),--form) "$(PROMPT)"
 
 demo-replicas: $(READY)
 	@$(BIN)/python -m bot.sandbox.replicas

@@ -20,10 +20,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
 from bot.carrier import Pace
-from bot.catalog import OPENAI
+from bot.catalog import load_catalog
 from bot.config import Settings
 from bot.delivery import Delivery, translate
 from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
+from bot.files import Files
 from bot.log import configure
 from bot.service import Service
 from bot.slack import make_bolt_app
@@ -118,12 +119,14 @@ async def running(
     The database's tables must be up to date (`bot.migrations`). Leaving hands back the work
     before it closes the socket: what comes in meanwhile is a row for the next process.
     """
+    catalog = load_catalog(settings.video_catalog)
     async with AsyncExitStack() as stack:
         clients = await _slack_clients(settings, stack)
         identity = await _identity(clients, settings)
         http = await stack.enter_async_context(httpx.AsyncClient(limits=CONNECTIONS))
         store = Store.open(settings.database_url, lease=lease)
         stack.push_async_callback(store.close)
+        files = Files(clients.bot, http, hosts=settings.slack_file_hosts)
         worker = Worker(
             store,
             VideosClient(
@@ -134,11 +137,12 @@ async def running(
                 file_hosts=settings.video_file_hosts,
             ),
             Delivery(clients.bot, http, bot_name=identity.user or "video"),
+            files,
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
             pace=replace(pace or Pace(), deadline=settings.job_timeout_minutes * 60),
         )
-        service = Service(store, wake=worker.wake)
-        bolt = make_bolt_app(clients.bolt, identity, service, OPENAI)
+        service = Service(store, files, wake=worker.wake)
+        bolt = make_bolt_app(clients.bolt, identity, service, catalog)
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, socket_mode)
         stack.push_async_callback(_stop, bot.work)

@@ -7,17 +7,18 @@ also the only way anything is tried again.
 import asyncio
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
 import structlog
 
-from bot import jobs
+from bot import jobs, pictures
 from bot.delivery import Delivery, Posted, Said
 from bot.errors import (
     BotError,
     CannotPost,
+    FileRefused,
     LeaseLost,
     MisconfiguredError,
     OutcomeUnknown,
@@ -26,7 +27,10 @@ from bot.errors import (
     VideoGone,
     VideoTaken,
 )
+from bot.files import Files
 from bot.jobs import CANCELLABLE, Job, JobState, Note, Wish, again_key
+from bot.pictures import Picture
+from bot.request import InputReference
 from bot.store import Store
 from bot.ui.progress import SILENCE, Outlook, Usual, learn, progress_line
 from bot.videos.client import VideosClient
@@ -64,6 +68,8 @@ class Pace:
     """Between looks whether Slack has shared a file."""
     share_patience: float = 300.0
     """How long Slack may take to share a file before it is uploaded anew."""
+    picture_attempts: int = 5
+    """How often a reference picture is tried to be fetched before the job fails."""
     create: float = 50.0
     """How long the server may take to answer a create: less than half a lease."""
     clock_slack: float = 10.0
@@ -90,9 +96,12 @@ class Tools:
     store: Store
     videos: VideosClient
     delivery: Delivery
+    files: Files
     pace: Pace
     clock: Callable[[], float]
     downloads: asyncio.Semaphore
+    fitting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One picture at a time is decoded, because each may take a lot of memory."""
 
 
 class Carrier:
@@ -104,6 +113,7 @@ class Carrier:
         self._tools = tools
         self._store, self._videos, self._delivery = tools.store, tools.videos, tools.delivery
         self._pace, self._now = tools.pace, tools.clock
+        self._picture: Picture | None = None
 
     async def carry(self) -> None:
         """Bring the job to its end, or let go of it until it can go on.
@@ -176,13 +186,41 @@ class Carrier:
                 await self._close_quietly()
 
     async def _announce(self) -> None:
-        """The card first: its success proves that the video can be delivered, before it costs."""
+        """The card first: its success proves that the video can be delivered, before it costs.
+
+        Only the picture is looked at before: what is wrong with it is between us and the person.
+        """
+        job = self.job
+        if (picture := await self._reference()) is not None:
+            job = jobs.picture_fitted(job, from_size=picture.from_size)
         card = await self._said_before(Said.CARD)
         if card is None:
             await self._prove_ownership()
-            card = await self._delivery.announce(self.job)
-        announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
+            card = await self._delivery.announce(job)
+        announced = jobs.announced(job, channel_id=card.channel_id, card_ts=card.ts)
         await self._save(announced, "announced")
+
+    async def _reference(self) -> Picture | None:
+        """The reference picture, ready to be sent; fetched again if we were interrupted."""
+        reference, size = self.job.request.input_reference, self.job.request.size
+        if reference is not None and self._picture is None:
+            async with self._tools.downloads:
+                content = await self._fetch(reference)
+            async with self._tools.fitting:
+                self._picture = await asyncio.to_thread(
+                    pictures.fitted, content, size=size, fit=reference.fit
+                )
+        return self._picture
+
+    async def _fetch(self, reference: InputReference) -> bytes:
+        try:
+            return await self._tools.files.fetch(
+                reference.file_id, user_id=reference.user_id, limit=pictures.BYTES_LIMIT
+            )
+        except TemporaryError as error:
+            if self.job.attempts + 1 < self._pace.picture_attempts:
+                raise
+            raise FileRefused(f"I cannot fetch it. {error.message} Please try again.") from error
 
     async def _said_before(self, what: Said) -> Posted | None:
         """What an earlier claim of this job may have said before it broke off."""
@@ -193,11 +231,12 @@ class Carrier:
         await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
+        picture, self._picture = await self._reference(), None
         begun = jobs.submission_begun(self.job, server=self._videos.server, now=self._now())
         await self._save(begun, "submission begun")
         try:
             async with asyncio.timeout(self._pace.create):
-                video_id = await self._ask_server()
+                video_id = await self._ask_server(picture)
         except (OutcomeUnknown, TimeoutError) as error:
             log.warning("create not answered", job=self.job.id, reason=str(error))
         except (TemporaryError, MisconfiguredError):
@@ -206,16 +245,16 @@ class Carrier:
         else:
             await self._accept(video_id)
 
-    async def _ask_server(self) -> str:
+    async def _ask_server(self, picture: Picture | None) -> str:
         if self.job.remix_of is None or self.job.note is Note.NEW_VIDEO:
-            return await self._videos.create(self.job.request)
+            return await self._videos.create(self.job.request, picture)
         original = await self._store.get(self.job.remix_of)
         if original.video_id is not None:
             remix = await self._videos.remix(original.video_id, self.job.request.prompt)
             if remix is not None:
                 return remix
         await self._save(jobs.made_anew(self.job), "no remix to be had")
-        return await self._videos.create(self.job.request)
+        return await self._videos.create(self.job.request, picture)
 
     async def _accept(self, video_id: str) -> None:
         try:

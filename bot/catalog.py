@@ -1,27 +1,114 @@
-"""The models that may be asked for, and what each of them makes."""
+"""The models that may be asked for, and what each of them makes.
 
+The data is `catalog.toml` beside this file, or the file that VIDEO_CATALOG names.
+"""
+
+import re
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+
+from bot.errors import MisconfiguredError
+
+MOST_OPTIONS = 100
+"""Of a select menu in Slack (docs.slack.dev: select menu element)."""
 
 
-@dataclass(frozen=True, slots=True)
+def _texts(values: Any) -> Any:  # noqa: ANN401 -- whatever stands in the file
+    """Lengths are strings in the Videos API, but people write them as numbers."""
+    if not isinstance(values, list):
+        return values
+    return tuple(str(value) if type(value) in {int, Decimal} else value for value in values)
+
+
+def _like(pattern: str, example: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if re.fullmatch(pattern, value, re.ASCII) is None:
+            raise ValueError(f"should look like {example}")
+        return value
+
+    return AfterValidator(check)
+
+
+Size = Annotated[str, _like(r"[1-9]\d{0,4}x[1-9]\d{0,4}", "1280x720")]
+Seconds = Annotated[str, _like(r"\d{1,4}(\.\d{1,3})?", "8")]
+Price = Annotated[Decimal, Field(gt=0, lt=10_000)]
+# Slack's limits: 150 characters for an option's value, 75 for its words.
+Name = Annotated[str, Field(min_length=1, max_length=150)]
+Label = Annotated[str, Field(max_length=75)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model; the first of `sizes` and of `seconds` is what it makes when nobody chose."""
+    """One model; the first of `sizes` and of `seconds` is what it makes when nobody chose.
 
-    name: str
-    sizes: tuple[str, ...]
-    seconds: tuple[str, ...] = ("4", "8", "12")
+    What is empty is not asked for: the server decides.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    name: Name
+    label: Label = ""
+    sizes: Annotated[tuple[Size, ...], Field(max_length=MOST_OPTIONS)] = ()
+    seconds: Annotated[
+        tuple[Seconds, ...], BeforeValidator(_texts), Field(max_length=MOST_OPTIONS)
+    ] = ()
+    price_per_second: Price | dict[Size, Price] | None = None
+    """In US dollars; one for all sizes, or one for each."""
+
+    def __post_init__(self) -> None:
+        if len(self.title) > 75:  # noqa: PLR2004 -- as above
+            raise ValueError("its name has over 75 characters, so it needs a shorter `label`")
+        for what, values in (("sizes", self.sizes), ("seconds", self.seconds)):
+            if twice := _twice(values):
+                raise ValueError(f"`{what}` has {twice} twice")
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.label or self.name
+
+    def price(self, *, seconds: str, size: str) -> Decimal | None:
+        """What a video costs in US dollars, where that is known."""
+        each = self.price_per_second
+        if isinstance(each, dict):
+            each = each.get(size)
+        return None if each is None or not seconds else each * Decimal(seconds)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """The models of this installation; the first is the default."""
+    """The models of this installation."""
 
-    models: tuple[Model, ...]
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    models: Annotated[tuple[Model, ...], Field(min_length=1, max_length=MOST_OPTIONS)]
+    default_model: str = ""
+    """Its name; the first model unless it says otherwise."""
+
+    def __post_init__(self) -> None:
+        if twice := _twice([model.name for model in self.models]):
+            raise ValueError(f"the model {twice} stands there twice")
+        if self.default_model and self.find(self.default_model) is None:
+            raise ValueError(f"`default_model` is {self.default_model}, which is no model here")
 
     @property
     def default(self) -> Model:
         """The model for who did not choose."""
-        return self.models[0]
+        return self.find(self.default_model) or self.models[0]
 
     def find(self, name: str) -> Model | None:
         """The model of this name."""
@@ -32,17 +119,43 @@ class Catalog:
         return [model.name for model in self.models if size in model.sizes]
 
 
-_720P = ("720x1280", "1280x720")
-_1024P = ("1024x1792", "1792x1024")
+def load_catalog(path: Path | None = None) -> Catalog:
+    """The catalog of this file, or the one that comes with the bot.
 
-# OpenAI's OpenAPI spec 2.3.0 names the models, seconds and sizes; its guide keeps 1024p to the
-# pro models.
-OPENAI = Catalog(
-    models=(
-        Model("sora-2", _720P),
-        Model("sora-2-pro", _720P + _1024P),
-        Model("sora-2-2025-10-06", _720P),
-        Model("sora-2-pro-2025-10-06", _720P + _1024P),
-        Model("sora-2-2025-12-08", _720P),
-    )
-)
+    Raises:
+        MisconfiguredError: one line that names VIDEO_CATALOG and the place in the file.
+    """
+    file = path or resources.files("bot") / "catalog.toml"
+    try:
+        return read_catalog(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _wrong(path, error.strerror or "cannot be read") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _wrong(path, str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        words = _WORDS.get(first["type"], first["msg"].removeprefix("Value error, "))
+        raise _wrong(path, f"{_place(first['loc'])}{words}") from error
+
+
+def read_catalog(text: str) -> Catalog:
+    """The catalog that this TOML says."""
+    return _CATALOG.validate_python(tomllib.loads(text, parse_float=Decimal))
+
+
+_CATALOG = TypeAdapter(Catalog)
+_WORDS = {"missing": "is missing", "unexpected_keyword_argument": "there is no such setting"}
+
+
+def _wrong(path: Path | None, reason: str) -> MisconfiguredError:
+    return MisconfiguredError(f"VIDEO_CATALOG {path}: {reason}".replace("\n", " "))
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """`models[2].sizes[0]: `, counted as TOML's own tools do, from 0."""
+    names = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
+    return "".join(names).removeprefix(".") + ": " if names else ""
+
+
+def _twice(values: Sequence[str]) -> str | None:
+    return next((value for value in values if values.count(value) > 1), None)

@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(command=_migrate)
     demo = commands.add_parser("demo", help="make one video in a pretend Slack, with no accounts")
     demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
+    demo.add_argument("--form", action="store_true", help="fill in the form with every parameter")
     demo.set_defaults(command=_demo)
     return parser
 
@@ -57,7 +58,7 @@ def _demo(options: argparse.Namespace) -> int:
         raise MisconfiguredError(
             f"The demo needs {error.name}: pip install 'video-bot[sandbox]'"
         ) from error
-    return demo.main(options.prompt)
+    return demo.main(options.prompt, form=options.form)
 
 
 def _forget_what_libraries_read() -> None:

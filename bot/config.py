@@ -1,5 +1,6 @@
 """What differs between installations: the settings, from the environment or `.env`."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -99,6 +100,7 @@ class Settings(DatabaseSettings):
     slack_file_hosts: Hosts = ["files.slack.com"]
     openai_api_key: SecretStr
     openai_base_url: WebAddress = "https://api.openai.com/v1"
+    video_catalog: Path | None = None
     job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_hosts)] = []
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000

@@ -172,20 +172,27 @@ class Delivery:
         return Posted(answer["channel"], answer["ts"])
 
     async def tell_privately(self, job: Job) -> None:
-        """Tell the person, and nobody else, that the card cannot be posted.
+        """Tell the person, and nobody else, that their video was not started.
 
-        By the response URL, which also works where the bot is no member, for 30 minutes.
+        By the response URL, which also works where the bot is no member, for 30 minutes. Else
+        in the direct message with the bot, which a user's id in place of a channel's opens.
         """
-        if job.response_url is None:
-            return
-        body = {"response_type": "ephemeral", "text": cards.cannot_post(job)}
+        message = cards.not_started(job)
+        if job.response_url is None or not await self._answer(job.response_url, message):
+            await self._call(
+                "chat.postMessage", channel=job.user_id, **_post(job, Said.END, message)
+            )
+
+    async def _answer(self, response_url: str, message: Message) -> bool:
+        body = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
         try:
-            answer = await self._http.post(job.response_url, json=body)
+            answer = await self._http.post(response_url, json=body)
         except httpx.HTTPError as trouble:
             raise TemporaryError(f"Slack does not answer ({type(trouble).__name__}).") from trouble
         if not answer.is_success:
-            # Used up or older than 30 minutes: there is no other way to this person.
-            log.warning("private answer refused", job=job.id, status=answer.status_code)
+            # Used up, or older than 30 minutes.
+            log.info("response URL refused", status=answer.status_code)
+        return answer.is_success
 
     async def begin_upload(self, job: Job, size: int) -> Upload:
         """Get a place for the file's bytes (`size` of them, exactly)."""

@@ -2,6 +2,7 @@
 
     BotError                    .message is fit for the person who asked
       BadRequest                they can fix it: say how; never retried
+      BadForm                   ... so with several fields at once (.errors)
       NotPossible               a press that makes no sense: tell this person why; mrkdwn
         NotYours                somebody else's job, or one that is gone
         TooLate                 the job is past that
@@ -11,6 +12,7 @@
         RequestRefused          the Videos server does not want this request
         VideoGone               the Videos server does not know this video (any more, or yet)
         CannotPost              Slack does not let us post there
+        FileRefused             the file that the person handed in cannot be used
       OutcomeUnknown            asked, and cannot tell whether it was heard: never repeat blindly
       MisconfiguredError        nobody's job can work: tell the operator
         ServerUnusable          ... because of the Videos server, in its .code and .message
@@ -19,6 +21,8 @@
 
 Foreign exceptions become one of these where the foreign call is made.
 """
+
+from collections.abc import Mapping
 
 
 class BotError(Exception):
@@ -35,6 +39,14 @@ class BadRequest(BotError):
     def __init__(self, message: str, *, field: str) -> None:
         super().__init__(message)
         self.field = field
+
+
+class BadForm(BotError):
+    """What the person can put right in a form: a sentence for each field, by its block_id."""
+
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__(" ".join(errors.values()))
+        self.errors = dict(errors)
 
 
 class NotPossible(BotError):
@@ -79,6 +91,15 @@ class VideoGone(PermanentError):
 
 class CannotPost(PermanentError):
     """Slack does not let the bot post in this conversation."""
+
+
+class FileRefused(PermanentError):
+    """What the person handed in cannot be used; the message says why, and what can."""
+
+    CODE = "file_refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code=self.CODE)
 
 
 class OutcomeUnknown(BotError):

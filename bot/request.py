@@ -10,13 +10,16 @@ from bot.errors import BadRequest
 PROMPT_LIMIT = 32_000
 """Characters, from the Videos API (OpenAI's OpenAPI spec 2.3.0, `prompt.maxLength`)."""
 
-OPTIONS = ("seconds", "size", "model")
+PROMPT_BYTES = 4 * PROMPT_LIMIT + 3
+"""The longest prompt as UTF-8, with the mark that some editors put in front."""
 
 # Phones turn two hyphens into a dash, so a dash before a known name counts as `--`.
 _OPTION_AT_END = re.compile(
-    r"(?:^|\s)(?:--|[—–])(seconds|size|model)(?:(?:=|\s+)(\S+))?$",  # noqa: RUF001 -- that dash is meant
+    r"(?:^|\s)(?:--|[—–])(?:(form)|(seconds|size|model)(?:(?:=|\s+)(\S+))?)$",  # noqa: RUF001 -- that dash is meant
     re.IGNORECASE,
 )
+# NUL cannot be kept in PostgreSQL, and half a surrogate pair cannot be sent as UTF-8.
+_UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 _PROMPT_FOLLOWS = re.compile(r"(?:^|(?<=\s))--(?=\s|$)")
 
 
@@ -50,8 +53,19 @@ class VideoRequest:
     input_reference: InputReference | None = None
 
 
-def read_command(text: str, catalog: Catalog) -> VideoRequest | None:
-    """Read the text after the slash command; None is a wish for help.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What a form begins with: perhaps incomplete, and not yet checked."""
+
+    prompt: str = ""
+    model: str | None = None
+    seconds: str | None = None
+    size: str | None = None
+    input_reference: InputReference | None = None
+
+
+def read_command(text: str, catalog: Catalog) -> VideoRequest | Draft | None:
+    """Read the text after the slash command; a draft wants the form, and None wants help.
 
     Known options count only at the end of the text, so that a prompt may hold `--` anywhere
     else; behind a bare ` -- ` everything is prompt.
@@ -59,11 +73,15 @@ def read_command(text: str, catalog: Catalog) -> VideoRequest | None:
     Raises:
         BadRequest: the prompt or an option is not what the catalog allows.
     """
-    if text.strip().lower() in {"", "help"}:
+    if text.strip().lower() == "help":
         return None
     head, marker, tail = _split_at_marker(text)
     head, options = _take_options(head)
     prompt = f"{head} {tail}".strip() if marker else head.strip()
+    wants_form = options.pop("form", None) is not None
+    if wants_form or not text.strip():
+        model, seconds, size = (options.get(name) for name in ("model", "seconds", "size"))
+        return Draft(prompt=prompt, model=model, seconds=seconds, size=size)
     return make_request(prompt=prompt, catalog=catalog, **options)
 
 
@@ -90,6 +108,25 @@ def make_request(
     )
 
 
+def check_prompt(prompt: str) -> None:
+    """Stop at a prompt that no server takes.
+
+    Raises:
+        BadRequest: says why.
+    """
+    if not prompt.strip():
+        raise BadRequest("A prompt is missing: say what the video should show.", field="prompt")
+    if len(prompt) > PROMPT_LIMIT:
+        raise BadRequest(
+            f"The prompt has {len(prompt):,} characters; {PROMPT_LIMIT:,} is the most.",
+            field="prompt",
+        )
+    if _UNSENDABLE.search(prompt):
+        raise BadRequest(
+            "The prompt holds a character that is no text. Please type it anew.", field="prompt"
+        )
+
+
 def _split_at_marker(text: str) -> tuple[str, str, str]:
     marker = _PROMPT_FOLLOWS.search(text)
     if marker is None:
@@ -100,7 +137,7 @@ def _split_at_marker(text: str) -> tuple[str, str, str]:
 def _take_options(text: str) -> tuple[str, dict[str, str]]:
     options: dict[str, str] = {}
     while found := _OPTION_AT_END.search(text.rstrip()):
-        name, value = found[1].lower(), found[2]
+        name, value = (found[1] or found[2]).lower(), found[1] or found[3]
         if value is None:
             raise BadRequest(
                 f"`--{name}` needs a value. If it is part of your prompt, "
@@ -112,17 +149,6 @@ def _take_options(text: str) -> tuple[str, dict[str, str]]:
         options[name] = value
         text = text[: found.start()]
     return text, options
-
-
-def check_prompt(prompt: str) -> None:
-    """Raise BadRequest if a prompt is empty or too long."""
-    if not prompt:
-        raise BadRequest("A prompt is missing: say what the video should show.", field="prompt")
-    if len(prompt) > PROMPT_LIMIT:
-        raise BadRequest(
-            f"The prompt has {len(prompt):,} characters; {PROMPT_LIMIT:,} is the most.",
-            field="prompt",
-        )
 
 
 def _check_model(name: str | None, catalog: Catalog) -> Model:
@@ -138,7 +164,7 @@ def _check_model(name: str | None, catalog: Catalog) -> Model:
 
 def _check_seconds(seconds: str | None, model: Model) -> str:
     if seconds is None:
-        return model.seconds[0]
+        return next(iter(model.seconds), "")
     if seconds not in model.seconds:
         raise BadRequest(_not_allowed("seconds", seconds, model.seconds), field="seconds")
     return seconds
@@ -146,7 +172,7 @@ def _check_seconds(seconds: str | None, model: Model) -> str:
 
 def _check_size(size: str | None, model: Model, catalog: Catalog) -> str:
     if size is None:
-        return model.sizes[0]
+        return next(iter(model.sizes), "")
     size = size.lower().replace("×", "x")  # noqa: RUF001 -- people copy the sign from the card
     if size in model.sizes:
         return size
@@ -157,6 +183,8 @@ def _check_size(size: str | None, model: Model, catalog: Catalog) -> str:
 
 
 def _not_allowed(name: str, value: str, allowed: list[str] | tuple[str, ...]) -> str:
+    if not allowed:
+        return f"`--{name}` cannot be chosen for this model: leave it out."
     *most, last = allowed
     choices = f"{', '.join(most)} or {last}" if most else last
     return (

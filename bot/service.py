@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from bot.errors import NotYours, TooLate
+from bot.errors import BadRequest, NotYours, TooLate
+from bot.files import Files
 from bot.jobs import CANCELLABLE, Job, JobState, Wish, again_key
-from bot.request import VideoRequest, check_prompt
+from bot.request import PROMPT_BYTES, VideoRequest, check_prompt
 from bot.store import Store
 
 
@@ -24,6 +25,7 @@ class Asker:
     channel_id: str
     response_url: str | None = None
     thread_ts: str | None = None
+    notify: tuple[str, ...] = ()
 
 
 class Service:
@@ -32,12 +34,14 @@ class Service:
     def __init__(
         self,
         store: Store,
+        files: Files,
         *,
         wake: Callable[[], None],
         admins: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._files = files
         self._wake = wake
         self._admins = admins
         self._clock = clock
@@ -59,6 +63,7 @@ class Service:
                 channel_id=asker.channel_id,
                 response_url=asker.response_url,
                 thread_ts=asker.thread_ts,
+                notify=asker.notify,
                 request=request,
                 remix_of=remix_of,
                 created_at=self._clock(),
@@ -80,6 +85,7 @@ class Service:
                 team_id=job.team_id,
                 user_id=job.user_id,
                 channel_id=job.channel_id,
+                notify=job.notify,
                 request=job.request,
                 created_at=self._clock(),
             )
@@ -169,6 +175,23 @@ class Service:
             return await self._store.get(job_id)
         except LookupError:
             raise NotYours("I no longer know this video.") from None
+
+    async def prompt_in(self, file_id: str, *, user_id: str) -> str:
+        """The prompt that this user put into a text file, to the letter.
+
+        Raises:
+            BadRequest: it is no text, or no prompt.
+            FileRefused, TemporaryError, MisconfiguredError: the file is not to be had.
+        """
+        content = await self._files.fetch(file_id, user_id=user_id, limit=PROMPT_BYTES)
+        try:
+            prompt = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise BadRequest(
+                "This is no text in UTF-8. Please save it as UTF-8 text.", field="prompt"
+            ) from None
+        check_prompt(prompt)
+        return prompt
 
     async def _add(self, job: Job) -> Job:
         added = await self._store.add(job)

@@ -10,6 +10,7 @@ import structlog
 from bot.carrier import Carrier, Pace, Tools
 from bot.delivery import Delivery
 from bot.errors import TemporaryError
+from bot.files import Files
 from bot.jobs import Job
 from bot.store import Store
 from bot.videos.client import VideosClient
@@ -28,6 +29,7 @@ class Worker:
         store: Store,
         videos: VideosClient,
         delivery: Delivery,
+        files: Files,
         *,
         owner: str,
         pace: Pace | None = None,
@@ -38,7 +40,7 @@ class Worker:
         self._pace = pace or Pace()
         self._clock = clock
         downloads = asyncio.Semaphore(self._pace.downloads)
-        self._tools = Tools(store, videos, delivery, self._pace, clock, downloads)
+        self._tools = Tools(store, videos, delivery, files, self._pace, clock, downloads)
         self._wanted = asyncio.Event()
         self._in_hand: dict[_Key, asyncio.Task[None]] = {}
         self._dropped: set[str] = set()

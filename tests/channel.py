@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from bot.sandbox.slack.state import Conversation, Message
+from bot.sandbox.slack.state import Conversation, Message, PrivateMessage
 from bot.sandbox.world import World
 
 
@@ -36,7 +36,8 @@ class Thread:
         return bool(self.cards) and words in shown(self.card)
 
 
-def shown(message: Message) -> str:
+def shown(message: Message | PrivateMessage) -> str:
+    """All that a message holds, as one text to search in."""
     return json.dumps(message.blocks, ensure_ascii=False) + message.text
 
 

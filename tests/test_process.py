@@ -94,6 +94,18 @@ async def test_a_wrong_token_is_found_at_the_start(
     assert line == f"{name} is refused by Slack (invalid_auth): copy it again"
 
 
+async def test_a_wrong_catalog_is_one_line_with_its_place_and_exit_code_2(
+    variables: dict[str, str], tmp_path: Path
+) -> None:
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text('models = [{ name = "a", sizes = ["big"] }]')
+    wrong = {"VIDEO_CATALOG": str(catalog)}
+    async with started(tmp_path / "bot", "run", variables=variables | wrong) as bot:
+        assert await bot.end() == 2
+    [line] = bot.log.splitlines()
+    assert line == f"VIDEO_CATALOG {catalog}: models[0].sizes[0]: should look like 1280x720"
+
+
 async def test_a_slack_that_cannot_be_reached_is_one_line(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
@@ -183,6 +195,25 @@ async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
         assert stream.codec_context.name == "h264"
         assert (stream.width, stream.height) == (1280, 720)
         assert film.duration == 8 * av.time_base
+
+
+async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
+    async with started(tmp_path / "demo", "demo", "--form", "clouds", variables={}) as demo:
+        assert await demo.end() == 0
+    for words in (
+        "Create a video",
+        "(•) sora-2-pro",
+        "Estimated price: $2.40 for 8 seconds",
+        "Prompt:  clouds",
+        "@grace",
+        "ada presses Create",
+        "picture cropped from 4032 × 3024",  # noqa: RUF001 -- the sign
+        "Ready after",
+    ):
+        assert words in demo.log
+    with av.open(demo.log.rsplit("Saved: ", 1)[1].strip()) as film:
+        [stream] = film.streams.video
+        assert (stream.width, stream.height) == (1280, 720)
 
 
 async def test_the_demo_shows_a_refusal_with_code_and_message(tmp_path: Path) -> None:

@@ -2,20 +2,24 @@
 
 import pytest
 
-from bot.catalog import OPENAI
+from bot.catalog import load_catalog, read_catalog
 from bot.errors import BadRequest
-from bot.request import PROMPT_LIMIT, VideoRequest, read_command
+from bot.request import PROMPT_LIMIT, Draft, VideoRequest, read_command
+
+CATALOG = load_catalog()
+BARE = read_catalog('models = [{ name = "wan" }]')
+"""A server that decides about sizes and lengths itself."""
 
 
 def read(text: str) -> VideoRequest:
-    request = read_command(text, OPENAI)
-    assert request is not None
+    request = read_command(text, CATALOG)
+    assert isinstance(request, VideoRequest)
     return request
 
 
 def refusal(text: str) -> BadRequest:
     with pytest.raises(BadRequest) as caught:
-        read_command(text, OPENAI)
+        read_command(text, CATALOG)
     return caught.value
 
 
@@ -77,9 +81,34 @@ def test_behind_a_bare_marker_everything_is_prompt(text: str, prompt: str, secon
     assert (request.prompt, request.seconds) == (prompt, seconds)
 
 
-@pytest.mark.parametrize("text", ["", "   ", "help", " HELP "])
-def test_nothing_and_help_ask_for_help(text: str) -> None:
-    assert read_command(text, OPENAI) is None
+@pytest.mark.parametrize("text", ["help", " HELP "])
+def test_help_asks_for_help(text: str) -> None:
+    assert read_command(text, CATALOG) is None
+
+
+@pytest.mark.parametrize("text", ["", "   ", "--form", "—form"])
+def test_nothing_asks_for_the_empty_form(text: str) -> None:
+    assert read_command(text, CATALOG) == Draft()
+
+
+@pytest.mark.parametrize(
+    "text", ["clouds --seconds 8 --form", "clouds --form --seconds 8", "clouds --FORM --seconds=8"]
+)
+def test_the_form_can_be_asked_for_with_what_is_known_already(text: str) -> None:
+    assert read_command(text, CATALOG) == Draft(prompt="clouds", seconds="8")
+
+
+@pytest.mark.parametrize("prompt", ["a --form of clouds", "clouds --forms", "clouds --form=x"])
+def test_a_form_in_the_prompt_is_prompt(prompt: str) -> None:
+    assert read(prompt).prompt == prompt
+
+
+def test_what_a_model_does_not_take_is_left_to_the_server() -> None:
+    assert read_command("clouds", BARE) == VideoRequest(
+        prompt="clouds", model="wan", seconds="", size=""
+    )
+    with pytest.raises(BadRequest, match="leave it out"):
+        read_command("clouds --seconds 4", BARE)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +122,8 @@ def test_nothing_and_help_ask_for_help(text: str) -> None:
         ("clouds --seconds 4 --seconds 8", "seconds", "twice"),
         ("--seconds 8", "prompt", "missing"),
         ("--", "prompt", "missing"),
+        ("nul \0", "prompt", "no text"),
+        ("half a pair \ud83d", "prompt", "no text"),
         ("x" * (PROMPT_LIMIT + 1), "prompt", "32,001 characters; 32,000 is the most"),
     ],
 )

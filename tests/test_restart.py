@@ -9,7 +9,9 @@ import pytest
 from bot.sandbox.faults import hang
 from bot.sandbox.world import World
 from bot.slack import commands
+from channel import shown
 from conftest import RunBot
+from picture import picture, size_of
 
 OPERATIONS = [
     "chat.postMessage",
@@ -46,6 +48,32 @@ async def test_a_job_goes_on_from_every_step(world: World, run_bot: RunBot, oper
     assert len(world.videos.creates) == 1
     assert len(videos.messages) == 2
     assert len(videos.messages[1].files) == 1
+
+
+@pytest.mark.parametrize("operation", ["download", "chat.postMessage", "create", "retrieve"])
+async def test_a_job_with_a_picture_goes_on_from_every_step(
+    world: World, run_bot: RunBot, operation: str
+) -> None:
+    ada, reached = world.slack.ada, asyncio.Event()
+
+    async def stuck(request: object) -> object:
+        reached.set()
+        return await hang(request)  # type: ignore[arg-type]  # it does not look at it
+
+    world.faults.order(operation, stuck)  # type: ignore[arg-type]  # it never answers
+    async with run_bot():
+        await ada.command("clouds --form")
+        sky = ada.upload("sky.jpg", picture("JPEG", (4032, 3024)), "image/jpeg")
+        await ada.fill({"input_reference": [sky]})
+        await ada.submit()
+        await asyncio.wait_for(reached.wait(), 10)
+    async with run_bot():
+        await world.until(lambda: is_ready(world))
+    [video] = world.videos.creates
+    assert video.input_reference is not None
+    assert size_of(video.input_reference.content) == ("JPEG", 720, 1280)
+    card, _reply = world.slack.workspace.videos.messages
+    assert "picture cropped from 4032 × 3024" in shown(card)  # noqa: RUF001 -- the sign
 
 
 async def test_a_command_while_the_database_is_locked_is_answered_in_time(

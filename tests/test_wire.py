@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +17,7 @@ from bot.errors import (
     TemporaryError,
     VideoGone,
 )
+from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.videos import wire
 from bot.videos.wire import Broke, Finished, Look, Working
@@ -46,9 +46,13 @@ def test_a_create_sends_each_field_as_a_part_of_its_own() -> None:
     ]
 
 
-def test_a_create_leaves_out_what_was_not_chosen() -> None:
-    fields = dict(wire.create_fields(replace(REQUEST, seconds="", size="")))
-    assert fields.keys() == {"prompt", "model"}
+def test_what_is_empty_is_not_sent_and_a_picture_is_a_file() -> None:
+    request = VideoRequest(prompt="clouds", model="wan", seconds="", size="")
+    assert wire.create_fields(request, Picture(b"...", "image/png", "8x8")) == [
+        ("prompt", (None, "clouds")),
+        ("model", (None, "wan")),
+        ("input_reference", ("picture.png", b"...", "image/png")),
+    ]
 
 
 def test_a_running_video_says_how_far_it_is_and_when_to_look_again() -> None:

@@ -1,6 +1,7 @@
 """`make demo`: one video in a pretend Slack, told as it unfolds, with the bot unmodified."""
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -10,8 +11,11 @@ from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from PIL import Image
+
+from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import File, Message, PrivateMessage
-from bot.sandbox.transcript import lines_of
+from bot.sandbox.transcript import lines_of, lines_of_form
 from bot.sandbox.world import World
 
 PATIENCE = 120.0
@@ -20,20 +24,20 @@ RENDER_SECONDS = 8.0
 FOLDER = Path("videos")
 
 
-def main(prompt: str) -> int:
-    """Show the story of one prompt; returns the exit code."""
+def main(prompt: str, *, form: bool = False) -> int:
+    """Show the story of one prompt, perhaps with the form; returns the exit code."""
     try:
-        return asyncio.run(_show(prompt))
+        return asyncio.run(_show(prompt, form=form))
     except KeyboardInterrupt:
         return 130
 
 
-async def _show(prompt: str) -> int:
+async def _show(prompt: str, *, form: bool) -> int:
     with tempfile.TemporaryDirectory(prefix="video-bot-demo-") as folder:
         log = Path(folder) / "bot.log"
         try:
             async with asyncio.timeout(PATIENCE), _world(Path(folder), log) as world:
-                await _Story(world).tell(prompt)
+                await _Story(world).tell(prompt, form=form)
         except (TimeoutError, _BotStoppedError) as error:
             print(f"\nThe demo broke off ({type(error).__name__}). The bot's log:\n")
             print(log.read_text() if log.exists() else "(empty)")
@@ -94,19 +98,47 @@ class _Story:
         self._shown: dict[str, list[str]] = {}
         self._edits_at_reply: int | None = None
 
-    async def tell(self, prompt: str) -> None:
+    async def tell(self, prompt: str, *, form: bool) -> None:
         """From the command to the end of the thread."""
         channel, ada = self._workspace.videos, self._workspace.ada
-        print(f"{ada.name} in #{channel.name}:  /video {prompt}")
+        typed = "" if form else prompt
+        print(f"{ada.name} in #{channel.name}:  {f'/video {typed}'.strip()}")
         person = self._world.slack.person(ada.id)
-        answer = await person.command(prompt, channel=channel.id)
+        answer = await person.command(typed, channel=channel.id)
         print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+        if form:
+            await self._fill_in(person, prompt)
         if person.private:
             self._print(["only " + ada.name + " sees:", *self._lines(person.private[-1])])
             return
         await self._world.until(self._is_over, PATIENCE)
         for file in [file for reply in self._replies() for file in reply.files]:
             self._save(file)
+
+    async def _fill_in(self, person: Person, prompt: str) -> None:
+        """Every field of the form, the model first: it changes what the others offer."""
+        self._show_form(person, "a form opens:")
+        await person.choose("model", "sora-2-pro")
+        self._show_form(person, f"{person.user.name} chooses sora-2-pro, and the form follows:")
+        await person.choose("seconds", "8")
+        await person.choose("size", "1280x720")
+        await person.fill(
+            {
+                "prompt": prompt,
+                "input_reference": [person.upload("sky.jpg", _photo(), "image/jpeg")],
+                "notify": [self._workspace.grace.id],
+            }
+        )
+        self._show_form(person, f"{person.user.name} fills in the rest:")
+        answer = await person.submit()
+        print(f"  {person.user.name} presses Create")
+        print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+        if person.view is not None:
+            self._print(["the form says:", *person.view.errors.values()])
+
+    def _show_form(self, person: Person, what: str) -> None:
+        if person.view is not None:
+            self._print([what, *lines_of_form(person.view, self._names)])
 
     def _is_over(self) -> bool:
         """Whether the card was brought up to date after the thread got its answer."""
@@ -136,9 +168,12 @@ class _Story:
         self._print([f"{what}:", *(line for line in lines if line not in (before or []))])
 
     def _lines(self, message: Message | PrivateMessage) -> list[str]:
+        return lines_of({"text": message.text, "blocks": message.blocks}, self._names)
+
+    @property
+    def _names(self) -> dict[str, str]:
         names = {user.id: user.name for user in self._workspace.users.values()}
-        names |= {each.id: each.name for each in self._workspace.conversations.values()}
-        return lines_of({"text": message.text, "blocks": message.blocks}, names)
+        return names | {each.id: each.name for each in self._workspace.conversations.values()}
 
     @staticmethod
     def _print(lines: list[str]) -> None:
@@ -150,3 +185,10 @@ class _Story:
         path = FOLDER / Path(file.name).name
         file.copy_to(path)
         print(f"\nSaved: {path.resolve()}")
+
+
+def _photo() -> bytes:
+    """A picture as a phone takes it: large, and of another shape than the video."""
+    sink = io.BytesIO()
+    Image.radial_gradient("L").resize((4032, 3024)).convert("RGB").save(sink, "JPEG")
+    return sink.getvalue()

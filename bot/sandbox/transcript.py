@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.sandbox.slack.state import View
+
 EMOJI = {
     ":hourglass_flowing_sand:": "⏳",
     ":clapper:": "🎬",
@@ -22,6 +24,36 @@ def lines_of(message: Mapping[str, Any], names: Names) -> list[str]:
     blocks = message.get("blocks") or []
     shown = [line for block in blocks for line in _block(block, names)]
     return shown or _mrkdwn(message.get("text", ""), names).splitlines()
+
+
+def lines_of_form(view: View, names: Names) -> list[str]:
+    """A modal's lines: each field with what stands in it, and what else it offers."""
+    lines = [f"┌─ {view.title}"]
+    for block in view.blocks:
+        if block["type"] == "input":
+            state = view.values[block["block_id"]][block["element"]["action_id"]]
+            lines.append(f"│ {block['label']['text']}:  {_entered(block['element'], state, names)}")
+        else:
+            lines += [f"│ {line}" for line in _block(block, names)]
+    buttons = [view.body[name]["text"] for name in ("close", "submit") if name in view.body]
+    return [*lines, "└─ " + "  ".join(f"[ {text} ]" for text in buttons)]
+
+
+def _entered(element: Mapping[str, Any], state: Mapping[str, Any], names: Names) -> str:
+    match state:
+        case {"selected_option": {"value": chosen}}:
+            options = [(o["value"] == chosen, o["text"]["text"]) for o in element["options"]]
+            return "  ".join(f"({'•' if here else ' '}) {words}" for here, words in options)
+        case {"selected_conversation": str(channel)}:
+            return f"#{names.get(channel, channel)}"
+        case {"selected_users": [*users]} if users:
+            return "  ".join(f"@{names.get(user, user)}" for user in users)
+        case {"files": [*files]} if files:
+            return "  ".join(f"📎 {file['name']} ({file['size']:,} bytes)" for file in files)
+        case {"value": str(text)}:
+            return text
+        case _:
+            return "…"
 
 
 def _block(block: Mapping[str, Any], names: Names) -> Iterator[str]:

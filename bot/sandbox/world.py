@@ -41,7 +41,7 @@ class World:
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,
             "SLACK_API_URL": self.slack.api_url,
-            "SLACK_FILE_HOSTS": self.slack.host,
+            "SLACK_FILE_HOSTS": f"{self.slack.host}:{self.slack.port}",
             "OPENAI_API_KEY": self.videos.api_key,
             "OPENAI_BASE_URL": self.videos.base_url,
             "DATABASE_URL": database_url,

@@ -1,6 +1,7 @@
-"""The buttons under what the bot said."""
+"""The buttons under what the bot said, and the choices in an open form."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,13 +9,17 @@ import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.errors import SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.errors import NotYours, TemporaryError
+from bot.request import Draft
 from bot.service import Service
+from bot.slack.modals import open_form, redraw, tell
 from bot.ui import cards, usage
 from bot.ui.blocks import Message
 from bot.ui.cards import ASK_AGAIN, LET_IT_BE
+from bot.ui.form import REDRAWING, build_form, redraw_form
 
 log = structlog.get_logger()
 
@@ -25,8 +30,8 @@ Press = Callable[[str, str], Awaitable[str]]
 """Does what a button says, for (job id, user id); returns what then stands in its place."""
 
 
-def register(app: AsyncApp, service: Service, _catalog: Catalog) -> None:
-    """Open this door."""
+def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
+    """Open these doors."""
 
     async def ask_again(job_id: str, user_id: str) -> str:
         await service.ask_again(job_id, user_id)
@@ -38,6 +43,19 @@ def register(app: AsyncApp, service: Service, _catalog: Catalog) -> None:
 
     for action_id, press in ((ASK_AGAIN, ask_again), (LET_IT_BE, let_it_be)):
         app.action(action_id)(_listener(press))
+
+    async def more_options(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        form = build_form(Draft(), catalog, channel_id=body["channel"]["id"])
+        if trouble := await open_form(client, body["trigger_id"], form):
+            await tell(client, body["user"]["id"], trouble)
+        await ack()
+
+    async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        await redraw(client, body["view"], redraw_form(body["view"], catalog))
+        await ack()
+
+    app.action(usage.OPEN_FORM)(more_options)
+    app.action(re.compile(f"^(?:{'|'.join(REDRAWING)})$"))(chosen)
 
 
 def _listener(press: Press) -> Callable[..., Awaitable[None]]:

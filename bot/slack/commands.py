@@ -1,4 +1,4 @@
-"""The slash command: `/video PROMPT`."""
+"""The slash command: `/video PROMPT`, `/video` for the form, `/video help`."""
 
 import asyncio
 import re
@@ -6,12 +6,16 @@ from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.errors import BadRequest, TemporaryError
-from bot.request import read_command
+from bot.request import Draft, VideoRequest, read_command
 from bot.service import Asker, Service
+from bot.slack.modals import open_form
 from bot.ui import usage
+from bot.ui.blocks import Message
+from bot.ui.form import TEXT_FIELD_LIMIT, build_form
 
 log = structlog.get_logger()
 
@@ -25,23 +29,48 @@ ANY_COMMAND = re.compile(r"^/")
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     """Open this door."""
 
-    async def video(ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def video(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        told = await answer(body, client, service, catalog)
         # Nothing may follow the ack: an exception right behind it makes Bolt lose it.
-        await ack(await answer(body, service, catalog))
+        if isinstance(told, Message):
+            await ack(text=told.text, blocks=told.blocks)
+        else:
+            await ack(told)
 
     app.command(ANY_COMMAND)(video)
 
 
-async def answer(body: dict[str, Any], service: Service, catalog: Catalog) -> str:
+async def answer(
+    body: dict[str, Any], client: AsyncWebClient, service: Service, catalog: Catalog
+) -> Message | str:
     """Do what the command says; returns what the person is told privately, if anything."""
     try:
-        request = read_command(body.get("text") or "", catalog)
-        if request is None:
-            return usage.how_to(body["command"], catalog)
-        async with asyncio.timeout(PATIENCE):
-            await service.start(_asker(body), request)
+        match read_command(body.get("text") or "", catalog):
+            case None:
+                return usage.how_to(body["command"], catalog)
+            case Draft() as draft:
+                return await _open(body, client, draft, catalog)
+            case VideoRequest() as request:
+                return await _start(body, request, service)
     except BadRequest as error:
         return usage.refusal(body["command"], error)
+
+
+async def _open(
+    body: dict[str, Any], client: AsyncWebClient, draft: Draft, catalog: Catalog
+) -> Message | str:
+    form = build_form(draft, catalog, channel_id=body["channel_id"])
+    if trouble := await open_form(client, body["trigger_id"], form):
+        return trouble
+    if len(draft.prompt) > TEXT_FIELD_LIMIT:
+        return usage.too_long_for_the_form(draft.prompt)
+    return ""
+
+
+async def _start(body: dict[str, Any], request: VideoRequest, service: Service) -> str:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await service.start(_asker(body), request)
     except (TemporaryError, TimeoutError) as error:
         log.error("request not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
         return usage.CANNOT_TAKE

@@ -54,9 +54,13 @@ Confirm = tuple[str, str, str, str]
 """A dialog: its title, its question, and the labels of yes and no."""
 
 
-def button(label: str, action_id: str, value: str, confirm: Confirm | None = None) -> Block:
+def button(
+    label: str, action_id: str, value: str | None = None, confirm: Confirm | None = None
+) -> Block:
     """A button; what it is about is in `value`, since the state is in the database."""
-    made = {"type": "button", "text": _plain(label), "action_id": action_id, "value": value}
+    made = {"type": "button", "text": _plain(label), "action_id": action_id}
+    if value is not None:
+        made["value"] = value
     if confirm is not None:
         parts = zip(("title", "text", "confirm", "deny"), confirm, strict=True)
         made["confirm"] = {name: _plain(words) for name, words in parts}
@@ -91,6 +95,16 @@ def code(text: str) -> Block:
 def user(user_id: str) -> Block:
     """A mention; in a new message it notifies."""
     return {"type": "user", "user_id": user_id}
+
+
+def plain_text(text: str) -> Block:
+    """Words in which nothing is parsed."""
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def measure(size: str) -> str:
+    """A size as people write it: `720 × 1280`."""  # noqa: RUF002 -- the sign
+    return size.replace("x", " × ")  # noqa: RUF001 -- the sign
 
 
 def escape(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterator
 
+from bot.errors import FileRefused
 from bot.jobs import Job, JobError, JobState, Note
-from bot.request import VideoRequest
+from bot.request import Fit
 from bot.ui.blocks import (
     Block,
     Message,
@@ -14,6 +15,7 @@ from bot.ui.blocks import (
     context,
     escape,
     excerpt,
+    measure,
     paragraph,
     plain,
     quote,
@@ -43,13 +45,17 @@ COMMENT_LIMIT = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
 
 
+NOT_STARTED_PROMPT = 10_000
+"""Characters of a prompt that was not used, so that it is not lost; Slack takes about 12,000."""
+
+
 def job_card(job: Job, outlook: Outlook | None = None) -> Message:
     """The job's message in the channel; `outlook` is known while the server works on it."""
     return Message(
         text=f"Video {job.id}: {_state_in_words(job)}",
         blocks=[
             quote(excerpt(job.request.prompt)),
-            context(f"<@{job.user_id}> · {describe(job.request)}"),
+            context(f"<@{job.user_id}> · {describe(job)}"),
             section(_status_line(job, outlook)),
             *(context(note) for note in _notes(job)),
             *_buttons(job),
@@ -57,17 +63,23 @@ def job_card(job: Job, outlook: Outlook | None = None) -> Message:
     )
 
 
-def describe(request: VideoRequest) -> str:
+def describe(job: Job) -> str:
     """The request but for its prompt, as mrkdwn."""
-    width, _, height = request.size.partition("x")
-    model = escape(request.model)
-    return f"{model} · {request.seconds} s · {escape(width)} × {escape(height)}"  # noqa: RUF001 -- the sign
+    request = job.request
+    parts = [
+        request.model,
+        f"{request.seconds} s" if request.seconds else "",
+        measure(request.size),
+        _picture_in_words(job),
+    ]
+    return escape(" · ".join(filter(None, parts)))
 
 
 def finished_comment(job: Job, also: Collection[str] = ()) -> str:
-    """What is said beside the file in the thread; mrkdwn, and it notifies who asked, and these."""
-    people = " ".join(f"<@{user_id}>" for user_id in dict.fromkeys([job.user_id, *also]))
-    return f"{people} Your video is ready."
+    """What is said beside the file in the thread; mrkdwn, and it notifies who is named."""
+    told = dict.fromkeys([job.user_id, *job.notify, *also])
+    people = " ".join(f"<@{user_id}>" for user_id in told)
+    return f"{people} {'The' if len(told) > 1 else 'Your'} video is ready."
 
 
 def status_reply(job: Job) -> Message:
@@ -93,13 +105,36 @@ def answered(reply: Block, words: str) -> Message:
     return Message(text=str(reply.get("text") or words), blocks=[*kept, context(words)])
 
 
-def cannot_post(job: Job) -> str:
-    """What the person is told privately when the card cannot be posted; mrkdwn."""
-    return (
-        f"I can't post in <#{job.channel_id}>, so I did not start your video: nothing was asked "
-        f"of the video server, and nothing was charged.\n{escape(_reason(job).message)}\n"
-        f"Your prompt was:\n{escape(excerpt(job.request.prompt, 2000))}"
+def not_started(job: Job) -> Message:
+    """What the person is told privately when their job never got a card."""
+    reason = _reason(job)
+    trouble = f"I can't post in <#{job.channel_id}>"
+    if reason.code == FileRefused.CODE:
+        trouble = "I can't use your picture"
+    words = (
+        f"{trouble}, so I did not start your video: nothing was asked of the video server, and "
+        f"nothing was charged.\n{escape(excerpt(reason.message, COMMENT_LIMIT))}"
     )
+    prompt = quote(excerpt(job.request.prompt, NOT_STARTED_PROMPT))
+    return Message(text=words, blocks=[section(words), section("Your prompt was:"), prompt])
+
+
+def _picture_in_words(job: Job) -> str:
+    """`picture cropped from 4032 × 3024`."""  # noqa: RUF002 -- the sign
+    reference, was = job.request.input_reference, job.reference_size
+    if reference is None:
+        return ""
+    if was is None or job.request.size in {"", was}:
+        return "with a picture"
+    done = {Fit.CROP: "cropped", Fit.PAD: "fitted with bars"}[reference.fit]
+    if _same_shape(was, job.request.size):
+        done = "scaled"
+    return f"picture {done} from {measure(was)}"
+
+
+def _same_shape(one: str, other: str) -> bool:
+    (width, height), (w, h) = (map(int, size.split("x")) for size in (one, other))
+    return width * h == w * height
 
 
 def _status_line(job: Job, outlook: Outlook | None) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from bot.errors import OutcomeUnknown, TemporaryError, VideoGone
+from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.videos import wire
 from bot.videos.download import Download, Server, unreachable
@@ -58,14 +59,15 @@ class VideosClient:
         self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"}
 
-    async def create(self, request: VideoRequest) -> str:
+    async def create(self, request: VideoRequest, reference: Picture | None = None) -> str:
         """Ask for a video, once; returns its id.
 
         Raises:
             OutcomeUnknown: the connection broke, so the server may have heard it.
         """
         url = f"{self._base_url}/videos"
-        return wire.read_created(*await self._post(url, files=wire.create_fields(request)))
+        fields = wire.create_fields(request, reference)
+        return wire.read_created(*await self._post(url, files=fields))
 
     async def look(self, video_id: str) -> wire.Look:
         """See how far a video is."""

@@ -23,6 +23,7 @@ from bot.errors import (
     TemporaryError,
     VideoGone,
 )
+from bot.pictures import Picture
 from bot.request import VideoRequest
 
 DONE = frozenset({"completed", "succeeded", "success", "done", "finished"})
@@ -145,8 +146,13 @@ class Page:
         return in_order and bool(times) and times[0] > times[-1] and times[-1] < moment
 
 
-def create_fields(request: VideoRequest) -> list[tuple[str, tuple[None, str]]]:
-    """The multipart fields of a create, for httpx `files=`.
+Part = tuple[None, str] | tuple[str, bytes, str]
+
+
+def create_fields(
+    request: VideoRequest, reference: Picture | None = None
+) -> list[tuple[str, Part]]:
+    """The multipart fields of a create, for httpx `files=`; what is empty is not sent.
 
     As plain `data=` httpx sends them urlencoded, which SGLang and aquiles-image refuse.
     """
@@ -156,7 +162,13 @@ def create_fields(request: VideoRequest) -> list[tuple[str, tuple[None, str]]]:
         "seconds": request.seconds,
         "size": request.size,
     }
-    return [(name, (None, value)) for name, value in fields.items() if value]
+    parts: list[tuple[str, Part]] = [
+        (name, (None, value)) for name, value in fields.items() if value
+    ]
+    if reference is not None:
+        picture = (reference.filename, reference.content, reference.mime)
+        parts.append(("input_reference", picture))
+    return parts
 
 
 LIST_LIMIT = 100

@@ -1,0 +1,111 @@
+"""The files that people hand in: fetched from Slack, and from nowhere else.
+
+The bot's token goes along, so the address must be one of Slack's own. An address that somebody
+else chose (a remote file's, a redirect's) is never asked.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import aiohttp
+import httpx
+import structlog
+from slack_sdk.errors import SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.delivery import translate
+from bot.errors import FileRefused, OutcomeUnknown, PermanentError, TemporaryError
+from bot.ui.form import check_file
+
+log = structlog.get_logger()
+
+_TIMEOUT = httpx.Timeout(15, connect=5)
+_CANNOT_SEE = (
+    "Slack does not give me this file: perhaps it was deleted, or it is in a conversation that "
+    "I am not in. Please upload it in the form itself."
+)
+
+
+class Files:
+    """People's files in one workspace."""
+
+    def __init__(
+        self, slack: AsyncWebClient, http: httpx.AsyncClient, *, hosts: Collection[str]
+    ) -> None:
+        self._slack = slack
+        self._http = http
+        self._hosts = {host.lower() for host in hosts}
+        # Plain HTTP only where the Web API, which gets the same token, is plain HTTP too.
+        self._scheme = httpx.URL(slack.base_url).scheme
+
+    async def fetch(self, file_id: str, *, user_id: str, limit: int) -> bytes:
+        """The bytes of the file that this user uploaded, up to `limit` of them.
+
+        Raises:
+            FileRefused: it is not to be had, or not such a file.
+            TemporaryError: Slack has trouble.
+            MisconfiguredError: the bot may not read files.
+        """
+        file = await self._info(file_id)
+        check_file(file, user_id=user_id, limit=limit)
+        url = self._own_address(str(file.get("url_private_download") or file.get("url_private")))
+        content = await self._download(url, limit)
+        if len(content) != file.get("size"):
+            raise TemporaryError("Slack sent only a part of the file.")
+        return content
+
+    async def _info(self, file_id: str) -> dict[str, Any]:
+        try:
+            answer = await self._slack.files_info(file=file_id)
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            meaning = translate(error)
+            if isinstance(meaning, OutcomeUnknown):
+                raise TemporaryError(meaning.message) from error  # a question, no effect
+            if isinstance(meaning, PermanentError):
+                raise FileRefused(_CANNOT_SEE) from error
+            raise meaning from error
+        file = answer.get("file")
+        return file if isinstance(file, dict) else {}
+
+    def _own_address(self, address: str) -> httpx.URL:
+        """The address, if it is exactly one of Slack's own hosts; no other sees the token."""
+        try:
+            url = httpx.URL(address)
+        except httpx.InvalidURL as error:
+            raise FileRefused(_CANNOT_SEE) from error
+        host = url.netloc.decode()  # with the port, if it is not the scheme's own
+        if url.scheme == self._scheme and host in self._hosts and not url.userinfo:
+            return url
+        log.warning("file host refused", host=host, scheme=url.scheme)
+        raise FileRefused(_CANNOT_SEE)
+
+    async def _download(self, url: httpx.URL, limit: int) -> bytes:
+        headers = {"Authorization": f"Bearer {self._slack.token}"}
+        try:
+            async with self._http.stream(
+                "GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=False
+            ) as answer:
+                _check_answer(answer)
+                return await _read(answer, limit)
+        except httpx.HTTPError as error:
+            raise TemporaryError(f"Slack does not answer ({type(error).__name__}).") from error
+
+
+def _check_answer(answer: httpx.Response) -> None:
+    if answer.is_redirect:
+        log.warning("file redirect refused")
+        raise FileRefused(_CANNOT_SEE)
+    if answer.status_code == 429 or answer.is_server_error:  # noqa: PLR2004 -- the number is the name
+        raise TemporaryError(f"Slack has trouble (HTTP {answer.status_code}).")
+    # Who may not have a file gets a login page, and with status 200 (slackapi/bolt-js#2585).
+    if not answer.is_success or answer.headers.get("Content-Type", "").startswith("text/html"):
+        raise FileRefused(_CANNOT_SEE)
+
+
+async def _read(answer: httpx.Response, limit: int) -> bytes:
+    content = bytearray()
+    async for chunk in answer.aiter_bytes():
+        content += chunk
+        if len(content) > limit:
+            raise FileRefused("The file is larger than Slack said. Please upload it again.")
+    return bytes(content)

@@ -1,0 +1,69 @@
+"""Shortcuts: the form from anywhere, and from a message with its words and its picture."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.catalog import Catalog
+from bot.pictures import FORMATS
+from bot.request import Draft, InputReference
+from bot.service import Service
+from bot.slack.modals import open_form, tell
+from bot.ui.form import build_form
+
+CREATE_VIDEO = "create_video"
+VIDEO_OF_MESSAGE = "video_of_message"
+"""The callback_ids, as they stand in the app's manifest."""
+
+
+_LINK = re.compile(r"<(?:[^<>|]*\|)?([^<>|]*)>")
+
+
+def register(app: AsyncApp, _service: Service, catalog: Catalog) -> None:
+    """Open these doors."""
+
+    async def create_video(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        form = build_form(Draft(), catalog)
+        await _open(ack, body, client, form)
+
+    async def video_of_message(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        form = build_form(read_message(body["message"]), catalog, channel_id=body["channel"]["id"])
+        await _open(ack, body, client, form)
+
+    app.global_shortcut(CREATE_VIDEO)(create_video)
+    app.message_shortcut(VIDEO_OF_MESSAGE)(video_of_message)
+
+
+def read_message(message: Mapping[str, Any]) -> Draft:
+    """A message's words as the prompt, and its first picture as the reference."""
+    pictures = [
+        file for file in message.get("files") or [] if file.get("mimetype") in FORMATS.values()
+    ]
+    return Draft(prompt=_words(message), input_reference=_reference(pictures))
+
+
+async def _open(
+    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, form: dict[str, Any]
+) -> None:
+    if trouble := await open_form(client, body["trigger_id"], form):
+        await tell(client, body["user"]["id"], trouble)
+    await ack()
+
+
+def _words(message: Mapping[str, Any]) -> str:
+    """A message's text without Slack's markup (docs.slack.dev: formatting message text).
+
+    A link is `<address>` or `<address|words>`; people's own `<`, `>` and `&` are escaped.
+    """
+    text = _LINK.sub(r"\1", str(message.get("text") or ""))
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
+
+
+def _reference(pictures: list[dict[str, Any]]) -> InputReference | None:
+    if not pictures:
+        return None
+    first = pictures[0]
+    return InputReference(file_id=first["id"], user_id=first["user"])

@@ -1,0 +1,84 @@
+"""The form is submitted."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp
+
+from bot.catalog import Catalog
+from bot.errors import (
+    BadForm,
+    BadRequest,
+    FileRefused,
+    MisconfiguredError,
+    TemporaryError,
+)
+from bot.request import VideoRequest
+from bot.service import Asker, Service
+from bot.ui import usage
+from bot.ui.form import CALLBACK_ID, PROMPT, PROMPT_FILE, Submission, read_form
+
+log = structlog.get_logger()
+
+FILE_PATIENCE = 1.5
+"""Seconds for a prompt's file to be fetched ..."""
+ROW_PATIENCE = 1.0
+"""... and for the row to be written, of the 3 that Slack waits for an ack."""
+
+
+def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
+    """Open this door."""
+
+    async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
+        errors = await take(body, service, catalog)
+        # Nothing may follow the ack: an exception right behind it makes Bolt lose it.
+        if errors:
+            await ack(response_action="errors", errors=errors)
+        else:
+            await ack()
+
+    app.view(CALLBACK_ID)(submitted)
+
+
+async def take(body: dict[str, Any], service: Service, catalog: Catalog) -> dict[str, str]:
+    """Start the video that the form asks for; returns what is wrong, by block_id."""
+    user_id = body["user"]["id"]
+    try:
+        submission = read_form(body["view"], catalog, user_id=user_id)
+        request = await _with_prompt(submission, service, user_id)
+        async with asyncio.timeout(ROW_PATIENCE):
+            await service.start(_asker(body, submission), request)
+    except BadForm as error:
+        return error.errors
+    except (TemporaryError, TimeoutError) as error:
+        log.error("request not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
+        return {PROMPT: usage.TAKE_AGAIN}
+    return {}
+
+
+async def _with_prompt(submission: Submission, service: Service, user_id: str) -> VideoRequest:
+    """The request with its prompt, also where that lies in a file."""
+    if submission.prompt_file is None:
+        return submission.request
+    try:
+        async with asyncio.timeout(FILE_PATIENCE):
+            prompt = await service.prompt_in(submission.prompt_file, user_id=user_id)
+    except (BadRequest, FileRefused) as error:
+        raise BadForm({PROMPT_FILE: error.message}) from error
+    except (TemporaryError, MisconfiguredError, TimeoutError) as error:
+        log.warning("prompt file not fetched", reason=str(error) or "too slow")
+        raise BadForm({PROMPT_FILE: usage.FILE_NOT_FETCHED}) from error
+    return replace(submission.request, prompt=prompt)
+
+
+def _asker(body: dict[str, Any], submission: Submission) -> Asker:
+    return Asker(
+        # However often it is pressed or delivered, one view is one job.
+        request_key=f"view:{body['view']['id']}",
+        team_id=body["team"]["id"],
+        user_id=body["user"]["id"],
+        channel_id=submission.channel_id,
+        notify=submission.notify,
+    )

@@ -1,0 +1,404 @@
+"""The form: a modal with one field for each parameter of a video. Built and read here.
+
+A field's action_id is its name, and so is its block_id; only `seconds` and `size` have their
+choices in the block_id, too. Slack keeps what was entered where both ids stay the same, and a
+choice that the new model does not have must not stay.
+"""
+
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot import pictures
+from bot.catalog import Catalog, Model
+from bot.errors import BadForm, BadRequest, FileRefused
+from bot.request import (
+    PROMPT_BYTES,
+    PROMPT_LIMIT,
+    Draft,
+    Fit,
+    InputReference,
+    VideoRequest,
+    check_prompt,
+)
+from bot.ui.blocks import Block, context, measure, plain_text
+
+CALLBACK_ID = "video_form"
+PROMPT = "prompt"
+PROMPT_FILE = "prompt_file"
+MODEL = "model"
+SECONDS = "seconds"
+SIZE = "size"
+INPUT_REFERENCE = "input_reference"
+GIVEN_REFERENCE = "given_reference"
+FIT = "fit"
+CHANNEL = "channel"
+NOTIFY = "notify"
+REDRAWING = (MODEL, SECONDS, SIZE)
+"""The fields that change the rest of the form."""
+
+TEXT_FIELD_LIMIT = 3000
+RADIO_BUTTONS_LIMIT = 10
+NOTIFY_LIMIT = 20
+
+_FITS = {Fit.CROP: "Crop it", Fit.PAD: "Show all of it, between black bars"}
+_USER_ID = re.compile(r"[UW][A-Z0-9]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A form as it was submitted; its prompt may still lie in a file."""
+
+    request: VideoRequest
+    prompt_file: str | None
+    channel_id: str
+    notify: tuple[str, ...]
+
+
+def build_form(
+    draft: Draft | VideoRequest,
+    catalog: Catalog,
+    *,
+    channel_id: str | None = None,
+    notify: Sequence[str] = (),
+) -> Block:
+    """The modal, filled in as far as something is known.
+
+    What the catalog does not have (any more) becomes the model's own default. A prompt that
+    is longer than Slack's text field is left out.
+    """
+    model = catalog.find(draft.model or "") or catalog.default
+    return {
+        "type": "modal",
+        "callback_id": CALLBACK_ID,
+        "title": plain_text("Create a video"),
+        "submit": plain_text("Create"),
+        "close": plain_text("Cancel"),
+        "blocks": [
+            *_prompt_fields(draft.prompt),
+            *_model_fields(catalog, model, draft),
+            *_picture_fields(draft.input_reference),
+            _channel_field(channel_id),
+            _notify_field(notify),
+        ],
+    }
+
+
+def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
+    """The same form, after a choice that changes the rest of it."""
+    entered = _Entered(view)
+    draft = Draft(
+        prompt=entered.text,
+        model=entered.option(MODEL),
+        seconds=entered.option(SECONDS),
+        size=entered.option(SIZE),
+        input_reference=_given_reference(view, entered.fit),
+    )
+    return build_form(draft, catalog, channel_id=entered.channel, notify=entered.users)
+
+
+def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Submission:
+    """What the person asks for.
+
+    Raises:
+        BadForm: something is not right; it says what, for each field.
+    """
+    entered = _Entered(view)
+    model = entered.model(catalog)
+    submission = Submission(
+        request=VideoRequest(
+            prompt=entered.text,
+            model=model.name,
+            seconds=entered.choice(SECONDS, model.seconds, model),
+            size=entered.choice(SIZE, model.sizes, model),
+            input_reference=entered.reference(user_id),
+        ),
+        prompt_file=entered.prompt_file(user_id),
+        channel_id=entered.channel or "",
+        notify=tuple(user for user in entered.users if user != user_id),
+    )
+    entered.check_prompt()
+    if entered.errors:
+        raise BadForm(entered.errors)
+    return submission
+
+
+def check_file(file: Mapping[str, Any], *, user_id: str, limit: int) -> None:
+    """Stop at a file that is not this person's own upload to Slack, or is too large.
+
+    Raises:
+        FileRefused: says what would do.
+    """
+    if file.get("is_external") or file.get("mode") not in {"hosted", "snippet"}:
+        # Its address is somebody else's choice (metabase/metabase#82320).
+        raise FileRefused("This file is only linked in Slack. Please upload the file itself.")
+    if file.get("user") != user_id:
+        raise FileRefused("This file was uploaded by somebody else. Please upload it yourself.")
+    if int(file.get("size") or 0) > limit:
+        raise FileRefused(f"The file is too large: {limit // 1000:,} kB is the most.")
+
+
+# Building
+
+
+def _prompt_fields(prompt: str) -> list[Block]:
+    text: Block = {"multiline": True, "max_length": TEXT_FIELD_LIMIT}
+    if 0 < len(prompt) <= TEXT_FIELD_LIMIT:
+        text["initial_value"] = prompt
+    return [
+        _input(
+            PROMPT,
+            "Prompt",
+            {"type": "plain_text_input", **text},
+            hint=_prompt_hint(prompt),
+            optional=True,
+        ),
+        _input(
+            PROMPT_FILE,
+            "… or a text file with the prompt",
+            {"type": "file_input", "filetypes": ["txt", "md"], "max_files": 1},
+            hint=f".txt or .md, up to {PROMPT_LIMIT:,} characters",
+            optional=True,
+        ),
+    ]
+
+
+def _prompt_hint(prompt: str) -> str:
+    if len(prompt) > TEXT_FIELD_LIMIT:
+        return (
+            f"Your prompt has {len(prompt):,} characters; this field takes {TEXT_FIELD_LIMIT:,}. "
+            "Please put it into a text file and choose that below."
+        )
+    return f"What the video should show. Over {TEXT_FIELD_LIMIT:,} characters: as a file."
+
+
+def _model_fields(catalog: Catalog, model: Model, draft: Draft | VideoRequest) -> list[Block]:
+    models = {each.name: each.title for each in catalog.models}
+    seconds, size = _chosen(draft.seconds, model.seconds), _chosen(draft.size, model.sizes)
+    fields = [_choice(MODEL, MODEL, "Model", models, model.name)]
+    if seconds:
+        words = {each: f"{each} seconds" for each in model.seconds}
+        fields.append(_choice(SECONDS, _block_id(SECONDS, words), "Length", words, seconds))
+    if size:
+        words = {each: _size_in_words(each) for each in model.sizes}
+        fields.append(_choice(SIZE, _block_id(SIZE, words), "Size", words, size))
+    price = context(_price_in_words(model, seconds, size)) | {"block_id": "price"}
+    return [*fields, price]
+
+
+def _picture_fields(given: InputReference | None) -> list[Block]:
+    chooser = {"type": "file_input", "filetypes": ["jpg", "jpeg", "png", "webp"], "max_files": 1}
+    fits = [_option(fit, words) for fit, words in _FITS.items()]
+    chosen = _option(given.fit if given else Fit.CROP, _FITS[given.fit if given else Fit.CROP])
+    return [
+        *([_given_field(given)] if given else []),
+        _input(
+            INPUT_REFERENCE,
+            "Reference picture",
+            chooser,
+            hint="The video begins with it. One picture: JPG, PNG or WebP.",
+            optional=True,
+        ),
+        _input(
+            FIT,
+            "If the picture has another shape than the video",
+            {"type": "radio_buttons", "options": fits, "initial_option": chosen},
+        ),
+    ]
+
+
+def _given_field(given: InputReference) -> Block:
+    option = _option(f"{given.file_id} {given.user_id}", "Use the picture that is there already")
+    return _input(
+        GIVEN_REFERENCE,
+        "Picture",
+        {"type": "checkboxes", "options": [option], "initial_options": [option]},
+        hint="A picture that you choose below takes its place.",
+        optional=True,
+    )
+
+
+def _channel_field(channel_id: str | None) -> Block:
+    chosen = {"initial_conversation": channel_id} if channel_id else {}
+    chooser = {"type": "conversations_select", "default_to_current_conversation": True}
+    return _input(CHANNEL, "Where to post", chooser | chosen, hint="I must be able to post there.")
+
+
+def _notify_field(notify: Sequence[str]) -> Block:
+    chosen = {"initial_users": list(notify)} if notify else {}
+    chooser = {"type": "multi_users_select", "max_selected_items": NOTIFY_LIMIT}
+    return _input(
+        NOTIFY,
+        "Who to notify",
+        chooser | chosen,
+        hint="Teammates who are mentioned, with you, when the video is ready.",
+        optional=True,
+    )
+
+
+def _choice(name: str, block_id: str, label: str, choices: Mapping[str, str], chosen: str) -> Block:
+    """Radio buttons for lengths, if they are few; else a menu. It tells the bot of a change."""
+    radio = name == SECONDS and len(choices) <= RADIO_BUTTONS_LIMIT
+    element = {
+        "type": "radio_buttons" if radio else "static_select",
+        "options": [_option(value, words) for value, words in choices.items()],
+        "initial_option": _option(chosen, choices[chosen]),
+    }
+    field = _input(name, label, element)
+    return field | {"block_id": block_id, "dispatch_action": True}
+
+
+def _input(
+    name: str, label: str, element: Block, *, hint: str = "", optional: bool = False
+) -> Block:
+    return {
+        "type": "input",
+        "block_id": name,
+        "label": plain_text(label),
+        "element": element | {"action_id": name},
+        "optional": optional,
+        **({"hint": plain_text(hint)} if hint else {}),
+    }
+
+
+def _option(value: str, words: str) -> Block:
+    return {"value": value, "text": plain_text(words)}
+
+
+def _block_id(name: str, choices: Iterable[str]) -> str:
+    return f"{name}:{zlib.crc32(' '.join(choices).encode()):08x}"
+
+
+def _chosen(wanted: str | None, allowed: Sequence[str]) -> str:
+    return wanted if wanted in allowed and wanted else next(iter(allowed), "")
+
+
+def _size_in_words(size: str) -> str:
+    width, height = map(int, size.split("x"))
+    shape = "Square" if width == height else "Portrait" if width < height else "Landscape"
+    return f"{shape} {measure(size)}"
+
+
+def _price_in_words(model: Model, seconds: str, size: str) -> str:
+    price = model.price(seconds=seconds, size=size)
+    if price is None:
+        return "Price unknown"
+    amount = f"{price:,.2f}" if price == round(price, 2) else f"{price:f}"
+    return f"Estimated price: *${amount}* for {seconds} seconds"
+
+
+# Reading
+
+
+class _Entered:
+    """What stands in the form's fields, and what is wrong with it."""
+
+    def __init__(self, view: Mapping[str, Any]) -> None:
+        fields = view["state"]["values"].items()
+        self._states = {name: state for _, field in fields for name, state in field.items()}
+        self._block_ids = {name: block_id for block_id, field in fields for name in field}
+        self.errors: dict[str, str] = {}
+
+    @property
+    def text(self) -> str:
+        return str(self._state(PROMPT).get("value") or "")
+
+    @property
+    def channel(self) -> str | None:
+        return self._state(CHANNEL).get("selected_conversation")
+
+    @property
+    def users(self) -> list[str]:
+        chosen = self._state(NOTIFY).get("selected_users") or []
+        return [user for user in dict.fromkeys(chosen) if _USER_ID.fullmatch(user)]
+
+    @property
+    def fit(self) -> Fit:
+        return Fit(self.option(FIT) or Fit.CROP)
+
+    def option(self, name: str) -> str | None:
+        chosen = self._state(name).get("selected_option")
+        return chosen["value"] if chosen else None
+
+    def model(self, catalog: Catalog) -> Model:
+        model = catalog.find(self.option(MODEL) or "")
+        if model is None:
+            self._wrong(MODEL, "This model is no longer there. Please choose another.")
+        return model or catalog.default
+
+    def choice(self, name: str, allowed: Sequence[str], model: Model) -> str:
+        """What was chosen; a field that was not there yet has the model's own default."""
+        chosen = self.option(name)
+        if chosen is not None and allowed and chosen not in allowed:
+            takes = ", ".join(map(measure, allowed))
+            self._wrong(name, f"{model.title} does not make this. It makes {takes}.")
+        return _chosen(chosen, allowed)
+
+    def check_prompt(self) -> None:
+        """Text or file, not both and not neither."""
+        if self._files(PROMPT_FILE):
+            if self.text.strip():
+                self._wrong(PROMPT_FILE, "There is a text above, too. Please leave one out.")
+            return
+        try:
+            check_prompt(self.text)
+        except BadRequest as error:
+            self._wrong(PROMPT, error.message)
+
+    def prompt_file(self, user_id: str) -> str | None:
+        return self._file(PROMPT_FILE, user_id, PROMPT_BYTES, "text/")
+
+    def reference(self, user_id: str) -> InputReference | None:
+        """The picture that was chosen here; else the one that was given, if it is wanted."""
+        types = tuple(pictures.FORMATS.values())
+        file_id = self._file(INPUT_REFERENCE, user_id, pictures.BYTES_LIMIT, types)
+        if file_id is not None:
+            return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
+        wanted = self._state(GIVEN_REFERENCE).get("selected_options") or []
+        return _reference_of(wanted[0], self.fit) if wanted else None
+
+    def _file(
+        self, name: str, user_id: str, limit: int, types: str | tuple[str, ...]
+    ) -> str | None:
+        """The id of the file in this field, as far as its right can be seen from here."""
+        files = self._files(name)
+        if not files:
+            return None
+        file = files[0]
+        # A file from another workspace shows nothing of itself before files.info.
+        if file.get("file_access") != "check_file_info":
+            try:
+                check_file(file, user_id=user_id, limit=limit)
+            except FileRefused as error:
+                self._wrong(name, error.message)
+            mime = file.get("mimetype")
+            if mime and not str(mime).startswith(types):
+                self._wrong(name, f"This is no {_KINDS[name]}.")
+        return str(file["id"])
+
+    def _files(self, name: str) -> list[dict[str, Any]]:
+        return self._state(name).get("files") or []
+
+    def _state(self, name: str) -> dict[str, Any]:
+        return self._states.get(name) or {}
+
+    def _wrong(self, name: str, message: str) -> None:
+        self.errors.setdefault(self._block_ids.get(name, MODEL), message)
+
+
+_KINDS = {PROMPT_FILE: "text file (.txt or .md)", INPUT_REFERENCE: "JPG, PNG or WebP picture"}
+
+
+def _given_reference(view: Mapping[str, Any], fit: Fit) -> InputReference | None:
+    """The picture that came with the form, whether it is still wanted or not."""
+    for block in view["blocks"]:
+        if block.get("block_id") == GIVEN_REFERENCE:
+            return _reference_of(block["element"]["options"][0], fit)
+    return None
+
+
+def _reference_of(option: Mapping[str, Any], fit: Fit) -> InputReference:
+    file_id, user_id = option["value"].split()
+    return InputReference(file_id=file_id, user_id=user_id, fit=fit)

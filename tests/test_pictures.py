@@ -1,0 +1,170 @@
+"""Reference pictures: upright, in the video's size, never squashed, without metadata."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageChops
+
+from bot.errors import FileRefused
+from bot.pictures import PIXELS_LIMIT, fitted
+from bot.request import Fit
+from picture import opened, picture, size_of
+
+RED, BLUE, BLACK, WHITE = (255, 0, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
+
+
+def close_to(colour: tuple[int, int, int], seen: object) -> bool:
+    """JPEG and WebP are not exact."""
+    assert isinstance(seen, tuple)
+    return all(abs(one - two) < 12 for one, two in zip(colour, seen, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mime"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
+)
+@pytest.mark.parametrize("fit", list(Fit))
+def test_each_kind_keeps_its_kind_and_gets_exactly_the_size(kind: str, mime: str, fit: Fit) -> None:
+    result = fitted(picture(kind, (4032, 3024)), size="720x1280", fit=fit)
+    assert size_of(result.content) == (kind, 720, 1280)
+    assert (result.mime, result.from_size) == (mime, "4032x3024")
+
+
+def test_cropping_takes_from_the_sides_and_keeps_the_middle() -> None:
+    seen = opened(fitted(picture("PNG", (400, 100)), size="100x100", fit=Fit.CROP).content)
+    assert [seen.getpixel((x, 50)) for x in (5, 95)] == [RED, BLUE]
+    assert BLACK not in [seen.getpixel((x, y)) for x in (0, 99) for y in (0, 99)]
+
+
+def test_padding_shows_all_of_it_between_bars() -> None:
+    seen = opened(fitted(picture("PNG", (400, 100)), size="200x200", fit=Fit.PAD).content)
+    # Its 4:1 becomes 200 by 50, in the middle.
+    assert [seen.getpixel((100, y)) for y in (0, 70, 130, 199)] == [BLACK] * 4
+    assert [seen.getpixel((x, 100)) for x in (5, 195)] == [RED, BLUE]
+
+
+def test_a_picture_of_the_right_size_is_not_touched_but_for_its_metadata() -> None:
+    content = picture("PNG", (72, 128))
+    seen = opened(fitted(content, size="72x128", fit=Fit.CROP).content)
+    assert ImageChops.difference(opened(content), seen).getbbox() is None
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_taken_sideways_is_set_upright_and_forgets_where(kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x010E] = "my garden"
+    exif.get_ifd(0x8825)[1] = "N"
+    taken = picture(kind, (1200, 800), exif=exif)
+    result = fitted(taken, size="80x120", fit=Fit.CROP)
+    seen = opened(result.content)
+    assert result.from_size == "800x1200"
+    assert close_to(RED, seen.getpixel((40, 10)))
+    assert close_to(BLUE, seen.getpixel((40, 110)))
+    assert dict(seen.getexif()) == {}
+    assert b"garden" not in result.content
+    assert not {"exif", "icc_profile", "xmp", "comment"} & set(seen.info)
+
+
+def test_a_picture_of_a_print_shop_becomes_rgb() -> None:
+    content = picture("JPEG", (72, 128), mode="CMYK")
+    assert opened(fitted(content, size="72x128", fit=Fit.CROP).content).mode == "RGB"
+
+
+def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
+    sink = io.BytesIO()
+    Image.new("I;16", (72, 128), 0x8000).save(sink, "PNG")
+    seen = opened(fitted(sink.getvalue(), size="72x128", fit=Fit.CROP).content)
+    assert seen.getpixel((5, 5)) == (128, 128, 128)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_what_is_transparent_becomes_white(mode: str) -> None:
+    sink = io.BytesIO()
+    Image.new("RGBA", (1440, 2560), (0, 0, 0, 0)).convert(mode).save(sink, "PNG")
+    seen = opened(fitted(sink.getvalue(), size="72x128", fit=Fit.CROP).content)
+    assert seen.getpixel((5, 5)) == WHITE
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+    frames = [Image.new("RGB", (72, 128), colour) for colour in ("red", "blue")]
+    sink = io.BytesIO()
+    frames[0].save(sink, kind, save_all=True, append_images=frames[1:], lossless=True)
+    seen = opened(fitted(sink.getvalue(), size="72x128", fit=Fit.CROP).content)
+    assert close_to(RED, seen.getpixel((5, 5)))
+    assert getattr(seen, "n_frames", 1) == 1
+
+
+def test_a_phones_jpeg_with_a_second_picture_inside_is_a_jpeg() -> None:
+    sink = io.BytesIO()
+    Image.new("RGB", (720, 1280), "red").save(
+        sink, "MPO", save_all=True, append_images=[Image.new("RGB", (72, 128), "blue")]
+    )
+    result = fitted(sink.getvalue(), size="720x1280", fit=Fit.CROP)
+    assert (result.mime, size_of(result.content)) == ("image/jpeg", ("JPEG", 720, 1280))
+
+
+def test_where_the_server_decides_about_the_size_the_picture_keeps_its_own() -> None:
+    result = fitted(picture("PNG", (300, 200)), size="", fit=Fit.CROP)
+    assert size_of(result.content) == ("PNG", 300, 200)
+    large = fitted(picture("PNG", (3000, 2000)), size="", fit=Fit.CROP)
+    assert size_of(large.content) == ("PNG", 2048, 1365)
+
+
+@pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (PIXELS_LIMIT + 1, 1)])
+def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
+    with pytest.raises(FileRefused, match="too many pixels"):
+        fitted(picture("PNG", size, mode="1"), size="720x1280", fit=Fit.CROP)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<!DOCTYPE html><html>Sign in</html>",
+        picture("GIF", (72, 128)),
+        picture("TIFF", (72, 128)),
+        picture("JPEG", (720, 1280))[:2000],
+        picture("PNG", (720, 1280))[:200],
+    ],
+)
+def test_what_is_no_such_picture_is_refused_in_words(content: bytes) -> None:
+    with pytest.raises(FileRefused, match="JPG, PNG or WebP"):
+        fitted(content, size="720x1280", fit=Fit.CROP)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of damage and goes on
+@settings(max_examples=150, deadline=None)
+@given(
+    content=st.sampled_from(
+        [picture("JPEG", (40, 30)), picture("PNG", (40, 30)), picture("WEBP", (40, 30))]
+    ),
+    damage=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=8),
+    kept=st.floats(0.3, 1),
+)
+def test_a_damaged_picture_is_fitted_or_refused_and_nothing_else(
+    content: bytes, damage: list[tuple[float, int]], kept: float
+) -> None:
+    broken = bytearray(content)
+    for place, byte in damage:
+        broken[int(place * len(broken))] = byte
+    try:
+        result = fitted(bytes(broken[: int(kept * len(broken))]), size="8x16", fit=Fit.CROP)
+    except FileRefused:
+        return
+    assert size_of(result.content)[1:] == (8, 16)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    width=st.integers(1, 3000),
+    height=st.integers(1, 60),
+    turned=st.booleans(),
+    fit=st.sampled_from(Fit),
+)
+def test_every_shape_becomes_the_videos(width: int, height: int, *, turned: bool, fit: Fit) -> None:
+    shape = (height, width) if turned else (width, height)
+    result = fitted(picture("PNG", shape, mode="L"), size="72x128", fit=fit)
+    assert size_of(result.content) == ("PNG", 72, 128)

@@ -1,0 +1,167 @@
+"""Every form that the bot can show is one that Slack takes, and is read as it was built."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from string import ascii_uppercase, digits
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.catalog import Catalog, Model, load_catalog, read_catalog
+from bot.request import Draft, Fit, InputReference, VideoRequest
+from bot.sandbox.slack import blocks as block_kit
+from bot.sandbox.slack.methods import WebApi, check_view, push
+from bot.sandbox.slack.objects import view_object
+from bot.sandbox.slack.state import Workspace
+from bot.ui import usage
+from bot.ui.blocks import Message
+from bot.ui.form import NOTIFY_LIMIT, TEXT_FIELD_LIMIT, build_form, read_form, redraw_form
+
+CATALOG = load_catalog()
+LARGEST = Catalog(
+    models=tuple(
+        Model(
+            name=f"{number:03}" + "n" * 147,
+            label="l" * 75,
+            sizes=tuple(f"{99_999 - number - n}x{10_000 + n}" for n in range(100)),
+            seconds=tuple(str(n) for n in range(1, 101)),
+        )
+        for number in range(100)
+    )
+)
+BARE = read_catalog('models = [{ name = "wan" }]')
+IDS = st.text(ascii_uppercase + digits, min_size=8, max_size=11)
+USERS = st.builds("U{}".format, IDS)
+
+
+@contextmanager
+def slack() -> Iterator[WebApi]:
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = Workspace(Path(folder), lambda: 1_800_000_000.0)
+        yield WebApi(workspace, lambda: "ticket", limits=False)
+
+
+def as_slack_shows_it(form: dict[str, Any]) -> dict[str, Any]:
+    """The view that Slack sends back if nobody touches the form."""
+    with slack() as api:
+        check_view(api, form, "modal")
+        return view_object(api.workspace, push(api, api.workspace.ada.id, form))
+
+
+@st.composite
+def references(draw: st.DrawFn) -> InputReference | None:
+    reference = st.builds(
+        InputReference,
+        file_id=st.builds("F{}".format, IDS),
+        user_id=USERS,
+        fit=st.sampled_from(Fit),
+    )
+    return draw(st.none() | reference)
+
+
+@st.composite
+def catalogs(draw: st.DrawFn) -> Catalog:
+    """Of any size that Slack's menus hold."""
+    side = st.integers(1, 99_999)
+    models = st.builds(
+        Model,
+        name=st.text(st.characters(exclude_categories=["C"]), min_size=1, max_size=75),
+        label=st.text(st.characters(exclude_categories=["C"]), max_size=75),
+        sizes=st.lists(st.builds("{}x{}".format, side, side), max_size=100, unique=True).map(tuple),
+        seconds=st.lists(st.integers(1, 999).map(str), max_size=100, unique=True).map(tuple),
+        price_per_second=st.none() | st.decimals("0.0001", 99, places=4),
+    )
+    return Catalog(
+        models=tuple(draw(st.lists(models, min_size=1, max_size=5, unique_by=lambda m: m.name)))
+    )
+
+
+@st.composite
+def requests(draw: st.DrawFn, catalog: Catalog = CATALOG) -> VideoRequest:
+    """Any legal request whose prompt fits in the field."""
+    model = draw(st.sampled_from(catalog.models))
+    words = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=TEXT_FIELD_LIMIT)
+    return VideoRequest(
+        prompt=draw(words.filter(str.strip)),
+        model=model.name,
+        seconds=draw(st.sampled_from(model.seconds)) if model.seconds else "",
+        size=draw(st.sampled_from(model.sizes)) if model.sizes else "",
+        input_reference=draw(references()),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    data=st.data(),
+    channel_id=st.builds("C{}".format, IDS),
+    notify=st.lists(USERS, max_size=NOTIFY_LIMIT, unique=True),
+)
+def test_any_legal_request_comes_out_of_the_form_as_it_went_in(
+    data: st.DataObject, channel_id: str, notify: list[str]
+) -> None:
+    catalog = data.draw(st.just(CATALOG) | catalogs())
+    request = data.draw(requests(catalog))
+    view = as_slack_shows_it(build_form(request, catalog, channel_id=channel_id, notify=notify))
+    for _ in range(2):
+        submission = read_form(view, catalog, user_id="U0ASKER000")
+        fit = request.input_reference and submission.request.input_reference
+        assert submission.request == request
+        assert (submission.channel_id, submission.notify) == (channel_id, tuple(notify))
+        assert (submission.prompt_file, fit) == (None, request.input_reference)
+        view = as_slack_shows_it(redraw_form(view, catalog))
+
+
+@settings(max_examples=60, deadline=None)
+@given(catalog=catalogs(), prompt=st.text(max_size=4000), reference=references())
+def test_every_catalog_makes_a_form_that_slack_takes(
+    catalog: Catalog, prompt: str, reference: InputReference | None
+) -> None:
+    for model in catalog.models:
+        draft = Draft(
+            prompt=prompt, model=model.name, seconds="no", size="", input_reference=reference
+        )
+        view = build_form(draft, catalog)
+        assert block_kit.problems_of_view(view) == []
+        assert not block_kit.is_too_large(view)
+
+
+@pytest.mark.parametrize("catalog", [CATALOG, LARGEST, BARE])
+def test_the_largest_and_the_smallest_form_are_within_slacks_limits(catalog: Catalog) -> None:
+    people = [f"U{number:010}" for number in range(NOTIFY_LIMIT)]
+    picture = InputReference(file_id="F" * 20, user_id="U" * 20)
+    for prompt in ("", "\U0001f3ac" * TEXT_FIELD_LIMIT, "x" * 32_000):
+        draft = Draft(prompt=prompt, input_reference=picture)
+        view = build_form(draft, catalog, channel_id="C" * 11, notify=people)
+        assert block_kit.problems_of_view(view) == []
+        assert not block_kit.is_too_large(view)
+
+
+@pytest.mark.parametrize("catalog", [CATALOG, LARGEST, BARE])
+def test_the_usage_is_within_slacks_limits(catalog: Catalog) -> None:
+    for message in (usage.how_to("/video", catalog), usage.too_long_for_the_form("&<" * 16_000)):
+        assert isinstance(message, Message)
+        assert block_kit.problems_of_message(message.blocks) == []
+        assert not block_kit.is_too_long(message.blocks)
+
+
+def names(view: dict[str, Any]) -> list[str]:
+    return [block["block_id"].partition(":")[0] for block in view["blocks"]]
+
+
+def test_what_a_model_does_not_take_is_not_offered() -> None:
+    view = build_form(Draft(), BARE)
+    assert not {"seconds", "size"} & set(names(view))
+    assert view["blocks"][3]["elements"][0]["text"] == "Price unknown"
+
+
+def test_more_lengths_than_radio_buttons_hold_become_a_menu() -> None:
+    many = Catalog(models=(Model(name="a", seconds=tuple(map(str, range(1, 12)))),))
+    few = Catalog(models=(Model(name="a", seconds=tuple(map(str, range(1, 11)))),))
+    kinds = [
+        build_form(Draft(), catalog)["blocks"][3]["element"]["type"] for catalog in (many, few)
+    ]
+    assert kinds == ["static_select", "radio_buttons"]
