@@ -107,7 +107,7 @@ async def test_a_server_that_never_answers_a_look_is_asked_again_later(
         faults.order("retrieve", hang)
         with pytest.raises(TemporaryError):
             await talk.look(video_id)
-        assert await talk.look(video_id) == Working(0)
+        assert await talk.look(video_id) == Working(0, is_queued=True)
 
 
 async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
@@ -163,7 +163,7 @@ async def test_the_proxy_of_the_environment_is_used(
     monkeypatch.setenv("HTTP_PROXY", videos.base_url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     async with client_of("http://videos.invalid/v1") as talk:
-        assert await talk.look(await talk.create(REQUEST)) == Working(0)
+        assert await talk.look(await talk.create(REQUEST)) == Working(0, is_queued=True)
     assert {call.headers["Host"] for call in videos.calls} == {"videos.invalid"}
 
 
