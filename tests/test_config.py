@@ -70,6 +70,8 @@ def test_every_missing_variable_gets_one_line(monkeypatch: pytest.MonkeyPatch) -
         ("DATABASE_URL", "mysql://u:secret@h/d", "such as postgresql://"),
         ("DATABASE_URL", "postgresql://u:secret@h:port/d", "such as postgresql://"),
         ("DATABASE_URL", "sqlite://", "should name a file"),
+        ("MAX_VIDEO_MB", "secret", "megabytes, 1 to 1000"),
+        ("MAX_VIDEO_MB", "1001", "megabytes, 1 to 1000"),
         ("PORT", "secret", "a port number, 1 to 65535"),
         ("PORT", "0", "a port number, 1 to 65535"),
         ("LOG_LEVEL", "secret", "DEBUG, INFO, WARNING or ERROR"),
@@ -98,6 +100,12 @@ def test_an_empty_variable_counts_as_missing(monkeypatch: pytest.MonkeyPatch) ->
 def test_several_file_hosts_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(monkeypatch, **GOOD, SLACK_FILE_HOSTS="files.slack.com, files.example.com")
     assert settings.slack_file_hosts == ["files.slack.com", "files.example.com"]
+
+
+def test_hosts_of_finished_files_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, **GOOD).video_file_hosts == []
+    settings = read(monkeypatch, VIDEO_FILE_HOSTS="minio.internal")
+    assert settings.video_file_hosts == ["minio.internal"]
 
 
 def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

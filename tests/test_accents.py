@@ -1,0 +1,206 @@
+"""The whole story against every server's accent, and against every kind of bad connection."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from bot.sandbox.faults import Trouble, answer, drop, hang
+from bot.sandbox.videos import Filler
+from bot.sandbox.videos.accents import ACCENTS
+from bot.sandbox.world import World
+from bot.videos import client, download
+from channel import Thread, failed, ready, shown
+from conftest import MANIFEST
+
+MB = 1_000_000
+
+pytestmark = pytest.mark.usefixtures("bot")
+
+
+@pytest.fixture
+async def world(request: pytest.FixtureRequest, clip: bytes) -> AsyncIterator[World]:
+    """A world whose Videos server has the accent and the behaviour of the test's mark."""
+    name, behaviour = getattr(request, "param", ("openai", "normal"))
+    accent = ACCENTS[name]()
+    accent.models = ("sora-2",)  # vLLM: --served-model-name
+    async with World(
+        render_seconds=0.1, poll_after_ms=10, clip=clip, accent=accent, behaviour=behaviour
+    ) as world:
+        world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
+        yield world
+        assert world.slack.complaints == []
+
+
+def every(behaviour: str = "normal") -> pytest.MarkDecorator:
+    """On every accent."""
+    servers = [pytest.param((name, behaviour), id=name) for name in ACCENTS]
+    return pytest.mark.parametrize("world", servers, indirect=True)
+
+
+def on(*accents: str) -> pytest.MarkDecorator:
+    servers = [pytest.param((name, "normal"), id=name) for name in accents]
+    return pytest.mark.parametrize("world", servers, indirect=True)
+
+
+@pytest.fixture
+def thread(world: World) -> Thread:
+    return Thread(world)
+
+
+@every()
+async def test_a_prompt_becomes_a_video(world: World, thread: Thread, clip: bytes) -> None:
+    await world.slack.ada.command("clouds --seconds 8")
+    await world.until(ready(thread))
+    [video] = world.videos.creates
+    assert (video.prompt, video.model, video.seconds) == ("clouds", "sora-2", "8")
+    assert [file.data for file in thread.replies[0].files] == [clip]
+
+
+@every("busy")
+async def test_a_busy_server_is_asked_again(world: World, thread: Thread) -> None:
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    creates = [call for call in world.videos.calls if call.operation == "create"]
+    assert len(creates) == 3
+    assert len(world.videos.creates) == len(thread.replies) == 1
+
+
+@every("slow")
+async def test_a_slow_server_is_waited_for(world: World, thread: Thread) -> None:
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == 1
+
+
+CODES = {"vllm_omni": "400", "sglang": "failed", "aquiles": "generation_error"}
+
+
+@every()
+async def test_a_failed_video_says_why(
+    world: World, thread: Thread, request: pytest.FixtureRequest
+) -> None:
+    await world.slack.ada.command("something forbidden")
+    await world.until(failed(thread))
+    [reply] = thread.replies
+    assert "Your request was blocked by our moderation system." in shown(reply)
+    accent = request.node.callspec.id
+    assert f'"{CODES.get(accent, "moderation_blocked")}"' in shown(reply)
+    assert reply.mentions == {world.slack.ada.id}
+
+
+@every()
+async def test_a_refused_create_says_why(world: World, thread: Thread) -> None:
+    await world.slack.ada.command("a sentinel at dawn")
+    await world.until(failed(thread))
+    assert "something didn't look right" in shown(thread.replies[0])
+    assert world.videos.creates == []
+
+
+@every()
+async def test_without_quota_nobody_waits(world: World, thread: Thread) -> None:
+    await world.slack.ada.command("a quota at dawn")
+    await world.until(failed(thread))
+    assert "You exceeded your current quota" in shown(thread.replies[0])
+    assert len([call for call in world.videos.calls if call.operation == "create"]) == 1
+
+
+@every()
+async def test_a_video_that_a_restart_forgot_is_gone(world: World, thread: Thread) -> None:
+    world.videos.hold()
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: world.videos.creates)
+    world.videos.restart()
+    await world.until(failed(thread))
+    assert "not found" in shown(thread.replies[0])
+    assert len(world.videos.creates) == 1
+
+
+@on("openai", "openai_guide", "vllm_omni", "aquiles")
+async def test_a_lost_create_is_found_in_the_list(world: World, thread: Thread) -> None:
+    world.faults.order("create", drop, when="after")
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == 1
+
+
+@on("sglang", "litellm")
+async def test_where_the_list_does_not_decide_nothing_is_asked_twice(
+    world: World, thread: Thread
+) -> None:
+    world.faults.order("create", drop, when="after")
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: thread.says("*Unclear:*"))
+    assert len(world.videos.creates) == 1
+
+
+@every()
+async def test_a_cut_download_arrives_whole(world: World, thread: Thread) -> None:
+    world.videos.clip = Filler(3 * MB)
+    world.videos.cut_content_after(MB, times=2)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert thread.replies[0].files[0].data == Filler(3 * MB).read(0, 3 * MB)
+
+
+# Bad connections.
+
+STORM = answer(429, {"error": {"message": "Rate limit reached."}}, Retry_After="0")
+
+
+@pytest.mark.parametrize("operation", ["create", "retrieve", "content"])
+async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: str) -> None:
+    world.faults.order(operation, STORM, times=50)
+    for number in range(10):
+        await world.slack.ada.command(f"clouds {number}")
+    await world.until(lambda: len(thread.replies) == 10, seconds=30)
+    assert len(world.videos.creates) == 10
+    assert all(reply.files for reply in thread.replies)
+
+
+@pytest.mark.parametrize("trouble", [drop, hang, answer(500, "oops"), answer(502, "<html>")])
+@pytest.mark.parametrize("operation", ["retrieve", "content", "list"])
+async def test_bad_connections_cost_time_and_nothing_else(
+    world: World,
+    thread: Thread,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    trouble: Trouble,
+) -> None:
+    for module in (client, download):
+        monkeypatch.setattr(module, "TIMEOUT", httpx.Timeout(0.2))
+    if operation == "list":
+        world.faults.order("create", drop, when="after")
+    world.faults.order(operation, trouble, times=3)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_create_that_disappears_is_one_video(
+    world: World, thread: Thread, when: str
+) -> None:
+    world.faults.order("create", hang, when="before" if when == "before" else "after")
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.replies) == 1
+
+
+async def test_a_download_that_drips_arrives_in_the_end(
+    world: World, thread: Thread, clip: bytes
+) -> None:
+    world.videos.drip_content(len(clip) // 20, 0.02)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert thread.replies[0].files[0].data == clip
+
+
+async def test_a_file_too_large_for_slack_is_not_brought_and_says_so(
+    world: World, thread: Thread
+) -> None:
+    world.videos.clip = Filler(1001 * MB)
+    await world.slack.ada.command("clouds")
+    await world.until(failed(thread))
+    assert "1,000 MB" in shown(thread.replies[0])
+    assert len([call for call in world.videos.calls if call.operation == "content"]) == 1
