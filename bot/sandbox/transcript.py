@@ -85,6 +85,7 @@ def _inline(element: Mapping[str, Any], names: Names) -> str:
 
 def _mrkdwn(text: str, names: Names) -> str:
     text = re.sub(r"<([@#])(\w+)[^>]*>", lambda m: str(m[1] + names.get(m[2], m[2])), text)
+    text = re.sub(r"<https?://[^|>]+\|([^>]+)>", r"\1", text)
     text = re.sub(r":\w+:", lambda m: EMOJI.get(str(m[0]), str(m[0])), text)
     text = re.sub(r"(?<!\w)\*(\S(?:[^*]*\S)?)\*", r"\1", text).replace("`", "")
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
