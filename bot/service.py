@@ -98,7 +98,8 @@ class Service:
             NotYours: there is no such job.
             TemporaryError: the database does not answer.
         """
-        return await self.start(asker, (await self._known(job_id)).request)
+        job = await self.known(job_id)
+        return await self.start(_where(job, asker), job.request)
 
     async def remix(self, job_id: str, prompt: str, asker: Asker) -> Job:
         """Start a change of a finished video.
@@ -109,9 +110,9 @@ class Service:
             TemporaryError: the database does not answer.
         """
         check_prompt(prompt)
-        original = await self._known(job_id)
+        original = await self.known(job_id)
         request = replace(original.request, prompt=prompt, input_reference=None)
-        return await self.start(asker, request, remix_of=original.id)
+        return await self.start(_where(original, asker), request, remix_of=original.id)
 
     async def cancel(self, job_id: str, user_id: str) -> Job:
         """Have a job stopped that is under way.
@@ -152,7 +153,7 @@ class Service:
             TooLate: it is over.
             TemporaryError: the database does not answer.
         """
-        job = await self._known(job_id)
+        job = await self.known(job_id)
         if job.state not in CANCELLABLE:
             raise TooLate("This video is over already: see its thread.")
         await self._store.wish(job.id, Wish.NOTIFY, user_id)
@@ -165,12 +166,18 @@ class Service:
             NotYours: somebody else did, or there is no such job.
             TemporaryError: the database does not answer.
         """
-        job = await self._known(job_id)
+        job = await self.known(job_id)
         if user_id not in {job.user_id, *self._admins}:
             raise NotYours(f"Only <@{job.user_id}>, who asked for this video, can do that.")
         return job
 
-    async def _known(self, job_id: str) -> Job:
+    async def known(self, job_id: str) -> Job:
+        """The job with this id.
+
+        Raises:
+            NotYours: there is none.
+            TemporaryError: the database does not answer.
+        """
         try:
             return await self._store.get(job_id)
         except LookupError:
@@ -197,6 +204,11 @@ class Service:
         added = await self._store.add(job)
         self._wake()
         return added
+
+
+def _where(job: Job, asker: Asker) -> Asker:
+    """A new job stands where the one stood from which it came."""
+    return replace(asker, channel_id=job.channel_id, thread_ts=job.thread_ts)
 
 
 def _new_id() -> str:

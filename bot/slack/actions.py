@@ -1,8 +1,8 @@
-"""The buttons under what the bot said, and the choices in an open form."""
+"""The buttons of cards and of what was said in their threads."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -12,80 +12,176 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.errors import NotYours, TemporaryError
-from bot.request import Draft
-from bot.service import Service
-from bot.slack.modals import open_form, redraw, tell
+from bot.errors import NotPossible, TemporaryError
+from bot.jobs import Job
+from bot.service import Asker, Service
+from bot.slack.modals import open_form, tell
 from bot.ui import cards, usage
-from bot.ui.blocks import Message
-from bot.ui.cards import ASK_AGAIN, LET_IT_BE
-from bot.ui.form import REDRAWING, build_form, redraw_form
+from bot.ui.blocks import Block
+from bot.ui.form import build_form
+from bot.ui.remix import build_remix
 
 log = structlog.get_logger()
 
 PATIENCE = 2.0
 """Seconds for the database, of the 3 that Slack waits for an ack."""
 
-Press = Callable[[str, str], Awaitable[str]]
-"""Does what a button says, for (job id, user id); returns what then stands in its place."""
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """A press on a button; `asker` is who starts what a new job needs."""
+
+    job_id: str
+    user_id: str
+    trigger_id: str
+    asker: Asker
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done: words for the person alone, or in place of the buttons for everybody."""
+
+    privately: str = ""
+    instead: str = ""
+
+
+async def ask_again(service: Service, press: Press) -> Done:
+    """Start the same once more: one job, however often it is pressed."""
+    await service.ask_again(press.job_id, press.user_id)
+    return Done(instead=f"<@{press.user_id}> asked again: see the new card.")
+
+
+async def let_it_be(service: Service, press: Press) -> Done:
+    """Do nothing more."""
+    await service.owned(press.job_id, press.user_id)
+    return Done(instead=f"<@{press.user_id}> lets it be.")
+
+
+async def cancel(service: Service, press: Press) -> Done:
+    """Stop a job; its card says what came of it."""
+    await service.cancel(press.job_id, press.user_id)
+    return Done()
+
+
+async def notify_too(service: Service, press: Press) -> Done:
+    """Mention one more person at the end."""
+    await service.notify_too(press.job_id, press.user_id)
+    return Done(privately="I'll mention you when the video is ready.")
+
+
+async def make_again(service: Service, press: Press) -> Done:
+    """Start a new video of the same request."""
+    job = await service.make_again(press.job_id, press.asker)
+    return Done(privately=f"A new card is on its way to <#{job.channel_id}>.")
+
+
+async def delete(service: Service, press: Press) -> Done:
+    """Delete a finished video; its card says what came of it."""
+    await service.delete(press.job_id, press.user_id)
+    return Done()
+
+
+_PRESSES: dict[str, Callable[[Service, Press], Awaitable[Done]]] = {
+    cards.ASK_AGAIN: ask_again,
+    cards.LET_IT_BE: let_it_be,
+    cards.CANCEL: cancel,
+    cards.NOTIFY: notify_too,
+    cards.MAKE_AGAIN: make_again,
+    cards.DELETE: delete,
+}
+
+
+def _edit_form(job: Job, catalog: Catalog) -> Block:
+    return build_form(job.request, catalog, channel_id=job.channel_id, notify=job.notify)
+
+
+def _remix_form(job: Job, _catalog: Catalog) -> Block:
+    return build_remix(job)
+
+
+_FORMS: dict[str, Callable[[Job, Catalog], Block]] = {
+    cards.EDIT: _edit_form,
+    cards.REMIX: _remix_form,
+}
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     """Open these doors."""
+    for action_id, press in _PRESSES.items():
+        app.action(action_id)(_presser(press, service))
+    for action_id, build in _FORMS.items():
+        app.action(action_id)(_opener(build, service, catalog))
 
-    async def ask_again(job_id: str, user_id: str) -> str:
-        await service.ask_again(job_id, user_id)
-        return f"<@{user_id}> asked again: see the new card."
 
-    async def let_it_be(job_id: str, user_id: str) -> str:
-        await service.owned(job_id, user_id)
-        return f"<@{user_id}> lets it be."
-
-    for action_id, press in ((ASK_AGAIN, ask_again), (LET_IT_BE, let_it_be)):
-        app.action(action_id)(_listener(press))
-
-    async def more_options(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        form = build_form(Draft(), catalog, channel_id=body["channel"]["id"])
-        if trouble := await open_form(client, body["trigger_id"], form):
-            await tell(client, body["user"]["id"], trouble)
+def _presser(
+    press: Callable[[Service, Press], Awaitable[Done]], service: Service
+) -> Callable[..., Awaitable[None]]:
+    async def listener(
+        ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
+    ) -> None:
+        done = await _within_patience(press(service, _read(body)))
         await ack()
-
-    async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        await redraw(client, body["view"], redraw_form(body["view"], catalog))
-        await ack()
-
-    app.action(usage.OPEN_FORM)(more_options)
-    app.action(re.compile(f"^(?:{'|'.join(REDRAWING)})$"))(chosen)
-
-
-def _listener(press: Press) -> Callable[..., Awaitable[None]]:
-    async def listener(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
-        message = await _pressed(press, body)
-        await ack()
-        await _show(message, respond)
+        await _answer(done, body, client, respond)
 
     return listener
 
 
-async def _show(message: Message | str, respond: AsyncRespond) -> None:
+def _opener(
+    build: Callable[[Job, Catalog], Block], service: Service, catalog: Catalog
+) -> Callable[..., Awaitable[None]]:
+    async def listener(
+        ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
+    ) -> None:
+        press = _read(body)
+
+        async def open_it() -> Done:
+            form = build(await service.known(press.job_id), catalog)
+            return Done(privately=await open_form(client, press.trigger_id, form))
+
+        done = await _within_patience(open_it())
+        await ack()
+        await _answer(done, body, client, respond)
+
+    return listener
+
+
+async def _within_patience(doing: Awaitable[Done]) -> Done:
+    """Do it, or say privately why it was not done."""
     try:
-        if isinstance(message, Message):
-            await respond(text=message.text, blocks=message.blocks, replace_original=True)
-        else:
-            await respond(text=message, response_type="ephemeral", replace_original=False)
+        async with asyncio.timeout(PATIENCE):
+            return await doing
+    except NotPossible as error:
+        return Done(privately=error.message)
+    except (TemporaryError, TimeoutError) as error:
+        log.error("press not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
+        return Done(privately=usage.CANNOT_TAKE)
+
+
+async def _answer(
+    done: Done, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
+) -> None:
+    """Say what came of it; a press on the Home tab has no message and no response URL."""
+    try:
+        if "message" not in body:
+            if words := done.privately or done.instead:
+                await tell(client, body["user"]["id"], words)
+        elif done.instead:
+            reply = cards.answered(body["message"], done.instead)
+            await respond(text=reply.text, blocks=reply.blocks, replace_original=True)
+        elif done.privately:
+            await respond(text=done.privately, response_type="ephemeral", replace_original=False)
     except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
         # What was pressed is in the database; only the word about it is lost.
         log.warning("no answer to a press", reason=type(error).__name__)
 
 
-async def _pressed(press: Press, body: dict[str, Any]) -> Message | str:
-    """The reply with the outcome in place of its buttons, or a private word."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            words = await press(body["actions"][0]["value"], body["user"]["id"])
-    except NotYours as error:
-        return error.message
-    except (TemporaryError, TimeoutError) as error:
-        log.error("press not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
-        return usage.CANNOT_TAKE
-    return cards.answered(body["message"], words)
+def _read(body: dict[str, Any]) -> Press:
+    job_id, user_id = body["actions"][0]["value"], body["user"]["id"]
+    asker = Asker(
+        request_key=f"action:{body['trigger_id']}",
+        team_id=body["team"]["id"],
+        user_id=user_id,
+        channel_id=body.get("channel", {}).get("id", ""),
+        response_url=body.get("response_url"),
+    )
+    return Press(job_id, user_id, body["trigger_id"], asker)

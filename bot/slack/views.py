@@ -1,11 +1,13 @@
-"""The form is submitted."""
+"""The forms: opened, changed while they are open, submitted."""
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.errors import (
@@ -13,12 +15,23 @@ from bot.errors import (
     BadRequest,
     FileRefused,
     MisconfiguredError,
+    NotPossible,
     TemporaryError,
 )
-from bot.request import VideoRequest
+from bot.request import Draft, VideoRequest
 from bot.service import Asker, Service
-from bot.ui import usage
-from bot.ui.form import CALLBACK_ID, PROMPT, PROMPT_FILE, Submission, read_form
+from bot.slack.modals import open_form, redraw, tell
+from bot.ui import remix, usage
+from bot.ui.form import (
+    CALLBACK_ID,
+    PROMPT,
+    PROMPT_FILE,
+    REDRAWING,
+    Submission,
+    build_form,
+    read_form,
+    redraw_form,
+)
 
 log = structlog.get_logger()
 
@@ -39,7 +52,27 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         else:
             await ack()
 
+    async def remixed(ack: AsyncAck, body: dict[str, Any]) -> None:
+        errors = await take_remix(body, service)
+        if errors:
+            await ack(response_action="errors", errors=errors)
+        else:
+            await ack()
+
+    async def more_options(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        form = build_form(Draft(), catalog, channel_id=body["channel"]["id"])
+        if trouble := await open_form(client, body["trigger_id"], form):
+            await tell(client, body["user"]["id"], trouble)
+        await ack()
+
+    async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        await redraw(client, body["view"], redraw_form(body["view"], catalog))
+        await ack()
+
     app.view(CALLBACK_ID)(submitted)
+    app.view(remix.CALLBACK_ID)(remixed)
+    app.action(usage.OPEN_FORM)(more_options)
+    app.action(re.compile(f"^(?:{'|'.join(REDRAWING)})$"))(chosen)
 
 
 async def take(body: dict[str, Any], service: Service, catalog: Catalog) -> dict[str, str]:
@@ -55,6 +88,26 @@ async def take(body: dict[str, Any], service: Service, catalog: Catalog) -> dict
     except (TemporaryError, TimeoutError) as error:
         log.error("request not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
         return {PROMPT: usage.TAKE_AGAIN}
+    return {}
+
+
+async def take_remix(body: dict[str, Any], service: Service) -> dict[str, str]:
+    """Start the remix that is asked for; returns what is wrong, by block_id."""
+    job_id, prompt = remix.read_remix(body["view"])
+    asker = Asker(
+        request_key=f"view:{body['view']['id']}",
+        team_id=body["team"]["id"],
+        user_id=body["user"]["id"],
+        channel_id="",
+    )
+    try:
+        async with asyncio.timeout(ROW_PATIENCE):
+            await service.remix(job_id, prompt, asker)
+    except (BadRequest, NotPossible) as error:
+        return {remix.PROMPT: error.message}
+    except (TemporaryError, TimeoutError) as error:
+        log.error("remix not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
+        return {remix.PROMPT: usage.TAKE_AGAIN}
     return {}
 
 

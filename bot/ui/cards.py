@@ -27,6 +27,8 @@ from bot.ui.progress import SILENCE, Outlook, duration, no_news_line, progress_l
 ASK_AGAIN = "ask_again"
 LET_IT_BE = "let_it_be"
 """Actions of a reply's buttons; their value is the job's id."""
+EDIT = "edit_and_try_again"
+"""Opens the form with the request of the job that the value names."""
 CANCEL = "cancel"
 NOTIFY = "notify_me_too"
 REMIX = "remix"

@@ -1,0 +1,54 @@
+"""The small form of a remix: both halves, so that their ids live together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.jobs import Job
+from bot.ui.blocks import Block, context, escape, excerpt
+
+CALLBACK_ID = "remix_form"
+PROMPT = "prompt"
+TYPED_LIMIT = 3000
+"""Characters that a text field takes (docs.slack.dev: plain-text input element)."""
+
+
+def build_remix(job: Job) -> Block:
+    """Ask what is to be different; the prompt so far is there to be changed."""
+    field: Block = {
+        "type": "plain_text_input",
+        "action_id": PROMPT,
+        "multiline": True,
+        "max_length": TYPED_LIMIT,
+    }
+    if len(job.request.prompt) <= TYPED_LIMIT:
+        field["initial_value"] = job.request.prompt
+    return {
+        "type": "modal",
+        "callback_id": CALLBACK_ID,
+        "private_metadata": job.id,
+        "title": _plain("Remix"),
+        "submit": _plain("Remix it"),
+        "close": _plain("Not now"),
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": PROMPT,
+                "label": _plain("What should the video show now?"),
+                "element": field,
+            },
+            context(
+                f"Changes the video *{escape(excerpt(job.id))}*. Where the video server cannot "
+                "remix, a new video is made of this prompt, and the card says so."
+            ),
+        ],
+    }
+
+
+def read_remix(view: Mapping[str, Any]) -> tuple[str, str]:
+    """The job whose video is to be changed, and the new prompt."""
+    typed = view["state"]["values"][PROMPT][PROMPT]["value"] or ""
+    return view["private_metadata"], typed.strip()
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text}
