@@ -1,0 +1,243 @@
+"""The card's buttons: what a press does, for whom, and what the card then says."""
+
+import pytest
+
+from bot.sandbox.faults import answer
+from bot.sandbox.slack.state import Message
+from bot.sandbox.videos.state import Video
+from bot.sandbox.world import World
+from channel import Thread, ready, shown
+from conftest import RunBot
+
+
+@pytest.fixture
+def thread(world: World) -> Thread:
+    return Thread(world)
+
+
+async def rendering(world: World, thread: Thread) -> Video:
+    world.videos.hold()
+    await world.slack.ada.command("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    await world.until(lambda: thread.says("Cancel"))
+    return video
+
+
+async def delivered(world: World, thread: Thread) -> Message:
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    return thread.card
+
+
+def other_card(thread: Thread, first: Message) -> Message | None:
+    return next((card for card in thread.cards if card is not first), None)
+
+
+def says(message: Message | None, words: str) -> bool:
+    return message is not None and words in shown(message)
+
+
+# Cancel
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_cancelled_job_says_so_where_the_server_cannot_stop_it(
+    world: World, thread: Thread
+) -> None:
+    video = await rendering(world, thread)
+    await world.slack.ada.click(thread.card, "cancel")
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    assert "cannot stop a job: I will not post it; it may still be charged" in shown(thread.card)
+    world.videos.finish(video.id)
+    looks = len(world.videos.calls)
+    await world.slack.ada.command("another")
+    await world.until(lambda: len(world.videos.creates) == 2)
+    assert not [c for c in world.videos.calls[looks:] if video.id in c.path]
+    assert thread.replies == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_cancelled_job_says_so_where_the_server_stopped_it(
+    world: World, thread: Thread
+) -> None:
+    video = await rendering(world, thread)
+    stopped = {"id": video.id, "object": "video.deleted", "deleted": True}  # as vLLM-Omni does
+    world.faults.order("delete", answer(200, stopped))
+    await world.slack.ada.click(thread.card, "cancel")
+    await world.until(lambda: thread.says("the video server stopped it"))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_what_was_not_asked_yet_is_cancelled_for_nothing(
+    world: World, thread: Thread
+) -> None:
+    busy = answer(503, {"detail": "busy"})
+    world.faults.order("create", busy, times=10_000)
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: thread.says("Cancel"))
+    await world.slack.ada.click(thread.card, "cancel")
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    assert "nothing was charged" in shown(thread.card)
+    assert world.videos.creates == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_pressing_cancel_twice_is_one_cancel(world: World, thread: Thread) -> None:
+    await rendering(world, thread)
+    pressed = await world.slack.ada.click(thread.card, "cancel")
+    await world.slack.redeliver(pressed.envelope)
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    deletes = [call for call in world.videos.calls if call.operation == "delete"]
+    assert len(deletes) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_only_who_asked_may_cancel(world: World, thread: Thread) -> None:
+    await rendering(world, thread)
+    await world.slack.grace.click(thread.card, "cancel")
+    [told] = await world.until(lambda: world.slack.grace.private)
+    assert f"Only <@{world.slack.ada.id}>" in told.text
+    assert "*Cancelled:*" not in shown(thread.card)
+
+
+async def test_a_cancel_outlives_a_restart(world: World, thread: Thread, run_bot: RunBot) -> None:
+    async with run_bot():
+        await rendering(world, thread)
+        pressed = await world.slack.ada.click(thread.card, "cancel")
+        assert pressed.delivered
+    async with run_bot():
+        await world.until(lambda: thread.says("*Cancelled:*"))
+
+
+# Notify me too
+
+
+@pytest.mark.usefixtures("bot")
+async def test_who_wants_to_know_is_mentioned_once_at_the_end(world: World, thread: Thread) -> None:
+    video = await rendering(world, thread)
+    grace = world.slack.grace
+    await grace.click(thread.card, "notify_me_too")
+    await grace.click(thread.card, "notify_me_too")
+    await world.until(lambda: len(grace.private) == 2)
+    world.videos.finish(video.id)
+    await world.until(ready(thread))
+    assert thread.replies[0].mentions == {world.slack.ada.id, grace.id}
+    assert thread.replies[0].text.count(f"<@{grace.id}>") == 1
+
+
+# Make it again
+
+
+@pytest.mark.usefixtures("bot")
+async def test_anybody_may_make_it_again_as_their_own(world: World, thread: Thread) -> None:
+    first = await delivered(world, thread)
+    pressed = await world.slack.grace.click(first, "make_again")
+    await world.slack.redeliver(pressed.envelope)
+    await world.until(lambda: says(other_card(thread, first), "*Ready*"))
+    assert [video.prompt for video in world.videos.creates] == ["clouds", "clouds"]
+    assert says(other_card(thread, first), f"<@{world.slack.grace.id}>")
+
+
+# Remix
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_remix_changes_the_video_at_the_server(world: World, thread: Thread) -> None:
+    first = await delivered(world, thread)
+    ada = world.slack.ada
+    await ada.click(first, "remix")
+    view = await world.until(lambda: ada.view)
+    assert "clouds" in str(view.blocks)
+    await ada.fill({"prompt": "clouds at night"})
+    await ada.submit()
+    await world.until(lambda: says(other_card(thread, first), "*Ready*"))
+    [original, remix] = world.videos.creates
+    assert (remix.prompt, remix.remixed_from_video_id) == ("clouds at night", original.id)
+    assert says(other_card(thread, first), "Remix of")
+
+
+@pytest.mark.usefixtures("bot")
+async def test_where_the_server_cannot_remix_a_new_video_is_made_and_the_card_says_so(
+    world: World, thread: Thread
+) -> None:
+    first = await delivered(world, thread)
+    for operation in ("remix", "edit"):
+        world.faults.order(operation, answer(405, {"detail": "Method Not Allowed"}), times=9)
+    ada = world.slack.ada
+    await ada.click(first, "remix")
+    await world.until(lambda: ada.view)
+    await ada.fill({"prompt": "clouds at night"})
+    await ada.submit()
+    await world.until(lambda: says(other_card(thread, first), "*Ready*"))
+    assert says(other_card(thread, first), "cannot remix: a new video")
+    assert world.videos.creates[1].remixed_from_video_id is None
+
+
+# Delete
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_deleted_video_is_gone_here_and_there(world: World, thread: Thread) -> None:
+    card = await delivered(world, thread)
+    [file] = thread.replies[0].files
+    pressed = await world.slack.ada.click(card, "delete")
+    await world.slack.redeliver(pressed.envelope)
+    await world.until(lambda: thread.says("*Deleted.*"))
+    assert file.id not in [each.id for reply in thread.replies for each in reply.files]
+    assert world.videos.videos == {}
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_copy_that_the_server_keeps_is_not_hidden(world: World, thread: Thread) -> None:
+    card = await delivered(world, thread)
+    world.faults.order("delete", answer(405, {"detail": "Method Not Allowed"}))
+    await world.slack.ada.click(card, "delete")
+    await world.until(lambda: thread.says("*Deleted.*"))
+    assert "may have kept its copy" in shown(card)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_only_who_asked_may_delete(world: World, thread: Thread) -> None:
+    card = await delivered(world, thread)
+    await world.slack.grace.click(card, "delete")
+    await world.until(lambda: world.slack.grace.private)
+    assert thread.replies[0].files
+
+
+# Progress
+
+
+@pytest.mark.usefixtures("bot")
+async def test_progress_that_the_server_does_not_give_is_estimated_from_earlier_videos(
+    world: World, thread: Thread
+) -> None:
+    for number in range(3):
+        await world.slack.ada.command(f"clouds {number}")
+
+    def done() -> int:
+        return str([card.blocks for card in thread.cards]).count("*Ready*")
+
+    await world.until(lambda: done() == 3)
+    world.videos.hold()
+    await world.slack.ada.command("the next")
+    video = await world.until(lambda: world.videos.creates[3:])
+    world.videos.progress(video[0].id, 0)
+    await world.until(lambda: says(thread.cards[3], "longer than usual"))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_queue_is_said(world: World, thread: Thread) -> None:
+    world.videos.hold()
+    await world.slack.ada.command("first")
+    await world.slack.ada.command("second")
+    await world.until(lambda: len(world.videos.creates) == 2)
+    for video in world.videos.creates:
+        world.videos.queue(video.id)
+    await world.until(lambda: "behind 1 video asked for here" in str(shown(thread.cards[-1])))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_no_news_is_said(world: World, thread: Thread) -> None:
+    await rendering(world, thread)
+    world.faults.order("retrieve", answer(502, "bad gateway"), times=10_000)
+    await world.until(lambda: thread.says("No news from the video server"))
