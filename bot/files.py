@@ -50,7 +50,7 @@ class Files:
         check_file(file, user_id=user_id, limit=limit)
         url = self._own_address(str(file.get("url_private_download") or file.get("url_private")))
         content = await self._download(url, limit)
-        if len(content) != file.get("size"):
+        if file["mode"] == "hosted" and len(content) != file.get("size"):
             raise TemporaryError("Slack sent only a part of the file.")
         return content
 

@@ -12,7 +12,7 @@ from bot.sandbox import faults
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import View
 from bot.sandbox.world import World
-from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE
+from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE, read_message
 from bot.ui.usage import OPEN_FORM
 from channel import Thread, failed, ready, shown
 from conftest import MANIFEST
@@ -289,6 +289,27 @@ async def test_what_slack_says_about_a_picture_is_checked_at_once(
     await ada.submit()
     assert hint in the_form(ada).errors["input_reference"]
     assert (world.videos.calls, world.slack.calls_of("download")) == ([], [])
+
+
+async def test_a_picture_that_shows_nothing_of_itself_yet_is_looked_at_later(
+    world: World, ada: Person
+) -> None:
+    file = ada.upload("sky.png", picture("PNG", (720, 1280)), "image/png")
+    # docs.slack.dev: file object, "check_file_info"
+    file.overrides = {"file_access": "check_file_info", "mode": None, "user": None, "mimetype": ""}
+    await ada.fill({"prompt": "clouds", "input_reference": [file]})
+    file.overrides = {}
+    await ada.submit()
+    await world.until(ready(Thread(world)))
+    assert world.videos.creates[0].input_reference is not None
+
+
+async def test_half_a_picture_is_fetched_again(world: World, ada: Person) -> None:
+    half = faults.answer(200, "half", Content_Type="image/png")
+    world.faults.order("download", half)
+    await submit_with(ada, "sky.png", picture("PNG", (720, 1280)))
+    await world.until(ready(Thread(world)))
+    assert world.videos.creates[0].input_reference is not None
 
 
 # What can only be found out later
@@ -635,6 +656,19 @@ async def test_a_messages_picture_where_the_bot_is_not_costs_nothing(world: Worl
     await ada.fill({"channel": world.slack.workspace.videos.id})
     await ada.submit()
     await assert_it_cost_nothing(world, ada, "I am not in")
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [
+        ("a &lt;b&gt; &amp;lt; c", "a <b> &lt; c"),
+        ("like <https://example.com/?a=1&amp;b=2>", "like https://example.com/?a=1&b=2"),
+        ("like <https://example.com|this one>, <@U0GRACE>", "like this one, @U0GRACE"),
+        ("", ""),
+    ],
+)
+def test_a_messages_text_is_read_without_slacks_markup(text: str, prompt: str) -> None:
+    assert read_message({"text": text}).prompt == prompt
 
 
 def test_the_manifest_has_the_shortcuts() -> None:

@@ -48,9 +48,10 @@ def read_message(message: Mapping[str, Any]) -> Draft:
 async def _open(
     ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, form: dict[str, Any]
 ) -> None:
-    if trouble := await open_form(client, body["trigger_id"], form):
-        await tell(client, body["user"]["id"], trouble)
+    trouble = await open_form(client, body["trigger_id"], form)
     await ack()
+    if trouble:
+        await tell(client, body["user"]["id"], trouble)
 
 
 def _words(message: Mapping[str, Any]) -> str:

@@ -61,9 +61,10 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
 
     async def more_options(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         form = build_form(Draft(), catalog, channel_id=body["channel"]["id"])
-        if trouble := await open_form(client, body["trigger_id"], form):
-            await tell(client, body["user"]["id"], trouble)
+        trouble = await open_form(client, body["trigger_id"], form)
         await ack()
+        if trouble:
+            await tell(client, body["user"]["id"], trouble)
 
     async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         await redraw(client, body["view"], redraw_form(body["view"], catalog))

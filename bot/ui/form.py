@@ -367,8 +367,8 @@ class _Entered:
         if not files:
             return None
         file = files[0]
-        # A file from another workspace shows nothing of itself before files.info.
-        if file.get("file_access") != "check_file_info":
+        # Some show nothing of themselves before files.info (docs.slack.dev: file object).
+        if file.get("mode"):
             try:
                 check_file(file, user_id=user_id, limit=limit)
             except FileRefused as error:
