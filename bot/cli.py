@@ -1,13 +1,16 @@
 """The commands: `python -m bot run`, `migrate`, `demo`. The only reader of the environment."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from bot import app, migrations
 from bot.config import read_database_url, read_settings
 from bot.errors import MisconfiguredError, TemporaryError
+from bot.ui.samples import samples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,6 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     migrate = commands.add_parser("migrate", help="bring the database's tables up to date")
     migrate.set_defaults(command=_migrate)
+    cards = commands.add_parser("cards", help="print every card, for Block Kit Builder")
+    cards.set_defaults(command=_cards)
     demo = commands.add_parser("demo", help="make one video in a pretend Slack, with no accounts")
     demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
     demo.add_argument("--form", action="store_true", help="fill in the form with every parameter")
@@ -48,6 +53,12 @@ def _run(_options: argparse.Namespace) -> int:
 
 def _migrate(_options: argparse.Namespace) -> int:
     migrations.upgrade(read_database_url())
+    return 0
+
+
+def _cards(_options: argparse.Namespace) -> int:
+    shown = {name: asdict(message) for name, message in samples().items()}
+    sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 

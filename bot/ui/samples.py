@@ -1,0 +1,95 @@
+"""Every card and every reply, drawn from made-up jobs: to look at, and to keep as they are."""
+
+from dataclasses import replace
+
+from bot.jobs import Job, JobError, JobState, Note
+from bot.request import Fit, InputReference, VideoRequest
+from bot.ui.blocks import Message
+from bot.ui.cards import job_card, not_started, status_reply
+from bot.ui.progress import Outlook, Usual
+
+_REQUEST = VideoRequest(
+    prompt="a timelapse of clouds", model="sora-2", seconds="4", size="720x1280"
+)
+_JOB = Job(
+    id="0123456789",
+    request_key="sample",
+    team_id="T0123456789",
+    user_id="U0123456789",
+    channel_id="C0123456789",
+    request=_REQUEST,
+    created_at=0,
+    card_ts="1.000001",
+    server="localhost:8000",
+    submitted_at=0,
+)
+_REFUSED = JobError("moderation_blocked", "Your request was blocked by our moderation system.")
+_USUAL = Usual(low=60, middle=90, high=120)
+_PICTURE = InputReference(file_id="F0123456789", user_id="U0123456789", fit=Fit.CROP)
+
+
+def samples() -> dict[str, Message]:
+    """The messages by name."""
+    return {**_cards_on_the_way(), **_cards_at_the_end(), **_words()}
+
+
+def _cards_on_the_way() -> dict[str, Message]:
+    rendering = replace(_JOB, state=JobState.RENDERING, video_id="video_1")
+    at_40 = replace(rendering, progress=40)
+    with_picture = replace(_REQUEST, input_reference=_PICTURE)
+    queued = Outlook(elapsed=5, is_queued=True, ahead=2)
+    return {
+        "asking": job_card(_JOB),
+        "asking, with a picture": job_card(
+            replace(_JOB, request=with_picture, reference_size="4032x3024")
+        ),
+        "queued": job_card(rendering, queued),
+        "rendering, percent": job_card(at_40, Outlook(elapsed=40, usual=_USUAL)),
+        "rendering, estimate": job_card(rendering, Outlook(elapsed=45, usual=_USUAL)),
+        "rendering, no idea": job_card(rendering, Outlook(elapsed=45)),
+        "rendering, longer than usual": job_card(rendering, Outlook(elapsed=300, usual=_USUAL)),
+        "rendering, no news": job_card(replace(at_40, attempts=3), Outlook(elapsed=300)),
+        "late": job_card(replace(rendering, state=JobState.OVERDUE)),
+        "delivering": job_card(replace(_JOB, state=JobState.DELIVERING)),
+    }
+
+
+def _cards_at_the_end() -> dict[str, Message]:
+    ready = replace(
+        _JOB,
+        state=JobState.DELIVERED,
+        finished_at=75,
+        permalink="https://example.slack.com/archives/C0123456789/p1000002",
+    )
+    cancelled = replace(_JOB, state=JobState.CANCELLED)
+    long = replace(_REQUEST, prompt="clouds, and then more clouds; " * 100)
+    return {
+        "ready": job_card(ready),
+        "ready, a long prompt": job_card(replace(ready, request=long)),
+        "ready, a remix": job_card(replace(ready, remix_of="9876543210")),
+        "ready, no remix to be had": job_card(
+            replace(ready, remix_of="9876543210", note=Note.NEW_VIDEO)
+        ),
+        "failed": job_card(replace(_JOB, state=JobState.FAILED, error=_REFUSED)),
+        "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN)),
+        "cancelled, not asked": job_card(replace(cancelled, note=Note.NOT_ASKED)),
+        "cancelled, stopped": job_card(replace(cancelled, note=Note.STOPPED)),
+        "cancelled, not stopped": job_card(replace(cancelled, note=Note.NOT_STOPPED)),
+        "deleted": job_card(replace(ready, state=JobState.DELETED)),
+        "deleted, a copy is left": job_card(
+            replace(ready, state=JobState.DELETED, note=Note.COPY_LEFT)
+        ),
+    }
+
+
+def _words() -> dict[str, Message]:
+    failed = replace(_JOB, state=JobState.FAILED, error=_REFUSED)
+    closed = JobError("is_archived", "This channel is archived. Please ask in another channel.")
+    late = JobError("timeout", "The video server has not finished within 30 minutes.")
+    lost = JobError("outcome_unknown", "The answer was lost. It may have been charged.")
+    return {
+        "reply: failed": status_reply(failed),
+        "reply: late": status_reply(replace(_JOB, state=JobState.OVERDUE, error=late)),
+        "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=lost)),
+        "privately: not started": not_started(replace(failed, card_ts=None, error=closed)),
+    }

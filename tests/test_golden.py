@@ -1,0 +1,52 @@
+"""Every card and reply stays as it is unless somebody means to change it.
+
+`python -m bot cards > tests/golden/cards.json` writes them anew; each `blocks` can be pasted
+into Block Kit Builder.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bot import cli
+from bot.jobs import JobState
+from bot.sandbox.slack.blocks import problems_of_message
+from bot.ui.samples import samples
+
+GOLDEN = Path(__file__).parent / "golden" / "cards.json"
+
+
+@pytest.mark.parametrize("name", samples())
+def test_a_message_is_as_it_was(name: str) -> None:
+    message = samples()[name]
+    golden = json.loads(GOLDEN.read_text())[name]
+    assert {"text": message.text, "blocks": message.blocks} == golden
+
+
+@pytest.mark.parametrize("name", samples())
+def test_slack_takes_every_message(name: str) -> None:
+    assert problems_of_message(samples()[name].blocks) == []
+
+
+def test_every_state_has_a_sample() -> None:
+    names = " ".join(samples())
+    words = {
+        JobState.REQUESTED: "asking",
+        JobState.ANNOUNCED: "asking",
+        JobState.SUBMITTING: "asking",
+        JobState.RENDERING: "rendering",
+        JobState.OVERDUE: "late",
+        JobState.DELIVERING: "delivering",
+        JobState.DELIVERED: "ready",
+        JobState.FAILED: "failed",
+        JobState.UNCERTAIN: "unclear",
+        JobState.CANCELLED: "cancelled",
+        JobState.DELETED: "deleted",
+    }
+    assert [state for state in JobState if words[state] not in names] == []
+
+
+def test_the_command_prints_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cards"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(GOLDEN.read_text())
