@@ -15,6 +15,7 @@ Times are seconds since 1970.
 """
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 
 from bot.request import VideoRequest
@@ -102,6 +103,8 @@ class Job:
     server: str | None = None
     """The host of the server that makes it."""
     note: Note | None = None
+    price: Decimal | None = None
+    """What it costs by the catalog, in US dollars, where the catalog knows."""
     permalink: str | None = None
     """Where the finished file stands."""
     state: JobState = JobState.REQUESTED

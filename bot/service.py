@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from bot.catalog import Catalog
 from bot.errors import BadRequest, NotYours, TooLate
 from bot.files import Files
 from bot.jobs import CANCELLABLE, Job, JobState, Wish, again_key
@@ -35,6 +36,7 @@ class Service:
         self,
         store: Store,
         files: Files,
+        catalog: Catalog,
         *,
         wake: Callable[[], None],
         admins: Collection[str] = (),
@@ -42,6 +44,7 @@ class Service:
     ) -> None:
         self._store = store
         self._files = files
+        self._catalog = catalog
         self._wake = wake
         self._admins = admins
         self._clock = clock
@@ -201,7 +204,10 @@ class Service:
         return prompt
 
     async def _add(self, job: Job) -> Job:
-        added = await self._store.add(job)
+        request = job.request
+        model = self._catalog.find(request.model)
+        price = model.price(seconds=request.seconds, size=request.size) if model else None
+        added = await self._store.add(replace(job, price=price))
         self._wake()
         return added
 

@@ -9,6 +9,7 @@ import contextlib
 import time
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -57,6 +58,7 @@ jobs = sa.Table(
     sa.Column("server", sa.Text),
     sa.Column("note", sa.Text),
     sa.Column("permalink", sa.Text),
+    sa.Column("price", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("card_ts", sa.Text),
     sa.Column("video_id", sa.Text, unique=True),
@@ -450,6 +452,7 @@ def _check_owned(job: Job, written: _Rows) -> None:
 def _row(job: Job) -> dict[str, Any]:
     row = asdict(job)
     row |= row.pop("request")
+    row["price"] = None if row["price"] is None else str(row["price"])
     row["notify"] = " ".join(row["notify"]) or None
     reference = row.pop("input_reference") or dict.fromkeys(_REFERENCE)
     row |= {f"reference_{name}": reference[name] for name in _REFERENCE}
@@ -474,6 +477,7 @@ def _job(row: Mapping[str, Any]) -> Job:
         **values
         | {
             "state": JobState(values["state"]),
+            "price": Decimal(values["price"]) if values["price"] else None,
             "note": Note(values["note"]) if values["note"] else None,
             "request": VideoRequest(**request, input_reference=_reference(**reference)),
             "notify": tuple((values["notify"] or "").split()),

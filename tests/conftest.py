@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
 
+import hypothesis
 import pytest
 import yaml
 
@@ -17,6 +18,10 @@ from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 from bot.store import LEASE
+
+# The same examples each time: what fails here fails everywhere.
+hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 MANIFEST = yaml.safe_load((Path(__file__).parent.parent / "manifest.yml").read_text())
 

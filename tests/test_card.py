@@ -241,3 +241,18 @@ async def test_no_news_is_said(world: World, thread: Thread) -> None:
     await rendering(world, thread)
     world.faults.order("retrieve", answer(502, "bad gateway"), times=10_000)
     await world.until(lambda: thread.says("No news from the video server"))
+
+
+# The prompt
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_long_prompt_can_be_read_whole_by_anybody(world: World, thread: Thread) -> None:
+    prompt = "clouds " * 4571 + "end"
+    await world.slack.ada.command(prompt)
+    await world.until(ready(thread))
+    grace = world.slack.grace
+    await grace.click(thread.card, "show_prompt")
+    view = await world.until(lambda: grace.view)
+    pieces = [block["elements"][0]["elements"][0]["text"] for block in view.blocks]
+    assert "".join(pieces) == prompt

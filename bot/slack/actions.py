@@ -99,9 +99,14 @@ def _remix_form(job: Job, _catalog: Catalog) -> Block:
     return build_remix(job)
 
 
+def _prompt_view(job: Job, _catalog: Catalog) -> Block:
+    return cards.prompt_view(job)
+
+
 _FORMS: dict[str, Callable[[Job, Catalog], Block]] = {
     cards.EDIT: _edit_form,
     cards.REMIX: _remix_form,
+    cards.SHOW_PROMPT: _prompt_view,
 }
 
 

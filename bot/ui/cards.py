@@ -29,6 +29,8 @@ LET_IT_BE = "let_it_be"
 """Actions of a reply's buttons; their value is the job's id."""
 EDIT = "edit_and_try_again"
 """Opens the form with the request of the job that the value names."""
+SHOW_PROMPT = "show_prompt"
+"""Opens a view of the whole prompt."""
 CANCEL = "cancel"
 NOTIFY = "notify_me_too"
 REMIX = "remix"
@@ -43,6 +45,10 @@ CONFIRM_DELETE = (
     "Delete",
     "Keep it",
 )
+PIECE = 3000
+"""Characters of a prompt that stand in one block."""
+EXCERPT = 300
+"""Characters of a prompt that stand on its card."""
 COMMENT_LIMIT = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
 
@@ -56,13 +62,25 @@ def job_card(job: Job, outlook: Outlook | None = None) -> Message:
     return Message(
         text=f"Video {job.id}: {_state_in_words(job)}",
         blocks=[
-            quote(excerpt(job.request.prompt)),
+            quote(excerpt(job.request.prompt, EXCERPT)),
             context(f"<@{job.user_id}> · {describe(job)}"),
             section(_status_line(job, outlook)),
             *(context(note) for note in _notes(job)),
             *_buttons(job),
         ],
     )
+
+
+def prompt_view(job: Job) -> Block:
+    """The whole prompt, to read and to copy; in pieces, since a text has its limit."""
+    prompt = job.request.prompt
+    pieces = [prompt[at : at + PIECE] for at in range(0, len(prompt), PIECE)]
+    return {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": "The whole prompt"},
+        "close": {"type": "plain_text", "text": "Close"},
+        "blocks": [paragraph(plain(piece)) for piece in pieces],
+    }
 
 
 def describe(job: Job) -> str:
@@ -73,6 +91,7 @@ def describe(job: Job) -> str:
         f"{request.seconds} s" if request.seconds else "",
         measure(request.size),
         _picture_in_words(job),
+        f"about ${job.price:.2f}" if job.price is not None else "",
     ]
     return escape(" · ".join(filter(None, parts)))
 
@@ -191,6 +210,14 @@ def _notes(job: Job) -> Iterator[str]:
 
 def _buttons(job: Job) -> Iterator[Block]:
     """What can be done with the job now; the answer to a press looks at the database again."""
+    offered = [*_offers(job)]
+    if len(job.request.prompt) > EXCERPT:
+        offered.append(button("Show full prompt", SHOW_PROMPT, job.id))
+    if offered:
+        yield actions(*offered)
+
+
+def _offers(job: Job) -> Iterator[Block]:
     match job.state:
         case (
             JobState.REQUESTED
@@ -200,18 +227,14 @@ def _buttons(job: Job) -> Iterator[Block]:
             | JobState.OVERDUE
             | JobState.DELIVERING
         ):
-            yield actions(
-                button("Cancel", CANCEL, job.id, confirm=CONFIRM_CANCEL),
-                button("Notify me too", NOTIFY, job.id),
-            )
+            yield button("Cancel", CANCEL, job.id, confirm=CONFIRM_CANCEL)
+            yield button("Notify me too", NOTIFY, job.id)
         case JobState.DELIVERED:
-            yield actions(
-                button("Remix", REMIX, job.id),
-                button("Make it again", MAKE_AGAIN, job.id),
-                button("Delete", DELETE, job.id, confirm=CONFIRM_DELETE),
-            )
+            yield button("Remix", REMIX, job.id)
+            yield button("Make it again", MAKE_AGAIN, job.id)
+            yield button("Delete", DELETE, job.id, confirm=CONFIRM_DELETE)
         case JobState.CANCELLED | JobState.DELETED:
-            yield actions(button("Make it again", MAKE_AGAIN, job.id))
+            yield button("Make it again", MAKE_AGAIN, job.id)
         case JobState.FAILED | JobState.UNCERTAIN:
             return  # the buttons stand where the reason is, in the thread
 

@@ -1,6 +1,7 @@
 """Every card and every reply, drawn from made-up jobs: to look at, and to keep as they are."""
 
 from dataclasses import replace
+from decimal import Decimal
 
 from bot.jobs import Job, JobError, JobState, Note
 from bot.request import Fit, InputReference, VideoRequest
@@ -21,6 +22,7 @@ _JOB = Job(
     created_at=0,
     card_ts="1.000001",
     server="localhost:8000",
+    price=Decimal("0.40"),
     submitted_at=0,
 )
 _REFUSED = JobError("moderation_blocked", "Your request was blocked by our moderation system.")

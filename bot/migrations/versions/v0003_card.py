@@ -9,7 +9,7 @@ down_revision = "0002"
 
 def upgrade() -> None:
     """Add columns, tables, and the indexes of what people list and of what was learned."""
-    for name in ("server", "remix_of", "thread_ts", "permalink", "note"):
+    for name in ("server", "remix_of", "thread_ts", "permalink", "note", "price"):
         op.add_column("jobs", sa.Column(name, sa.Text))
     op.create_table(
         "wishes",
