@@ -1,4 +1,4 @@
-"""`make demo`: one video in a pretend Slack, told as it unfolds, with the bot unmodified."""
+"""`make demo`: what happens in a pretend Slack, told as it unfolds, with the bot unmodified."""
 
 import asyncio
 import io
@@ -14,13 +14,14 @@ from pathlib import Path
 from PIL import Image
 
 from bot.sandbox.slack.person import Person
-from bot.sandbox.slack.state import File, Message, PrivateMessage
+from bot.sandbox.slack.state import Conversation, File, Message, PrivateMessage
 from bot.sandbox.transcript import lines_of, lines_of_form
 from bot.sandbox.world import World
 
 PATIENCE = 120.0
-"""Seconds for the whole story, which takes about a dozen."""
-RENDER_SECONDS = 8.0
+"""Seconds for the whole story, which takes about half a minute."""
+RENDER_SECONDS = 6.0
+ENDS = ("*Ready*", "*Failed:*", "*Cancelled:*", "*Unclear:*")
 FOLDER = Path("videos")
 
 
@@ -96,24 +97,47 @@ class _Story:
         self._world = world
         self._workspace = world.slack.workspace
         self._shown: dict[str, list[str]] = {}
-        self._edits_at_reply: int | None = None
+        self._ada = world.slack.ada
 
     async def tell(self, prompt: str, *, form: bool) -> None:
-        """From the command to the end of the thread."""
-        channel, ada = self._workspace.videos, self._workspace.ada
-        typed = "" if form else prompt
-        print(f"{ada.name} in #{channel.name}:  {f'/video {typed}'.strip()}")
-        person = self._world.slack.person(ada.id)
-        answer = await person.command(typed, channel=channel.id)
-        print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+        """From the command to the end of the thread; a video that was made has a sequel."""
+        await self._ask("" if form else prompt)
         if form:
-            await self._fill_in(person, prompt)
-        if person.private:
-            self._print(["only " + ada.name + " sees:", *self._lines(person.private[-1])])
+            await self._fill_in(self._ada, prompt)
+        if self._ada.private:
+            self._print([f"only {self._ada.user.name} sees:", *self._lines(self._ada.private[-1])])
             return
-        await self._world.until(self._is_over, PATIENCE)
+        card = await self._world.until(lambda: self._over(1), PATIENCE)
+        if "*Ready*" in str(card.blocks):
+            await self._remix(card)
+            await self._change_of_mind()
         for file in [file for reply in self._replies() for file in reply.files]:
             self._save(file)
+
+    async def _ask(self, typed: str) -> None:
+        print(f"{self._ada.user.name} in #{self._channel.name}:  {f'/video {typed}'.strip()}")
+        answer = await self._ada.command(typed, channel=self._channel)
+        print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+
+    async def _remix(self, card: Message) -> None:
+        """Change the finished video."""
+        print(f"\n{self._ada.user.name} presses Remix")
+        await self._ada.click(card, "remix")
+        await self._world.until(lambda: self._ada.view, PATIENCE)
+        await self._ada.fill({"prompt": "the same, at night"})
+        if self._ada.view is not None:
+            self._print(["a form opens:", *lines_of_form(self._ada.view, self._names)])
+        await self._ada.submit()
+        await self._world.until(lambda: self._over(2), PATIENCE)
+
+    async def _change_of_mind(self) -> None:
+        """Ask for one more, and cancel it."""
+        print()
+        await self._ask("a train at dusk")
+        card = await self._world.until(lambda: self._under_way(3), PATIENCE)
+        print(f"{self._ada.user.name} presses Cancel")
+        await self._ada.click(card, "cancel")
+        await self._world.until(lambda: self._over(3), PATIENCE)
 
     async def _fill_in(self, person: Person, prompt: str) -> None:
         """Every field of the form, the model first: it changes what the others offer."""
@@ -140,21 +164,29 @@ class _Story:
         if person.view is not None:
             self._print([what, *lines_of_form(person.view, self._names)])
 
-    def _is_over(self) -> bool:
-        """Whether the card was brought up to date after the thread got its answer."""
-        messages = self._workspace.messages(self._workspace.videos)
+    def _over(self, number: int) -> Message | None:
+        """The nth card, once it says how its job ended."""
+        card = self._card(number)
+        return card if card and any(end in str(card.blocks) for end in ENDS) else None
+
+    def _under_way(self, number: int) -> Message | None:
+        card = self._card(number)
+        return card if card and "Rendering" in str(card.blocks) else None
+
+    def _card(self, number: int) -> Message | None:
+        """The nth card, if it stands there; shows what is new in the channel on the way."""
+        messages = self._workspace.messages(self._channel)
         for message in messages:
             self._show(message)
-        if not (replies := self._replies()):
-            return False
-        card = self._workspace.message(self._workspace.videos, replies[0].thread_ts or "")
-        edits = len(card.edits) if card else 0
-        if self._edits_at_reply is None:
-            self._edits_at_reply = edits
-        return edits > self._edits_at_reply
+        cards = [message for message in messages if not message.is_reply]
+        return cards[number - 1] if len(cards) >= number else None
+
+    @property
+    def _channel(self) -> Conversation:
+        return self._workspace.videos
 
     def _replies(self) -> list[Message]:
-        return [m for m in self._workspace.messages(self._workspace.videos) if m.is_reply]
+        return [message for message in self._workspace.messages(self._channel) if message.is_reply]
 
     def _show(self, message: Message) -> None:
         lines = self._lines(message)

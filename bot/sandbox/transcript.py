@@ -14,6 +14,9 @@ EMOJI = {
     ":white_check_mark:": "✅",
     ":x:": "❌",
     ":grey_question:": "❔",
+    ":no_entry_sign:": "🚫",
+    ":wastebasket:": "🗑",
+    ":satellite_antenna:": "📡",
 }
 Names = Mapping[str, str]
 """What ids are called: `U…` a person, `C…` a channel."""

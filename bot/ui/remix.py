@@ -33,7 +33,7 @@ def build_remix(job: Job) -> Block:
             {
                 "type": "input",
                 "block_id": PROMPT,
-                "label": _plain("What should the video show now?"),
+                "label": _plain("New prompt"),
                 "element": field,
             },
             context(
