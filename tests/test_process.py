@@ -38,7 +38,7 @@ class Process:
     async def end(self, number: int | None = None) -> int:
         if number is not None:
             self._process.send_signal(number)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             return await self._process.wait()
 
 
