@@ -141,7 +141,7 @@ async def running(
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
             pace=replace(pace or Pace(), deadline=settings.job_timeout_minutes * 60),
         )
-        service = Service(store, files, catalog, wake=worker.wake)
+        service = Service(store, files, catalog, wake=worker.wake, admins=settings.admin_users)
         bolt = make_bolt_app(clients.bolt, identity, service, catalog)
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, socket_mode)

@@ -1,5 +1,6 @@
 """What differs between installations: the settings, from the environment or `.env`."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 from urllib.parse import urlsplit
@@ -40,8 +41,14 @@ def _folder(address: str) -> str:
     return address.rstrip("/") + "/"
 
 
-def _hosts(value: Any) -> Any:  # noqa: ANN401 -- whatever stood in the environment
+def _words(value: Any) -> Any:  # noqa: ANN401 -- whatever stood in the environment
     return value if not isinstance(value, str) else [*filter(None, value.replace(",", " ").split())]
+
+
+def _user_ids(values: list[str]) -> list[str]:
+    if not all(re.fullmatch("[UW][A-Z0-9]{2,}", value, re.ASCII) for value in values):
+        raise ValueError("should be ids such as U012AB3CD (a profile's “Copy member ID”)")
+    return values
 
 
 def _database_url(value: str) -> str:
@@ -77,7 +84,8 @@ AppToken = Annotated[
     SecretStr,
     _token("xapp-", "an app-level token with connections:write, from “Basic Information”"),
 ]
-Hosts = Annotated[list[str], NoDecode, BeforeValidator(_hosts), Field(min_length=1)]
+Hosts = Annotated[list[str], NoDecode, BeforeValidator(_words), Field(min_length=1)]
+UserIds = Annotated[list[str], NoDecode, BeforeValidator(_words), AfterValidator(_user_ids)]
 
 
 class DatabaseSettings(BaseSettings):
@@ -102,8 +110,9 @@ class Settings(DatabaseSettings):
     openai_base_url: WebAddress = "https://api.openai.com/v1"
     video_catalog: Path | None = None
     job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
-    video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_hosts)] = []
+    video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_words)] = []
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
+    admin_users: UserIds = []
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -74,6 +74,8 @@ def test_every_missing_variable_gets_one_line(monkeypatch: pytest.MonkeyPatch) -
         ("MAX_VIDEO_MB", "1001", "megabytes, 1 to 1000"),
         ("PORT", "secret", "a port number, 1 to 65535"),
         ("PORT", "0", "a port number, 1 to 65535"),
+        ("ADMIN_USERS", "U012AB3CD, secret", "should be ids such as U012AB3CD"),
+        ("ADMIN_USERS", "@secret", "should be ids"),
         ("LOG_LEVEL", "secret", "DEBUG, INFO, WARNING or ERROR"),
     ],
 )
@@ -106,6 +108,12 @@ def test_hosts_of_finished_files_may_be_named(monkeypatch: pytest.MonkeyPatch) -
     assert read(monkeypatch, **GOOD).video_file_hosts == []
     settings = read(monkeypatch, VIDEO_FILE_HOSTS="minio.internal")
     assert settings.video_file_hosts == ["minio.internal"]
+
+
+def test_several_admins_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch, **GOOD).admin_users == []
+    settings = read(monkeypatch, ADMIN_USERS="U012AB3CD, W012AB3CE")
+    assert settings.admin_users == ["U012AB3CD", "W012AB3CE"]
 
 
 def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
