@@ -20,6 +20,7 @@ _OPTION_AT_END = re.compile(
 )
 # NUL cannot be kept in PostgreSQL, and half a surrogate pair cannot be sent as UTF-8.
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
+_INQUIRY = re.compile(r"(list)|(status|cancel)\s+([0-9a-f]{10})", re.IGNORECASE)
 _PROMPT_FOLLOWS = re.compile(r"(?:^|(?<=\s))--(?=\s|$)")
 
 
@@ -62,6 +63,30 @@ class Draft:
     seconds: str | None = None
     size: str | None = None
     input_reference: InputReference | None = None
+
+
+class Verb(StrEnum):
+    """What people may want of their jobs by words."""
+
+    LIST = "list"
+    STATUS = "status"
+    CANCEL = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A word about jobs instead of a prompt; the id is empty for a list."""
+
+    verb: Verb
+    job_id: str = ""
+
+
+def read_inquiry(text: str) -> Inquiry | None:
+    """Read `list`, `status ID` or `cancel ID`; a text that says anything more is a prompt."""
+    found = _INQUIRY.fullmatch(text.strip())
+    if found is None:
+        return None
+    return Inquiry(Verb((found[1] or found[2]).lower()), (found[3] or "").lower())
 
 
 def read_command(text: str, catalog: Catalog) -> VideoRequest | Draft | None:

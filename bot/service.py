@@ -88,6 +88,7 @@ class Service:
                 team_id=job.team_id,
                 user_id=job.user_id,
                 channel_id=job.channel_id,
+                thread_ts=job.thread_ts,
                 notify=job.notify,
                 request=job.request,
                 created_at=self._clock(),
@@ -161,6 +162,14 @@ class Service:
             raise TooLate("This video is over already: see its thread.")
         await self._store.wish(job.id, Wish.NOTIFY, user_id)
         return job
+
+    async def latest(self, user_id: str, *, limit: int) -> list[Job]:
+        """This person's jobs: what runs first, then the latest.
+
+        Raises:
+            TemporaryError: the database does not answer.
+        """
+        return await self._store.list_of(user_id, limit=limit)
 
     async def owned(self, job_id: str, user_id: str) -> Job:
         """The job, if this person asked for it.

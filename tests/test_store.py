@@ -139,3 +139,16 @@ async def test_a_database_that_cannot_serve_is_a_passing_trouble(database_url: s
     with pytest.raises(TemporaryError):
         await store.claim("a", now=NOW, limit=1)
     await store.close()
+
+
+async def test_ones_own_jobs_are_listed_open_ones_first_and_then_the_latest(store: Store) -> None:
+    for number in range(5):
+        await store.add(replace(new_job(number), created_at=NOW + number))
+    await store.add(replace(new_job(9), user_id="U2"))
+    for job in await store.claim("a", now=NOW + 9, limit=9):
+        if job.id not in {"job0", "job3"}:
+            await store.save(jobs.closed(job, now=NOW), now=NOW)
+    listed = [job.id for job in await store.list_of("U1", limit=9)]
+    assert listed == ["job3", "job0", "job4", "job2", "job1"]
+    page = await store.list_of("U1", limit=2, offset=2)
+    assert [job.id for job in page] == listed[2:4]

@@ -1,4 +1,4 @@
-"""The slash command: `/video PROMPT`, `/video` for the form, `/video help`."""
+"""The slash command: `/video PROMPT`, `/video` for the form, `/video help`, `/video list`."""
 
 import asyncio
 import re
@@ -10,8 +10,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.errors import BadRequest, TemporaryError
-from bot.request import Draft, VideoRequest, read_command
+from bot.request import Draft, VideoRequest, read_command, read_inquiry
 from bot.service import Asker, Service
+from bot.slack import inquiries
 from bot.slack.modals import open_form
 from bot.ui import usage
 from bot.ui.blocks import Message
@@ -44,8 +45,11 @@ async def answer(
     body: dict[str, Any], client: AsyncWebClient, service: Service, catalog: Catalog
 ) -> Message | str:
     """Do what the command says; returns what the person is told privately, if anything."""
+    text = body.get("text") or ""
+    if (inquiry := read_inquiry(text)) is not None:
+        return await inquiries.answer(inquiry, body["user_id"], service)
     try:
-        match read_command(body.get("text") or "", catalog):
+        match read_command(text, catalog):
             case None:
                 return usage.how_to(body["command"], catalog)
             case Draft() as draft:

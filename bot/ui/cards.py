@@ -60,13 +60,13 @@ NOT_STARTED_PROMPT = 10_000
 def job_card(job: Job, outlook: Outlook | None = None) -> Message:
     """The job's message in the channel; `outlook` is known while the server works on it."""
     return Message(
-        text=f"Video {job.id}: {_state_in_words(job)}",
+        text=f"Video {job.id}: {state_in_words(job)}",
         blocks=[
             quote(excerpt(job.request.prompt, EXCERPT)),
             context(f"<@{job.user_id}> · {describe(job)}"),
             section(_status_line(job, outlook)),
             *(context(note) for note in _notes(job)),
-            *_buttons(job),
+            *buttons(job),
         ],
     )
 
@@ -208,7 +208,7 @@ def _notes(job: Job) -> Iterator[str]:
         yield "The video server may have kept its copy: it does not delete."
 
 
-def _buttons(job: Job) -> Iterator[Block]:
+def buttons(job: Job) -> Iterator[Block]:
     """What can be done with the job now; the answer to a press looks at the database again."""
     offered = [*_offers(job)]
     if len(job.request.prompt) > EXCERPT:
@@ -239,7 +239,8 @@ def _offers(job: Job) -> Iterator[Block]:
             return  # the buttons stand where the reason is, in the thread
 
 
-def _state_in_words(job: Job) -> str:
+def state_in_words(job: Job) -> str:
+    """The state in a few words, where the card itself is not before the reader."""
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return "asking the video server"

@@ -17,6 +17,8 @@ CANNOT_TAKE = (
 )
 
 
+CANNOT_LOOK = "My database does not answer just now. Please ask again in a few minutes."
+
 OPEN_FORM = "open_form"
 """The action_id of the button that opens the form."""
 
@@ -42,6 +44,7 @@ def how_to(command: str, catalog: Catalog) -> Message:
             f"*With options, at the end:*  `{command} a timelapse of clouds{_example(catalog)}`",
             *_options(catalog),
             "• `--form` shows all of it in a form first, also a picture to begin with",
+            f"*Your videos:*  `{command} list`, `{command} status ID`, `{command} cancel ID`",
             "*If your prompt itself ends like an option,* put ` -- ` in front of it:",
             f"`{command} -- a film that ends with --seconds 8`",
         ]

@@ -1,0 +1,175 @@
+"""`list`, `status` and `cancel`: about one's own jobs, in private, and never at a prompt's cost."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from bot.config import Settings
+from bot.request import Inquiry, Verb, read_inquiry
+from bot.sandbox.slack.person import Person
+from bot.sandbox.world import World
+from channel import Thread, ready, shown
+from conftest import RunBot
+
+UNKNOWN = "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("text", "meaning"),
+    [
+        ("list", Inquiry(Verb.LIST)),
+        (" List ", Inquiry(Verb.LIST)),
+        ("status 0123abcdef", Inquiry(Verb.STATUS, "0123abcdef")),
+        ("Cancel  0123ABCDEF", Inquiry(Verb.CANCEL, "0123abcdef")),
+    ],
+)
+def test_a_word_about_jobs_is_read_as_such(text: str, meaning: Inquiry) -> None:
+    assert read_inquiry(text) == meaning
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "list of animals dancing",
+        "cancel culture",
+        "cancel",
+        "status",
+        "status quo",
+        "status 0123abcde",
+        "cancel 0123abcdef now",
+        "cancel 0123abcdeg",
+        "-- list",
+        "",
+    ],
+)
+def test_what_says_anything_more_is_no_word_about_jobs(text: str) -> None:
+    assert read_inquiry(text) is None
+
+
+async def asked(person: Person, text: str) -> str:
+    """What the person alone reads after this command."""
+    before = len(person.private)
+    await person.command(text)
+    [told] = person.private[before:]
+    return shown(told)
+
+
+def id_of(thread: Thread) -> str:
+    """The job's id, as the first card's text has it."""
+    return thread.cards[0].text.split()[1].rstrip(":")
+
+
+async def rendering(world: World) -> str:
+    world.videos.hold()
+    thread = Thread(world)
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: world.videos.creates)
+    await world.until(lambda: thread.says("Cancel"))
+    return id_of(thread)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_prompt_may_begin_like_a_word_about_jobs(world: World) -> None:
+    await world.slack.ada.command("list of animals dancing")
+    await world.slack.ada.command("cancel culture")
+    await world.until(lambda: len(world.videos.creates) == 2)
+    prompts = {video.prompt for video in world.videos.creates}
+    assert prompts == {"list of animals dancing", "cancel culture"}
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_list_has_ones_own_videos_with_states_links_and_ids(world: World) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    await ada.command("a <!channel> of clouds")
+    await world.until(ready(thread))
+    listed = await asked(ada, "list")
+    for words in (id_of(thread), "ready", "|see it>", "a <!channel> of clouds", "sora-2 · 4 s"):
+        assert words in listed
+    assert len(thread.messages) == 2
+    assert "not asked for a video yet" in await asked(world.slack.grace, "list")
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_list_has_what_runs_first_and_then_the_latest_ten_in_all(world: World) -> None:
+    thread, ada = Thread(world), world.slack.ada
+    world.videos.hold()
+    await ada.command("the one that runs")
+    [running] = await world.until(lambda: world.videos.creates)
+    for number in range(11):
+        await ada.command(f"clouds {number}")
+    await world.until(lambda: len(world.videos.creates) == 12)
+    for video in world.videos.creates[1:]:
+        world.videos.finish(video.id)
+    others = {task for task in asyncio.all_tasks() if task.get_name().startswith("job ")}
+    await asyncio.wait({task for task in others if id_of(thread) not in task.get_name()})
+    await ada.command("list")
+    quotes = [block for block in ada.private[-1].blocks if block["type"] == "rich_text"]
+    prompts = [quote["elements"][0]["elements"][0]["text"] for quote in quotes]
+    assert prompts == ["the one that runs", *(f"clouds {n}" for n in range(10, 1, -1))]
+    assert running.prompt == prompts[0]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_longest_prompts_fit_into_a_list(world: World) -> None:
+    ada = world.slack.ada
+    world.videos.hold()
+    for number in range(10):
+        await ada.command(f"{number}" + "&" * 31_000)
+    await world.until(lambda: len(world.videos.creates) == 10)
+    assert "rendering" in await asked(ada, "list")
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_status_of_one_video_is_told_to_who_asked_for_it(world: World) -> None:
+    job_id = await rendering(world)
+    assert "rendering" in await asked(world.slack.ada, f"status {job_id}")
+    refused = await asked(world.slack.grace, f"status {job_id}")
+    assert f"Only <@{world.slack.ada.id}>" in refused
+    assert "clouds" not in refused
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_video_is_cancelled_by_its_id(world: World) -> None:
+    thread = Thread(world)
+    job_id = await rendering(world)
+    assert f"Only <@{world.slack.ada.id}>" in await asked(world.slack.grace, f"cancel {job_id}")
+    assert job_id in await asked(world.slack.ada, f"cancel {job_id}")
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    assert "over already" in await asked(world.slack.ada, f"cancel {job_id}")
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("verb", ["status", "cancel"])
+async def test_an_unknown_id_is_said_to_be_unknown(world: World, verb: str) -> None:
+    assert "no longer know" in await asked(world.slack.ada, f"{verb} {UNKNOWN}")
+    assert world.videos.calls == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_list_is_to_be_had_where_the_bot_is_no_member(world: World) -> None:
+    ada, grace = world.slack.ada, world.slack.grace
+    place = world.slack.workspace.direct_message(ada.user, grace.user)
+    await ada.command("list", channel=place)
+    assert "not asked for a video yet" in ada.private[0].text
+
+
+async def test_an_admin_may_cancel_everybodys_videos(
+    world: World, run_bot: RunBot, settings: Settings
+) -> None:
+    thread, grace = Thread(world), world.slack.grace
+    async with run_bot(settings=settings.model_copy(update={"admin_users": [grace.id]})):
+        job_id = await rendering(world)
+        await grace.command(f"cancel {job_id}")
+        await world.until(lambda: thread.says("*Cancelled:*"))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_without_the_database_a_list_says_when_to_ask_again(
+    world: World, database_url: str
+) -> None:
+    with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
+        other.execute("ALTER TABLE jobs RENAME TO gone")
+        assert "Please ask again" in await asked(world.slack.ada, "list")
+        other.execute("ALTER TABLE gone RENAME TO jobs")
