@@ -42,6 +42,9 @@ UPDATES_A_MINUTE = 40
 UPDATES_KEPT_BACK = 10
 """What progress leaves of them for final states."""
 
+CLOCKS_DIFFER = 60.0
+"""Seconds, at most, between Slack's clock and ours."""
+
 _CHUNK = 1 << 20
 _UPLOAD_TIMEOUT = httpx.Timeout(60, connect=5)
 
@@ -51,6 +54,8 @@ _CLOSED = {
     "not_in_channel": "I am not a member of this conversation. " + _INVITE,
     "is_archived": "This channel is archived. Please ask in another channel.",
     "restricted_action": "Posting in this channel is restricted. Please ask in another channel.",
+    "thread_not_found": "The thread is gone. Please ask again in the channel.",
+    "cannot_reply_to_message": "This message takes no replies. Please ask in the channel.",
     "cannot_dm_bot": "I cannot post in this conversation. Please ask in a channel.",
     "posting_to_channel_denied": "Posting in this channel is restricted. "
     "Please ask in another channel.",
@@ -128,11 +133,13 @@ class Delivery:
         Reading needs an optional scope (channels:history and its relatives); without it the
         row's word stands, and a crash at the wrong moment may say a thing twice.
         """
-        place = {"channel": job.channel_id, "include_all_metadata": True, "limit": 100}
+        # A thread that others opened may be long, and lists its oldest replies first.
+        oldest = f"{max(job.created_at - CLOCKS_DIFFER, 0):.6f}"
+        place = {"channel": job.channel_id, "oldest": oldest, "limit": 999}
+        place["include_all_metadata"] = True
         try:
             if job.root_ts is None:
-                oldest = f"{job.created_at:.6f}"
-                answer = await self._call("conversations.history", oldest=oldest, **place)
+                answer = await self._call("conversations.history", **place)
             else:
                 answer = await self._call("conversations.replies", ts=job.root_ts, **place)
         except (MisconfiguredError, PermanentError) as error:

@@ -41,6 +41,8 @@ async def world(clip: bytes) -> AsyncIterator[World]:
     async with World(render_seconds=0.1, poll_after_ms=10, clip=clip) as world:
         # The bot is tested with the scopes that its manifest asks for, and no other.
         world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
+        world.slack.subscriptions = {*MANIFEST["settings"]["event_subscriptions"]["bot_events"]}
+        world.slack.workspace.app_home = MANIFEST["features"]["app_home"]
         yield world
         assert world.slack.complaints == []
 

@@ -1,6 +1,5 @@
 """Shortcuts: the form from anywhere, and from a message with its words and its picture."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,14 +11,12 @@ from bot.pictures import FORMATS
 from bot.request import Draft, InputReference
 from bot.service import Service
 from bot.slack.modals import open_form, tell
+from bot.slack.text import typed
 from bot.ui.form import build_form
 
 CREATE_VIDEO = "create_video"
 VIDEO_OF_MESSAGE = "video_of_message"
 """The callback_ids, as they stand in the app's manifest."""
-
-
-_LINK = re.compile(r"<(?:[^<>|]*\|)?([^<>|]*)>")
 
 
 def register(app: AsyncApp, _service: Service, catalog: Catalog) -> None:
@@ -42,7 +39,7 @@ def read_message(message: Mapping[str, Any]) -> Draft:
     pictures = [
         file for file in message.get("files") or [] if file.get("mimetype") in FORMATS.values()
     ]
-    return Draft(prompt=_words(message), input_reference=_reference(pictures))
+    return Draft(prompt=typed(message.get("text") or ""), input_reference=_reference(pictures))
 
 
 async def _open(
@@ -52,15 +49,6 @@ async def _open(
     await ack()
     if trouble:
         await tell(client, body["user"]["id"], trouble)
-
-
-def _words(message: Mapping[str, Any]) -> str:
-    """A message's text without Slack's markup (docs.slack.dev: formatting message text).
-
-    A link is `<address>` or `<address|words>`; people's own `<`, `>` and `&` are escaped.
-    """
-    text = _LINK.sub(r"\1", str(message.get("text") or ""))
-    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
 
 
 def _reference(pictures: list[dict[str, Any]]) -> InputReference | None:

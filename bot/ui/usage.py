@@ -52,6 +52,14 @@ def how_to(command: str, catalog: Catalog) -> Message:
     return Message(text=words, blocks=[section(words), actions(button("More options…", OPEN_FORM))])
 
 
+def form_by_button() -> Message:
+    """A message that asks for the form gets its button: Slack opens forms at a press alone."""
+    words = "Slack lets me open the form only when you press something: here it is."
+    return Message(
+        text=words, blocks=[section(words), actions(button("Open the form…", OPEN_FORM))]
+    )
+
+
 def too_long_for_the_form(prompt: str) -> Message:
     """What to do with a prompt that the form's field does not take; it is given back."""
     words = (

@@ -715,7 +715,7 @@ def publish_view(api: WebApi, args: Args) -> Json:
     workspace = api.workspace
     if args["user_id"] not in workspace.users:
         raise SlackError("user_not_found")
-    if not workspace.home_tab_enabled:
+    if not workspace.app_home["home_tab_enabled"]:
         raise SlackError("not_enabled")
     home = workspace.homes.get(args["user_id"])
     check_view(api, args["view"], "home", same=home)

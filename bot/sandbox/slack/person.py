@@ -421,20 +421,58 @@ class Person:
         return message
 
     async def mention(
-        self, text: str, *, channel: Conversation | str = "videos", thread_ts: str | None = None
+        self,
+        text: str,
+        *,
+        channel: Conversation | str = "videos",
+        thread_ts: str | None = None,
+        files: Sequence[File] = (),
     ) -> Answer | None:
         """Write `@app text`; the app hears of it where it is a member."""
         place = self._place(channel)
-        message = self._workspace.post(self._said_by_hand(place, text, thread_ts, to_app=True))
+        message = self._said_by_hand(place, text, thread_ts, to_app=True)
+        self._workspace.share(list(files), message)
         if self._workspace.bot_user_id not in place.members or place.kind == "im":
             return None
         return await self._event("app_mention", "app_mentions:read", self._said(message))
 
-    async def direct_message(self, text: str, *, thread_ts: str | None = None) -> Answer | None:
+    async def direct_message(
+        self, text: str, *, thread_ts: str | None = None, files: Sequence[File] = ()
+    ) -> Answer | None:
         """Write to the app in its direct message."""
+        tab = self._workspace.app_home
+        if not tab["messages_tab_enabled"] or tab["messages_tab_read_only_enabled"]:
+            raise Impossible("the app takes no messages")
         place = self._workspace.direct_message(self.user)
-        message = self.post(text, channel=place, thread_ts=thread_ts)
-        event = {**self._said(message), "type": "message", "channel_type": "im"}
+        return await self.overhear(
+            self.post(text, channel=place, thread_ts=thread_ts, files=files),
+            **({"subtype": "file_share"} if files else {}),
+        )
+
+    async def edit(self, message: Message, text: str) -> Answer | None:
+        """Correct one's own message; in a direct message the app hears of it."""
+        before = message_object(self._workspace, message)
+        written = self._message(self._place(message.channel), text)
+        self._workspace.edit(message, written.text, written.blocks, message.parse)
+        message.edited = True
+        if self._place(message.channel).kind != "im":
+            return None
+        event = {
+            "type": "message",
+            "subtype": "message_changed",
+            "hidden": True,
+            "channel": message.channel,
+            "channel_type": "im",
+            "message": message_object(self._workspace, message),
+            "previous_message": before,
+            "ts": self._workspace.new_ts(),
+            "event_ts": self._workspace.new_ts(),
+        }
+        return await self._event("message.im", "im:history", event)
+
+    async def overhear(self, message: Message, **more: str) -> Answer | None:
+        """Let the app hear of a message in its direct message, whoever wrote it."""
+        event = {**self._said(message), "type": "message", "channel_type": "im", **more}
         return await self._event("message.im", "im:history", event)
 
     async def open_home(self, tab: str = "home") -> Answer | None:

@@ -243,7 +243,12 @@ class Workspace:
         self.scopes: set[str] = set(DEFAULT_SCOPES)
         self.token_error = ""
         """Why the bot's token no longer counts: `token_revoked`, `account_inactive`."""
-        self.home_tab_enabled = True
+        self.app_home: Json = {
+            "home_tab_enabled": True,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        }
+        """As in the app's manifest."""
         self.largest_upload = 1_000_000_000  # Slack's help centre: 1 GB a file
         self.users: dict[str, User] = {}
         self.conversations: dict[str, Conversation] = {}

@@ -1,0 +1,28 @@
+"""A message's text as it was typed, without Slack's markup.
+
+Slack escapes people's own `<`, `>` and `&`, and writes links and mentions as `<address>`,
+`<address|words>`, `<@U…>`, `<#C…|name>` and `<!here>` (docs.slack.dev: formatting message text).
+"""
+
+import re
+
+_MARKUP = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
+_SIGN = {"@": "@", "#": "#", "!": "@"}
+
+
+def typed(text: str) -> str:
+    """What the person typed; of a mention without a name only the id is known."""
+    plain = _MARKUP.sub(_as_typed, text)
+    return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
+
+
+def without_mention(text: str, user_id: str) -> str:
+    """The text, as Slack wrote it, without the mentions of this user."""
+    return re.sub(rf"[ \t]*<@{re.escape(user_id)}(?:\|[^<>]*)?>[ \t]*", " ", text).strip()
+
+
+def _as_typed(found: re.Match[str]) -> str:
+    kind, target, words = found.groups()
+    if not kind:
+        return words or target
+    return _SIGN[kind] + (words or target).removeprefix(_SIGN[kind])

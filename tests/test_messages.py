@@ -1,0 +1,392 @@
+"""What people say to the bot: mentions in channels and threads, and direct messages."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bot.sandbox.faults import When, answer, drop
+from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.state import Message
+from bot.sandbox.world import World
+from bot.slack.text import typed, without_mention
+from channel import Thread, shown
+from conftest import MANIFEST, RunBot
+from picture import picture
+
+SLOWER = answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
+
+
+@pytest.mark.parametrize(
+    ("text", "was_typed"),
+    [
+        ("rain &amp; &lt;wind&gt;", "rain & <wind>"),
+        ("&amp;lt;b&amp;gt;", "&lt;b&gt;"),
+        ("as on <http://example.com|example.com>", "as on example.com"),
+        ("as on <https://example.com/?a=1&amp;b=2>", "as on https://example.com/?a=1&b=2"),
+        ("write to <mailto:a@example.com|a@example.com>", "write to a@example.com"),
+        ("<@U0GRACE> in <#C0VIDEOS|videos>", "@U0GRACE in #videos"),
+        ("<@U0GRACE|grace> and <!here>, <!subteam^S1|@team>", "@grace and @here, @team"),
+        ("1 &lt; 2 > 0 | a", "1 < 2 > 0 | a"),
+        ("", ""),
+    ],
+)
+def test_a_message_is_read_as_it_was_typed(text: str, was_typed: str) -> None:
+    assert typed(text) == was_typed
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("<@UBOT> clouds", "clouds"),
+        ("clouds <@UBOT>", "clouds"),
+        ("make <@UBOT|video> clouds\n<@UBOT>", "make clouds"),
+        ("<@UBOT2> clouds", "<@UBOT2> clouds"),
+        ("<@UBOT>", ""),
+    ],
+)
+def test_the_bots_own_name_is_no_part_of_the_prompt(text: str, rest: str) -> None:
+    assert without_mention(text, "UBOT") == rest
+
+
+def in_thread_of(world: World, root: Message) -> list[Message]:
+    return world.slack.workspace.replies(root.channel, root.ts)
+
+
+def is_delivered(messages: list[Message]) -> bool:
+    return any("*Ready*" in shown(message) for message in messages)
+
+
+def with_file(messages: list[Message]) -> list[Message]:
+    return [message for message in messages if message.files]
+
+
+async def start_of(answer: Answer | None) -> Answer:
+    assert answer is not None
+    assert answer.delivered
+    return answer
+
+
+# Mentions
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_mention_in_somebody_elses_thread_makes_a_video_there(
+    world: World, clip: bytes
+) -> None:
+    ada, grace = world.slack.ada, world.slack.grace
+    root = grace.post("shall we?")
+    await start_of(await ada.mention("a timelapse of clouds --seconds 8", thread_ts=root.ts))
+    await world.until(lambda: is_delivered(in_thread_of(world, root)))
+
+    [video] = world.videos.creates
+    assert (video.prompt, video.seconds) == ("a timelapse of clouds", "8")
+    _, card, reply = in_thread_of(world, root)
+    assert "a timelapse of clouds" in shown(card)
+    assert [file.data for file in reply.files] == [clip]
+    assert reply.mentions == {ada.id}
+    assert world.slack.workspace.videos.messages == [root, *in_thread_of(world, root)]
+    assert "thread_ts=" in shown(card), "the link leads into the thread"
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_mention_in_a_channel_makes_a_video_under_it(world: World) -> None:
+    ada = world.slack.ada
+    await start_of(await ada.mention("clouds"))
+    [mention] = Thread(world).cards
+    await world.until(lambda: is_delivered(in_thread_of(world, mention)))
+    assert len(with_file(in_thread_of(world, mention))) == 1
+    assert Thread(world).cards == [mention]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_why_there_is_no_video_is_said_in_the_thread_of_the_mention(world: World) -> None:
+    root = world.slack.grace.post("shall we?")
+    await world.slack.ada.mention("something forbidden", thread_ts=root.ts)
+    await world.until(lambda: "*Failed:*" in "".join(map(shown, in_thread_of(world, root))))
+    reply = in_thread_of(world, root)[-1]
+    assert "moderation_blocked" in shown(reply)
+    assert reply.mentions == {world.slack.ada.id}
+
+
+@pytest.mark.usefixtures("bot")
+async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> None:
+    ada, root = world.slack.ada, world.slack.grace.post("shall we?")
+    world.faults.order("create", drop, when="after")
+    world.faults.order("list", answer(404, {"detail": "Not Found"}), times=100)
+    await ada.mention("clouds", thread_ts=root.ts)
+    unclear = await world.until(
+        lambda: next((m for m in in_thread_of(world, root) if "cannot tell" in shown(m)), None)
+    )
+    await ada.click(unclear, "ask_again")
+    await world.until(lambda: is_delivered(in_thread_of(world, root)))
+    assert Thread(world).cards == [root]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_two_videos_in_one_thread_are_two_cards_and_two_files(world: World) -> None:
+    root = world.slack.grace.post("shall we?")
+    await world.slack.ada.mention("clouds", thread_ts=root.ts)
+    await world.slack.grace.mention("rain", thread_ts=root.ts)
+    await world.until(lambda: len(with_file(in_thread_of(world, root))) == 2)
+    people = [message.mentions for message in with_file(in_thread_of(world, root))]
+    assert {frozenset({world.slack.ada.id}), frozenset({world.slack.grace.id})} == {*people}
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("operation", ["chat.postMessage", "files.completeUploadExternal"])
+async def test_a_lost_answer_doubles_nothing_in_a_long_thread_of_others(
+    world: World, operation: str, when: When
+) -> None:
+    world.slack.workspace.scopes |= {*MANIFEST["oauth_config"]["scopes"]["bot_optional"]}
+    root = world.slack.grace.post("shall we?")
+    for number in range(120):
+        world.slack.grace.post(f"{number}", thread_ts=root.ts)
+    world.faults.order(operation, drop, when=when)
+    await world.slack.ada.mention("clouds", thread_ts=root.ts)
+    await world.until(lambda: is_delivered(in_thread_of(world, root)))
+    _, card, reply = in_thread_of(world, root)[120:]
+    assert "clouds" in shown(card)
+    assert len(reply.files) == len(world.videos.creates) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_what_was_typed_goes_to_the_server(world: World) -> None:
+    prompt = "rain & <wind> <!channel> &lt;b&gt; *bold* `code` @everyone"
+    await world.slack.ada.mention(prompt)
+    await world.until(lambda: world.videos.creates)
+    assert world.videos.creates[0].prompt == prompt
+    [mention] = Thread(world).cards
+    await world.until(lambda: is_delivered(in_thread_of(world, mention)))
+    named = set[str]().union(*(message.mentions for message in in_thread_of(world, mention)))
+    assert named <= {world.slack.ada.id}
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_picture_of_a_mention_is_where_the_video_begins(world: World) -> None:
+    ada = world.slack.ada
+    cat = ada.upload("cat.jpg", picture("JPEG", (720, 1280)), "image/jpeg")
+    await ada.mention("the cat wakes up", files=[cat])
+    [video] = await world.until(lambda: world.videos.creates)
+    assert video.input_reference is not None
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_same_event_twice_is_one_video(world: World) -> None:
+    heard = await start_of(await world.slack.ada.mention("clouds"))
+    again = await world.slack.redeliver(heard.envelope)
+    assert again.delivered
+    [mention] = Thread(world).cards
+    await world.until(lambda: is_delivered(in_thread_of(world, mention)))
+    assert len(world.videos.creates) == 1
+    assert len(in_thread_of(world, mention)) == 2
+
+
+async def test_what_slack_believes_to_be_heard_outlives_a_restart(
+    world: World, run_bot: RunBot
+) -> None:
+    async with run_bot():
+        await start_of(await world.slack.ada.mention("clouds"))
+    async with run_bot():
+        [mention] = Thread(world).cards
+        await world.until(lambda: is_delivered(in_thread_of(world, mention)))
+    assert len(world.videos.creates) == 1
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "--seconds"),
+        ("help", "--seconds"),
+        ("clouds --seconds 5", "4, 8 or 12"),
+        ("x" * 32_001, "32,001"),
+        ("list", "not asked for a video yet"),
+        ("cancel 0123456789", "no longer know"),
+    ],
+)
+async def test_what_is_no_request_is_answered_privately_where_it_was_said(
+    world: World, text: str, hint: str
+) -> None:
+    ada, root = world.slack.ada, world.slack.grace.post("shall we?")
+    await ada.mention(text, thread_ts=root.ts)
+    [told] = await world.until(lambda: ada.private)
+    assert hint in shown(told)
+    assert (told.channel, told.thread_ts) == (root.channel, root.ts)
+    assert len(in_thread_of(world, root)) == 1
+    assert world.videos.calls == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_who_wants_the_form_gets_its_button(world: World) -> None:
+    ada = world.slack.ada
+    await ada.mention("clouds --form")
+    [told] = await world.until(lambda: ada.private)
+    await ada.click(told, "open_form")
+    assert ada.view is not None
+
+
+# Direct messages
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    "text", ["clouds & rain --seconds 8", "<@{bot}> clouds & rain --seconds 8"]
+)
+async def test_a_direct_message_makes_a_video_there(world: World, clip: bytes, text: str) -> None:
+    ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
+    written = world.slack.workspace.post(said(world, text))
+    await start_of(await ada.overhear(written))
+    await world.until(lambda: is_delivered(place.messages))
+    _, card, reply = place.messages
+    assert world.videos.creates[0].prompt == "clouds & rain"
+    assert (card.thread_ts, reply.thread_ts) == (card.ts, card.ts)
+    assert [file.data for file in reply.files] == [clip]
+
+
+def said(world: World, text: str) -> Message:
+    """A direct message of Ada's, as Slack keeps it."""
+    place = world.slack.workspace.direct_message(world.slack.ada.user)
+    kept = text.replace("&", "&amp;").format(bot=world.slack.workspace.bot_user_id)
+    return Message(world.slack.workspace.new_ts(), place.id, world.slack.ada.id, kept)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_thread_of_a_direct_message_is_kept(world: World) -> None:
+    ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
+    root = ada.post("hm", channel=place)
+    await ada.direct_message("clouds", thread_ts=root.ts)
+    await world.until(lambda: is_delivered(in_thread_of(world, root)))
+    assert [message for message in place.messages if not message.is_reply] == [root]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_picture_of_a_direct_message_is_where_the_video_begins(world: World) -> None:
+    ada = world.slack.ada
+    cat = ada.upload("cat.jpg", picture("JPEG", (720, 1280)), "image/jpeg")
+    await ada.direct_message("the cat wakes up", files=[cat])
+    [video] = await world.until(lambda: world.videos.creates)
+    assert video.input_reference is not None
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    ("text", "hint"), [("help", "--seconds"), ("clouds --seconds 5", "4, 8 or 12"), ("list", "yet")]
+)
+async def test_what_is_no_request_is_answered_in_the_direct_message(
+    world: World, text: str, hint: str
+) -> None:
+    ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
+    await ada.direct_message(text)
+    _, told = await world.until(lambda: place.messages[1:] and place.messages)
+    assert hint in shown(told)
+    assert ada.private == []
+    assert world.videos.calls == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_corrected_message_is_no_second_request(world: World) -> None:
+    ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
+    await ada.direct_message("clowds")
+    heard = await ada.edit(place.messages[0], "clouds")
+    await start_of(heard)
+    await world.until(lambda: is_delivered(place.messages))
+    assert [video.prompt for video in world.videos.creates] == ["clowds"]
+    assert len(place.messages) == 3
+
+
+# What is nobody's request
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bot_id": "B0STRANGER1"},
+        {"bot_id": "B0SANDBOX01"},
+        {"subtype": "bot_message", "user": None, "bot_id": "B0STRANGER1"},
+        {"subtype": "channel_join"},
+        {"subtype": "message_deleted", "user": None, "text": None},
+        {"edited": {"user": "U1", "ts": "1.000000"}},
+        {"user": None},
+    ],
+)
+@pytest.mark.parametrize("door", ["app_mention", "message.im"])
+async def test_what_no_person_has_just_said_is_heard_in_silence(
+    world: World, door: str, changes: Mapping[str, Any]
+) -> None:
+    ada = world.slack.ada
+    world.slack.workspace.scopes -= {"chat:write"}  # so that the first one comes to nothing
+    say = ada.mention if door == "app_mention" else ada.direct_message
+    heard = await start_of(await say("help"))
+    payload = heard.envelope.payload
+    payload["event_id"] = "Ev0OTHER"
+    event = {**payload["event"], "text": "clouds", **changes}
+    payload["event"] = {name: value for name, value in event.items() if value is not None}
+    again = await world.slack.redeliver(heard.envelope)
+    assert again.delivered
+    await ada.command("list")
+    assert "not asked for a video yet" in ada.private[-1].text
+
+
+@pytest.mark.usefixtures("bot")
+async def test_messages_of_channels_are_not_the_bots_business(world: World) -> None:
+    ada = world.slack.ada
+    heard = await start_of(await ada.direct_message("help"))
+    payload = heard.envelope.payload
+    payload["event_id"] = "Ev0OTHER"
+    payload["event"] |= {"text": "clouds", "channel_type": "channel", "channel": "C1"}
+    assert (await world.slack.redeliver(heard.envelope)).delivered
+    await ada.command("list")
+    assert "not asked for a video yet" in ada.private[-1].text
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(world: World) -> None:
+    ada = world.slack.ada
+    world.faults.order("chat.postMessage", SLOWER, times=2)
+    await ada.mention("clouds")
+    [mention] = Thread(world).cards
+    world.slack.workspace.delete(mention)
+    place = world.slack.workspace.direct_message(ada.user)
+    [told] = await world.until(lambda: place.messages)
+    assert "The thread is gone" in shown(told)
+    assert "nothing was charged" in shown(told)
+    assert world.videos.calls == []
+    assert Thread(world).messages == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_thread_whose_first_message_is_deleted_goes_on(world: World) -> None:
+    world.videos.hold()
+    await world.slack.ada.mention("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    [mention] = Thread(world).cards
+    world.slack.workspace.delete(mention)
+    world.videos.finish(video.id)
+    await world.until(lambda: is_delivered(in_thread_of(world, mention)))
+    assert len(with_file(in_thread_of(world, mention))) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_channel_archived_after_a_mention_costs_nothing(world: World) -> None:
+    ada = world.slack.ada
+    world.faults.order("chat.postMessage", SLOWER, times=2)
+    await ada.mention("clouds")
+    world.slack.workspace.videos.archived = True
+    place = world.slack.workspace.direct_message(ada.user)
+    [told] = await world.until(lambda: place.messages)
+    assert "archived" in shown(told)
+    assert world.videos.calls == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_refused_private_word_breaks_nothing(world: World) -> None:
+    ada = world.slack.ada
+    refused = answer(200, {"ok": False, "error": "user_not_in_channel"})
+    world.faults.order("chat.postEphemeral", refused)
+    await ada.mention("help")
+    await world.until(lambda: world.slack.calls_of("chat.postEphemeral"))
+    await ada.mention("help")
+    await world.until(lambda: ada.private)
