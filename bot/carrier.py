@@ -5,6 +5,7 @@ also the only way anything is tried again.
 """
 
 import asyncio
+import random
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,12 +24,13 @@ from bot.errors import (
     MisconfiguredError,
     OutcomeUnknown,
     PermanentError,
+    ServerUnusable,
     TemporaryError,
     VideoGone,
     VideoTaken,
 )
 from bot.files import Files
-from bot.jobs import CANCELLABLE, Job, JobState, Note, Wish, again_key
+from bot.jobs import CANCELLABLE, HOLDABLE, Job, JobState, Note, Wish, again_key
 from bot.pictures import Picture
 from bot.request import InputReference
 from bot.store import Store
@@ -142,6 +144,8 @@ class Carrier:
             await self._fail_unless_it_comes_back(error)
         except PermanentError as error:
             await self._fail(error.code, error.message)
+        except ServerUnusable as error:
+            await self._hold(error)
         except (TemporaryError, OutcomeUnknown, MisconfiguredError) as error:
             await self._try_later(error)
         except Exception as error:
@@ -155,6 +159,15 @@ class Carrier:
         else:
             await self._fail(error.code, error.message)
 
+    async def _hold(self, error: ServerUnusable) -> None:
+        """Wait until the operator has put it right; the next step tells the people so, once."""
+        if self.job.state in HOLDABLE and not self.job.is_held:
+            await self._save(jobs.held(self.job, code=error.code, message=error.message), "held")
+        elif self._now() - self.job.created_at > self._pace.give_up:
+            await self._fail(error.code, error.message)
+        else:
+            raise self._later(error, quiet=self.job.is_held)
+
     def _can_cancel(self) -> bool:
         """What is under way at the server must be known before it can be stopped."""
         is_known = self.job.state is not JobState.SUBMITTING
@@ -165,6 +178,8 @@ class Carrier:
         return tuple(sorted(user_id for kind, user_id in wishes if kind is wish))
 
     async def _step(self) -> None:
+        if self.job.is_held and self.job.reply_ts is None:
+            await self._tell(Said.HELD)
         match self.job.state:
             case JobState.REQUESTED:
                 await self._announce()
@@ -231,6 +246,7 @@ class Carrier:
         await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
+        self._videos.check_open()
         picture, self._picture = await self._reference(), None
         begun = jobs.submission_begun(self.job, server=self._videos.server, now=self._now())
         await self._save(begun, "submission begun")
@@ -480,12 +496,17 @@ class Carrier:
         if self._now() - since > self._pace.give_up:
             await self._fail("gave_up", error.message)
             return
+        raise self._later(error)
+
+    def _later(self, error: BotError, *, quiet: bool = False) -> "_Later":
         hint = error.retry_after if isinstance(error, TemporaryError) else None
-        delay = jobs.retry_delay(self.job.attempts, hint=hint) * self._pace.retry
-        raise _Later(error.message, delay)
+        luck = random.random()  # noqa: S311 -- spreads attempts, and guards nothing
+        delay = jobs.retry_delay(self.job.attempts, hint=hint, luck=luck) * self._pace.retry
+        return _Later(error.message, delay, quiet=quiet)
 
     async def _let_go(self, later: "_Later") -> None:
-        log.info(
+        say = log.debug if later.quiet else log.info
+        say(
             "trying later",
             job=self.job.id,
             state=self.job.state,
@@ -505,10 +526,11 @@ class Carrier:
 
 
 class _Later(Exception):
-    def __init__(self, reason: str, delay: float) -> None:
+    def __init__(self, reason: str, delay: float, *, quiet: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.delay = delay
+        self.quiet = quiet
 
 
 def _known(value: T | None) -> T:

@@ -79,6 +79,7 @@ class Said(StrEnum):
     """What the bot says once about a job; each message carries its kind in its metadata."""
 
     CARD = "card"
+    HELD = "held"
     OVERDUE = "overdue"
     END = "end"
 

@@ -49,6 +49,10 @@ CANCELLABLE = frozenset(
 )
 
 
+HOLDABLE = frozenset({JobState.ANNOUNCED, JobState.RENDERING, JobState.DELIVERING})
+"""States in which a job can wait for the Videos server, with the server's words in `error`."""
+
+
 class Wish(StrEnum):
     """What people want of a job while somebody carries it."""
 
@@ -127,6 +131,11 @@ class Job:
         return self.thread_ts or self.card_ts
 
     @property
+    def is_held(self) -> bool:
+        """It waits until the Videos server takes requests again."""
+        return self.error is not None and self.state in HOLDABLE
+
+    @property
     def took(self) -> float | None:
         """Seconds from the request to the end."""
         return None if self.finished_at is None else self.finished_at - self.created_at
@@ -161,13 +170,23 @@ def submission_unheard(job: Job) -> Job:
     return replace(job, state=JobState.ANNOUNCED, submitted_at=None)
 
 
+def held(job: Job, *, code: str, message: str) -> Job:
+    """The server takes nobody's requests: the job waits."""
+    return replace(job, error=JobError(code, message), reply_ts=None)
+
+
+def _let_go_on(job: Job) -> Job:
+    return replace(job, error=None, reply_ts=None) if job.is_held else job
+
+
 def accepted(job: Job, *, video_id: str) -> Job:
     """The server has a video of ours."""
-    return _moved(job, JobState.RENDERING, video_id=video_id)
+    return _moved(_let_go_on(job), JobState.RENDERING, video_id=video_id)
 
 
 def progressed(job: Job, *, percent: int | None) -> Job:
     """The server says how far it is; progress never runs backwards on a card."""
+    job = _let_go_on(job)
     if percent is None or (job.progress is not None and percent <= job.progress):
         return replace(job, attempts=0)
     return replace(job, progress=min(percent, 100), attempts=0)
@@ -175,17 +194,19 @@ def progressed(job: Job, *, percent: int | None) -> Job:
 
 def overdue(job: Job, *, message: str) -> Job:
     """The server had its time; what it says later is still welcome."""
-    return _moved(job, JobState.OVERDUE, error=JobError("timeout", message))
+    return _moved(job, JobState.OVERDUE, error=JobError("timeout", message), reply_ts=None)
 
 
 def rendered(job: Job, *, now: float) -> Job:
     """The server has finished the file."""
-    return _moved(job, JobState.DELIVERING, progress=100, rendered_at=now, error=None)
+    return _moved(
+        job, JobState.DELIVERING, progress=100, rendered_at=now, error=None, reply_ts=None
+    )
 
 
 def upload_begun(job: Job, *, file_id: str) -> Job:
     """Slack gave the file an id; whatever happens, this file is shared at most once."""
-    return _moved(job, JobState.DELIVERING, file_id=file_id)
+    return _moved(_let_go_on(job), JobState.DELIVERING, file_id=file_id)
 
 
 def upload_lost(job: Job) -> Job:
@@ -240,10 +261,15 @@ def again_key(job_id: str) -> str:
     return f"again:{job_id}"
 
 
-def retry_delay(attempts: int, *, hint: float | None = None) -> float:
-    """Seconds until the next attempt: 1, 2, 4 ... 60, or what the other side asked for."""
+def retry_delay(attempts: int, *, hint: float | None = None, luck: float = 0.0) -> float:
+    """Seconds until the next attempt: 1, 2, 4 ... 60, or what the other side asked for.
+
+    And up to a quarter more, by `luck` from 0 to 1: what failed together does not come back
+    together.
+    """
     backoff = min(2.0 ** min(attempts, 6), 60.0)
-    return backoff if hint is None else min(max(hint, 0.0), 300.0)
+    delay = backoff if hint is None else min(max(hint, 0.0), 300.0)
+    return delay * (1 + luck / 4)
 
 
 def _moved(job: Job, state: JobState, **changes: object) -> Job:

@@ -6,7 +6,7 @@ from bot.sandbox.faults import answer
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
-from channel import Thread, ready, shown
+from channel import Thread, failed, ready, shown
 from conftest import RunBot
 
 
@@ -256,3 +256,37 @@ async def test_a_long_prompt_can_be_read_whole_by_anybody(world: World, thread: 
     view = await world.until(lambda: grace.view)
     pieces = [block["elements"][0]["elements"][0]["text"] for block in view.blocks]
     assert "".join(pieces) == prompt
+
+
+# After a failure
+
+
+@pytest.mark.usefixtures("bot")
+async def test_what_may_work_another_time_can_be_tried_again_once(
+    world: World, thread: Thread
+) -> None:
+    await world.slack.ada.command("a crash")
+    await world.until(failed(thread))
+    first, [reply] = thread.card, thread.replies
+    pressed = await world.slack.ada.click(reply, "ask_again")
+    await world.slack.redeliver(pressed.envelope)
+    await world.until(lambda: says(other_card(thread, first), "*Failed:*"))
+    assert len(thread.cards) == 2
+    await world.until(lambda: "asked again" in shown(reply))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_what_must_be_changed_opens_the_form_as_it_was_asked(
+    world: World, thread: Thread
+) -> None:
+    await world.slack.ada.command("something forbidden --seconds 8 --size 1280x720")
+    await world.until(failed(thread))
+    first, ada = thread.card, world.slack.ada
+    await ada.click(thread.replies[0], "edit_and_try_again")
+    view = await world.until(lambda: ada.view)
+    assert "something forbidden" in str(view.blocks)
+    await ada.fill({"prompt": "something allowed"})
+    await ada.submit()
+    await world.until(lambda: says(other_card(thread, first), "*Ready*"))
+    video = world.videos.creates[1]
+    assert (video.prompt, video.seconds, video.size) == ("something allowed", "8", "1280x720")

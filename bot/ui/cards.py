@@ -22,6 +22,7 @@ from bot.ui.blocks import (
     section,
     user,
 )
+from bot.ui.failures import Failure, explain
 from bot.ui.progress import SILENCE, Outlook, duration, no_news_line, progress_line
 
 ASK_AGAIN = "ask_again"
@@ -49,6 +50,10 @@ PIECE = 3000
 """Characters of a prompt that stand in one block."""
 EXCERPT = 300
 """Characters of a prompt that stand on its card."""
+HELD = (
+    "The video server takes no requests from me just now. Whoever runs me can see why in my log. "
+    "You need not do anything: I go on as soon as it works again."
+)
 COMMENT_LIMIT = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
 
@@ -108,16 +113,30 @@ def status_reply(job: Job) -> Message:
     error = _reason(job)
     words = _end_in_words(job)
     blocks = [paragraph(user(job.user_id), plain(" "), bold(words), *_code_and_message(error))]
-    if job.state in {JobState.UNCERTAIN, JobState.OVERDUE}:
-        blocks.append(
-            actions(
-                button("Ask again", ASK_AGAIN, job.id),
-                button("Let it be", LET_IT_BE, job.id),
-            )
-        )
+    failure = None if job.is_held else explain(job)
+    if failure is not None:
+        blocks += [section(failure.meaning), context(f"{failure.part} · {failure.charge}")]
+    if offered := _ways_on(job, failure):
+        blocks.append(actions(*offered))
     return Message(
         text=f"<@{job.user_id}> {words} ({escape(excerpt(error.code, 100))})", blocks=blocks
     )
+
+
+def _ways_on(job: Job, failure: Failure | None) -> list[Block]:
+    """Try again where that can help; otherwise the request must be changed first."""
+    match job.state:
+        case JobState.UNCERTAIN | JobState.OVERDUE:
+            return [
+                button("Ask again", ASK_AGAIN, job.id),
+                button("Let it be", LET_IT_BE, job.id),
+            ]
+        case JobState.FAILED if failure is None or failure.may_work_again:
+            return [button("Try again", ASK_AGAIN, job.id)]
+        case JobState.FAILED:
+            return [button("Edit & try again", EDIT, job.id)]
+        case _:
+            return []
 
 
 def answered(reply: Block, words: str) -> Message:
@@ -159,6 +178,8 @@ def _same_shape(one: str, other: str) -> bool:
 
 
 def _status_line(job: Job, outlook: Outlook | None) -> str:
+    if job.is_held:
+        return ":double_vertical_bar: *Waiting:* the thread says for what."
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return ":hourglass_flowing_sand: Asking the video server …"
@@ -241,6 +262,8 @@ def _offers(job: Job) -> Iterator[Block]:
 
 def state_in_words(job: Job) -> str:
     """The state in a few words, where the card itself is not before the reader."""
+    if job.is_held:
+        return "waiting, the thread says for what"
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return "asking the video server"
@@ -265,6 +288,8 @@ def state_in_words(job: Job) -> str:
 def _end_in_words(job: Job) -> str:
     if job.state is JobState.UNCERTAIN:
         return "I asked for your video, and cannot tell whether I was heard."
+    if job.is_held:
+        return HELD
     if job.state is JobState.OVERDUE:
         return "Your video is late. I keep looking for a day, and bring it if it comes."
     return "Your video could not be made."

@@ -89,7 +89,11 @@ def _words() -> dict[str, Message]:
     closed = JobError("is_archived", "This channel is archived. Please ask in another channel.")
     late = JobError("timeout", "The video server has not finished within 30 minutes.")
     lost = JobError("outcome_unknown", "The answer was lost. It may have been charged.")
+    key = JobError("invalid_api_key", "Incorrect API key provided: [key].")
+    waiting = replace(_JOB, state=JobState.ANNOUNCED, error=key)
     return {
+        "waiting": job_card(waiting),
+        "reply: waiting": status_reply(waiting),
         "reply: failed": status_reply(failed),
         "reply: late": status_reply(replace(_JOB, state=JobState.OVERDUE, error=late)),
         "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=lost)),

@@ -13,6 +13,7 @@ from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.videos import wire
 from bot.videos.download import Download, Server, unreachable
+from bot.videos.gate import Gate
 from bot.videos.wire import Found
 
 CLOCK_SLACK = 60.0
@@ -58,6 +59,15 @@ class VideosClient:
         self._max_bytes = max_bytes
         self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._creates, self._looks = Gate("a video", clock), Gate("a look", clock)
+
+    def check_open(self) -> None:
+        """See whether a video may be asked for now.
+
+        Raises:
+            ServerUnusable: the server takes nobody's request, and another job tries now and then.
+        """
+        self._creates.check()
 
     async def create(self, request: VideoRequest, reference: Picture | None = None) -> str:
         """Ask for a video, once; returns its id.
@@ -67,11 +77,13 @@ class VideosClient:
         """
         url = f"{self._base_url}/videos"
         fields = wire.create_fields(request, reference)
-        return wire.read_created(*await self._post(url, files=fields))
+        with self._creates.watch():
+            return wire.read_created(*await self._post(url, files=fields))
 
     async def look(self, video_id: str) -> wire.Look:
         """See how far a video is."""
-        return wire.read_look(*await self._get(self._url(video_id)))
+        with self._looks.watch():
+            return wire.read_look(*await self._get(self._url(video_id)))
 
     async def find(
         self, request: VideoRequest, *, since: float, known: Collection[str] = ()
@@ -197,7 +209,8 @@ class VideosClient:
         return self._heard(answer)
 
     async def _ask_for_change(self, url: str, body: dict[str, Any]) -> str | None:
-        return wire.read_remixed(*await self._post(url, json=body))
+        with self._creates.watch():
+            return wire.read_remixed(*await self._post(url, json=body))
 
     def _url(self, video_id: str) -> str:
         return f"{self._base_url}/videos/{quote(video_id, safe='')}"

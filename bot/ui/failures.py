@@ -1,0 +1,196 @@
+"""Failures that help: what an end means in plain words, whose part it was, and whether it cost.
+
+Beside the server's own code and message, never instead of them: what is not known here is left
+to those. Codes and messages are matched together, because some servers have no codes
+(aquiles-image, SGLang-Diffusion) or only numbers (vLLM-Omni).
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.jobs import Job, JobState
+
+
+class Part(StrEnum):
+    """Which part was at fault."""
+
+    PROMPT = "the prompt"
+    PICTURE = "the picture"
+    SETTINGS = "the settings"
+    SERVER = "the video server"
+    BUDGET = "the budget"
+    SLACK = "Slack"
+
+
+class Charge(StrEnum):
+    """Whether the attempt was charged."""
+
+    NOT_CHARGED = "not charged"
+    CHARGED = "charged"
+    UNKNOWN = "whether it was charged is not known"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What people should know about a job that has no video."""
+
+    meaning: str
+    part: Part
+    charge: Charge
+    may_work_again: bool
+    """Whether the same request may work another time; otherwise it must be changed first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    pattern: re.Pattern[str]
+    part: Part
+    meaning: str
+    may_work_again: bool = False
+
+
+def _known(pattern: str, part: Part, meaning: str, *, again: bool = False) -> _Known:
+    return _Known(re.compile(pattern, re.IGNORECASE), part, meaning, again)
+
+
+# The first that fits counts. The words are OpenAI's where no server is named.
+_KNOWN = (
+    _known(
+        r"^too_large ",
+        Part.SETTINGS,
+        "The file is too large for Slack. Ask for a shorter or smaller video.",
+    ),
+    _known(
+        r"^(private_address|no_web_address) ",
+        Part.SERVER,
+        "The server keeps the file where I must not fetch it from. Whoever runs me can allow its "
+        "host with VIDEO_FILE_HOSTS.",
+    ),
+    _known(
+        r"^timeout ",
+        Part.SERVER,
+        "The server took too long. It may work another time.",
+        again=True,
+    ),
+    _known(
+        r"^(no_answer|gave_up) ",
+        Part.SERVER,
+        "It did not work for a long time, however often I tried. It may work later.",
+        again=True,
+    ),
+    _known(
+        r"insufficient_quota|exceeded your current quota|billing.hard.limit|payment|http_402",
+        Part.BUDGET,
+        "The account at the video server has no money left. Whoever runs me must add some.",
+        again=True,
+    ),
+    _known(
+        r"people-in-user-uploads",
+        Part.PICTURE,
+        "The server does not take pictures of people. Use another picture, or none.",
+    ),
+    _known(
+        r"inpaint image|match the requested width and height",
+        Part.PICTURE,
+        "The picture must have exactly the size of the video.",
+    ),
+    _known(
+        r"mimetype|cannot be read as an image",
+        Part.PICTURE,
+        "The server cannot read this picture. JPEG, PNG and WebP usually work.",
+    ),
+    _known(
+        r"input_reference|image_reference|reference_url",
+        Part.PICTURE,
+        "The server does not take this picture with this model. Try another, or none.",
+    ),
+    _known(
+        r"moderation|content_policy|sentinel_block|didn't look right with your request",
+        Part.PROMPT,
+        "The server's moderation did not let this pass. Say it in other words.",
+    ),
+    _known(
+        r"'prompt'|\bprompt(: | is required)|invalid_prompt",
+        Part.PROMPT,
+        "The server does not take this prompt. Change it.",
+    ),
+    _known(
+        r"model mismatch|model_not_found|(model|deployment)\b.*does not exist|invalid model",
+        Part.SETTINGS,
+        "The server does not have this model. Choose another one.",
+    ),
+    _known(
+        r"invalid_value|invalid_type|unknown_parameter|should match pattern|http_422|_size\b",
+        Part.SETTINGS,
+        "The server does not take one of the settings. Choose another model, size or length.",
+    ),
+    _known(
+        r"rate_limit|too many|concurrent|http_429",
+        Part.SERVER,
+        "The server has too much to do just now. It may work later.",
+        again=True,
+    ),
+    _known(
+        r"\bnot found\b|http_404|http_410|^404 ",
+        Part.SERVER,
+        "The server no longer has the video: servers forget when they restart, and keep files "
+        "for a while only.",
+        again=True,
+    ),
+    _known(
+        r"^expired ",
+        Part.SERVER,
+        "The server let the video expire. It may work another time.",
+        again=True,
+    ),
+    _known(
+        r"^cancell?ed ",
+        Part.SERVER,
+        "Somebody cancelled it at the server.",
+        again=True,
+    ),
+    _known(
+        r"server_error|internal_error|processing_error|heavy load|out of memory|^(http_)?5\d\d ",
+        Part.SERVER,
+        "The server had trouble of its own. It may work another time.",
+        again=True,
+    ),
+)
+
+_SLACK = re.compile(r"^Slack refused|^Slack: ")
+
+
+def explain(job: Job) -> Failure | None:
+    """What to say about a job that has no video; None: it has no error."""
+    if job.error is None:
+        return None
+    words = f"{job.error.code} {job.error.message}"
+    charge = _charge(job)
+    if _SLACK.search(job.error.message):
+        meaning = "The video is made, but Slack did not take it."
+        return Failure(meaning, Part.SLACK, charge, may_work_again=True)
+    for known in _KNOWN:
+        if known.pattern.search(words):
+            return Failure(known.meaning, known.part, charge, known.may_work_again)
+    return _unknown(job, charge)
+
+
+def _unknown(job: Job, charge: Charge) -> Failure:
+    if job.state is JobState.UNCERTAIN:
+        meaning = "Ask again only if it may be charged twice."
+        return Failure(meaning, Part.SERVER, charge, may_work_again=True)
+    if job.video_id is None:
+        meaning = "The server does not want this request. Its words say why."
+        return Failure(meaning, Part.SETTINGS, charge, may_work_again=False)
+    meaning = "The server could not make it. It may work another time."
+    return Failure(meaning, Part.SERVER, charge, may_work_again=True)
+
+
+def _charge(job: Job) -> Charge:
+    """What is made is paid for, what was never taken is not; servers differ about the rest."""
+    if job.rendered_at is not None:
+        return Charge.CHARGED
+    if job.state is JobState.FAILED and job.video_id is None:
+        return Charge.NOT_CHARGED
+    return Charge.UNKNOWN

@@ -1,0 +1,178 @@
+"""What a failure means: in plain words, whose part it was, whether it cost."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot import jobs
+from bot.jobs import Job, JobState
+from bot.request import VideoRequest
+from bot.ui import cards
+from bot.ui.failures import Charge, Failure, Part, explain
+
+JOB = jobs.announced(
+    Job(
+        id="j1",
+        request_key="k1",
+        team_id="T1",
+        user_id="U1",
+        channel_id="C1",
+        request=VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280"),
+        created_at=100.0,
+    ),
+    channel_id="C1",
+    card_ts="1.1",
+)
+ACCEPTED = jobs.accepted(JOB, video_id="v1")
+RENDERED = jobs.rendered(ACCEPTED, now=150)
+
+
+def failed(job: Job, code: str, message: str = "No.") -> Job:
+    return jobs.failed(job, code=code, message=message, now=160)
+
+
+def explained(job: Job) -> Failure:
+    failure = explain(job)
+    assert failure is not None
+    return failure
+
+
+def test_a_job_without_an_error_has_nothing_to_explain() -> None:
+    assert explain(ACCEPTED) is None
+
+
+CASES = [
+    ("moderation_blocked", "Your request was blocked by our moderation system.", Part.PROMPT),
+    ("sentinel_block", "Hmmm something didn't look right with your request.", Part.PROMPT),
+    ("400", "Your request was blocked by our moderation system.", Part.PROMPT),
+    ("x", "Possible reasons: people-in-user-uploads. Blocked by our moderation.", Part.PICTURE),
+    ("x", "Inpaint image must match the requested width and height", Part.PICTURE),
+    ("x", "Invalid file 'input_reference': unsupported mimetype ('a/b').", Part.PICTURE),
+    ("http_400", "'wan2.2' does not support input_reference.", Part.PICTURE),
+    ("invalid_value", "Invalid value: '5'. Supported values are: '4'.", Part.SETTINGS),
+    ("400", "Model mismatch: request specifies 'a' but server is running 'b'.", Part.SETTINGS),
+    ("model_not_found", "The model `x` does not exist.", Part.SETTINGS),
+    ("video_generation_user_error", "The API deployment 'x' does not exist.", Part.SETTINGS),
+    ("http_422", "seconds: Input should be a valid integer", Part.SETTINGS),
+    ("string_above_max_length", "Invalid 'prompt': string too long.", Part.PROMPT),
+    ("insufficient_quota", "You exceeded your current quota.", Part.BUDGET),
+    ("http_429", "You exceeded your current quota, please check your plan.", Part.BUDGET),
+    ("billing_hard_limit_reached", "Billing hard limit has been reached", Part.BUDGET),
+    ("too_large", "The finished video has more than 1,000 MB.", Part.SETTINGS),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "part"), CASES)
+def test_what_must_be_changed_first_is_named(code: str, message: str, part: Part) -> None:
+    failure = explained(failed(JOB, code, message))
+    assert failure.part is part
+    assert failure.may_work_again is (part is Part.BUDGET)
+
+
+PASSING = [
+    ("server_error", "We're under heavy load, please try again later."),
+    ("500", "CUDA out of memory."),
+    ("generation_error", "out of memory"),
+    ("rate_limit_exceeded", "Rate limit reached."),
+    ("expired", "The server gave no reason."),
+    ("cancelled", "The server gave no reason."),
+    ("invalid_request_error", "Video with id 'v1' not found."),
+    ("http_410", "Gone."),
+    ("timeout", "The video server has not finished within a day."),
+    ("gave_up", "The video server does not answer (ReadTimeout)."),
+    ("who_knows", "Something new."),
+]
+
+
+@pytest.mark.parametrize(("code", "message"), PASSING)
+def test_what_may_work_another_time_is_named(code: str, message: str) -> None:
+    failure = explained(failed(ACCEPTED, code, message))
+    assert failure.part is Part.SERVER
+    assert failure.may_work_again
+
+
+def test_an_unknown_refusal_is_left_to_the_servers_words() -> None:
+    failure = explained(failed(JOB, "who_knows", "Something new."))
+    assert "Its words say why" in failure.meaning
+    assert not failure.may_work_again
+
+
+def test_what_slack_refused_is_not_the_servers_fault() -> None:
+    refusal = failed(RENDERED, "file_uploads_disabled", "Slack refused: file_uploads_disabled")
+    assert explained(refusal).part is Part.SLACK
+
+
+@pytest.mark.parametrize(
+    ("job", "charge"),
+    [
+        (failed(JOB, "sentinel_block"), Charge.NOT_CHARGED),
+        (failed(ACCEPTED, "moderation_blocked"), Charge.UNKNOWN),
+        (failed(RENDERED, "too_large"), Charge.CHARGED),
+        (jobs.left_uncertain(JOB, message="Who knows.", now=1), Charge.UNKNOWN),
+        (jobs.overdue(ACCEPTED, message="Late."), Charge.UNKNOWN),
+    ],
+)
+def test_whether_it_was_charged_is_said_where_it_is_known(job: Job, charge: Charge) -> None:
+    assert explained(job).charge is charge
+
+
+@pytest.mark.parametrize("job", [failed(JOB, "sentinel_block", "Hmmm."), failed(ACCEPTED, "x")])
+def test_the_thread_says_code_message_meaning_part_and_charge(job: Job) -> None:
+    reply = json.dumps(cards.status_reply(job).blocks)
+    assert job.error is not None
+    failure = explained(job)
+    for words in (
+        job.error.code,
+        job.error.message,
+        failure.meaning,
+        failure.part,
+        failure.charge,
+    ):
+        assert words in reply
+
+
+def test_a_job_that_waits_is_not_called_failed() -> None:
+    held = jobs.held(ACCEPTED, code="invalid_api_key", message="No.")
+    reply = json.dumps(cards.status_reply(held).blocks)
+    assert "takes no requests" in reply
+    assert "could not be made" not in reply
+
+
+def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
+    held = replace(jobs.held(ACCEPTED, code="c", message="m"), reply_ts="1.2")
+    assert held.is_held
+    for job in (jobs.progressed(held, percent=None), jobs.rendered(held, now=1)):
+        assert (job.error, job.reply_ts, job.is_held) == (None, None, False)
+    uploading = jobs.held(RENDERED, code="c", message="m")
+    assert not jobs.upload_begun(uploading, file_id="F1").is_held
+    assert not jobs.accepted(jobs.held(JOB, code="c", message="m"), video_id="v").is_held
+
+
+def test_a_late_job_stays_late_when_the_server_says_how_far_it_is() -> None:
+    late = jobs.overdue(ACCEPTED, message="Late.")
+    assert jobs.progressed(late, percent=50).error == late.error
+    assert late.state is JobState.OVERDUE
+
+
+WORDS_SAY_IT_ALL = {
+    "other_gateways: problem+json with nothing but a title",
+    "new_api: failure",
+    "sglang: failed without a code",
+    "other_gateways: a message that is no text",
+    "other_gateways: OpenRouter: an error that is a string",
+    "vllm_omni: failed is an HTTP 400 with the video",
+}
+
+
+def test_every_recorded_failure_has_a_meaning_unless_its_words_say_it_all() -> None:
+    unknown = set()
+    for path in (Path(__file__).parent / "servers").glob("*.json"):
+        for name, answer in json.loads(path.read_text())["answers"].items():
+            for kind, job in (("RequestRefused", JOB), ("Broke", ACCEPTED)):
+                if kind in (answer["means"] or {}):
+                    told = explained(failed(job, **answer["means"][kind]))
+                    if "Its words say why" in told.meaning or "could not make it" in told.meaning:
+                        unknown.add(f"{path.stem}: {name}")
+    assert unknown == WORDS_SAY_IT_ALL

@@ -1,0 +1,133 @@
+"""What no job can survive: a wrong key, a retired service. Nothing is asked, nothing is lost."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from bot.sandbox.faults import Trouble, answer
+from bot.sandbox.world import World
+from bot.videos import gate
+from channel import Thread, ready, shown
+
+pytestmark = pytest.mark.usefixtures("logs", "bot")
+
+KEY = "sk-sandbox-0123456789"
+
+
+def refusal(status: int, code: str, message: str) -> Trouble:
+    envelope = {"message": message, "type": "t", "param": None, "code": code}
+    return answer(status, {"error": envelope})
+
+
+REVOKED = refusal(401, "invalid_api_key", f"Incorrect API key provided: {KEY}.")
+REFUSALS = {
+    "wrong key": REVOKED,
+    "organisation not verified": refusal(403, "unverified", "Your organization must be verified."),
+    "retired": refusal(410, "retired", "The Videos API was shut down."),
+    "no such address": answer(404, {"detail": "Not Found"}),
+    "moved": answer(308, "", Location="https://example.com/v1/videos"),
+}
+
+
+@pytest.fixture
+def logs() -> Iterator[list[structlog.typing.EventDict]]:
+    with structlog.testing.capture_logs() as logs:
+        yield logs
+
+
+@pytest.fixture
+def thread(world: World) -> Thread:
+    return Thread(world)
+
+
+def waiting(thread: Thread) -> bool:
+    return bool(thread.replies) and thread.says("*Waiting:*")
+
+
+def asked(world: World) -> int:
+    return [call.operation for call in world.videos.calls].count("create")
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
+    world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(gate, "PATIENCE", 0.2)
+    world.faults.order("create", REFUSALS[name])
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: waiting(thread))
+    [reply] = thread.replies
+    assert "takes no requests" in shown(reply)
+    assert reply.mentions == {world.slack.ada.id}
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == len(thread.cards) == 1
+    assert [len(reply.files) for reply in thread.replies] == [0, 1]
+
+
+async def test_the_servers_words_are_shown_but_never_the_key(world: World, thread: Thread) -> None:
+    world.faults.order("create", REVOKED)
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: waiting(thread))
+    assert "invalid_api_key" in shown(thread.replies[0])
+    assert "Incorrect API key provided: [key]" in shown(thread.replies[0])
+    assert KEY not in str([shown(message) for message in thread.messages])
+
+
+async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
+    world: World, thread: Thread, logs: list[structlog.typing.EventDict]
+) -> None:
+    world.faults.order("create", REVOKED, times=99)
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: waiting(thread))
+    for number in range(5):
+        await world.slack.ada.command(f"clouds {number}")
+    await world.until(lambda: len(thread.replies) == 6)
+    assert asked(world) == 1
+    [line] = [line for line in logs if line["log_level"] == "error"]
+    assert line["code"] == "invalid_api_key"
+    assert "OPENAI_API_KEY" in line["event"]
+    assert KEY not in str(logs)
+
+
+async def test_every_thread_is_told_once_however_long_it_lasts(
+    world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "PATIENCE", 0.0)
+    world.faults.order("create", REVOKED, times=6)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert asked(world) == 7
+    assert [len(reply.files) for reply in thread.replies] == [0, 1]
+
+
+async def test_a_video_that_is_being_made_is_waited_for(
+    world: World, thread: Thread, logs: list[structlog.typing.EventDict]
+) -> None:
+    world.videos.hold()
+    await world.slack.ada.command("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    world.faults.order("retrieve", REVOKED, times=5)
+    await world.until(lambda: waiting(thread))
+    world.videos.finish(video.id)
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == 1
+    assert [len(reply.files) for reply in thread.replies] == [0, 1]
+    assert [line["log_level"] for line in logs].count("error") == 1
+
+
+async def test_a_finished_file_is_waited_for(world: World, thread: Thread) -> None:
+    world.faults.order("content", REVOKED, times=4)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    assert [len(reply.files) for reply in thread.replies] == [0, 1]
+
+
+async def test_a_job_that_waits_can_be_cancelled(world: World, thread: Thread) -> None:
+    world.faults.order("create", REVOKED, times=99)
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: waiting(thread))
+    await world.slack.ada.click(thread.card, "cancel")
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    assert "nothing was charged" in shown(thread.card)
+    assert world.videos.creates == []
