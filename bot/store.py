@@ -108,15 +108,20 @@ class Store:
     Every method raises TemporaryError while the database does not answer.
     """
 
-    def __init__(self, engine: AsyncEngine, *, lease: float = LEASE) -> None:
+    def __init__(self, engine: AsyncEngine, *, connections: int, lease: float = LEASE) -> None:
         self._engine = engine
         self.lease = lease
+        # What can wait leaves a connection free, or at least the next turn, for what cannot.
+        self._patient = asyncio.Semaphore(max(1, connections - 1))
+        self._overdue_writes = 0
         self._running: set[asyncio.Task[_Rows]] = set()
 
     @classmethod
     def open(cls, url: str, *, lease: float = LEASE) -> Self:
         """A store on this database, whose tables are up to date (`bot.migrations`)."""
-        return cls(_engine(url), lease=lease)
+        # More would only contend for SQLite's one write lock.
+        connections = 1 if url.startswith("sqlite") else CONNECTIONS
+        return cls(_engine(url, connections), connections=connections, lease=lease)
 
     async def close(self) -> None:
         """Give the connections back; what the database does not take now is given up."""
@@ -129,13 +134,13 @@ class Store:
 
     async def ping(self) -> None:
         """Ask the database for a sign of life."""
-        await self._execute(sa.select(1))
+        await self._execute_at_once(sa.select(1))
 
     async def add(self, job: Job) -> Job:
         """Write the job down, once: the same request key again returns the row that is there."""
         row = _row(job) | {"lease_until": job.created_at}
         try:
-            await self._execute(jobs.insert().values(row))
+            await self._execute_at_once(jobs.insert().values(row))
         except IntegrityError:
             return await self._one(jobs.c.request_key == job.request_key)
         return job
@@ -231,7 +236,7 @@ class Store:
                 jobs.c.state.in_(CANCELLABLE),
             )
         )
-        return {row["id"] for row in await self._execute(unwanted)}
+        return {row["id"] for row in await self._execute_at_once(unwanted)}
 
     async def home_opened(self, user_id: str, *, now: float) -> None:
         """Remember that this person looks at the Home tab."""
@@ -254,7 +259,8 @@ class Store:
         rows, and so take more than `limit`. What was learned about a job is written before it
         is taken again.
         """
-        await self._settled()
+        if self._overdue_writes:
+            await self._settled()
         free = sa.and_(OPEN, jobs.c.lease_until <= now)
         waiting = (
             sa.select(jobs.c.id)
@@ -271,7 +277,7 @@ class Store:
             .returning(*jobs.c)
         )
         began = time.monotonic()
-        claimed = [_job(row) for row in await self._execute(taken)]
+        claimed = [_job(row) for row in await self._execute_at_once(taken)]
         if time.monotonic() - began > self.lease / 2:
             raise TemporaryError("the database took over half a lease for a claim")
         return claimed
@@ -316,7 +322,7 @@ class Store:
             .values(lease_until=now + self.lease)
             .returning(jobs.c.id, jobs.c.fence)
         )
-        return {(row["id"], row["fence"]) for row in await self._execute(held)}
+        return {(row["id"], row["fence"]) for row in await self._execute_at_once(held)}
 
     async def hand_back(
         self, owner: str, *, now: float, only: Collection[str] | None = None
@@ -329,13 +335,17 @@ class Store:
         await self._execute(held.values(owner=None, lease_until=now))
 
     async def _one(self, condition: sa.ColumnElement[bool]) -> Job:
-        rows = await self._execute(sa.select(jobs).where(condition))
+        rows = await self._execute_at_once(sa.select(jobs).where(condition))
         if not rows:
             raise LookupError("no such job")
         return _job(rows[0])
 
-    async def _execute(self, statement: sa.Executable) -> _Rows:
+    async def _execute_at_once(self, statement: sa.Executable) -> _Rows:
+        """For what cannot wait: people, who are given seconds, and the worker's own turn."""
         return await self._to_the_end(self._run(statement))
+
+    async def _execute(self, statement: sa.Executable) -> _Rows:
+        return await self._to_the_end(self._run_in_turn(statement))
 
     async def _to_the_end(self, work: Coroutine[None, None, _Rows]) -> _Rows:
         """Do this work also when the caller is cancelled.
@@ -353,14 +363,27 @@ class Store:
             task.exception()  # seen here, because a cancelled caller no longer looks
 
     async def _run_until_done(self, statement: sa.Executable) -> _Rows:
+        try:
+            return await self._run_in_turn(statement)
+        except TemporaryError as error:
+            log.warning("a write waits", reason=error.message)
+        self._overdue_writes += 1
+        try:
+            return await self._run_again_and_again(statement)
+        finally:
+            self._overdue_writes -= 1
+
+    async def _run_again_and_again(self, statement: sa.Executable) -> _Rows:
         delay = self.lease / 120
         while True:
-            try:
-                return await self._run(statement)
-            except TemporaryError as error:
-                log.warning("a write waits", reason=error.message)
             await asyncio.sleep(delay)
+            with contextlib.suppress(TemporaryError):
+                return await self._run_in_turn(statement)
             delay = min(2 * delay, self.lease / 12)
+
+    async def _run_in_turn(self, statement: sa.Executable) -> _Rows:
+        async with self._patient:
+            return await self._run(statement)
 
     async def _run(self, statement: sa.Executable) -> _Rows:
         try:
@@ -412,16 +435,12 @@ def engine_options(url: str) -> dict[str, Any]:
     return {"connect_args": {name: options[name] for name in options.keys() - given.keys()}}
 
 
-def _engine(url: str) -> AsyncEngine:
-    """AUTOCOMMIT: every statement here is a transaction of its own.
-
-    SQLite gets one connection, since more would only contend for its one write lock.
-    """
-    size = 1 if url.startswith("sqlite") else CONNECTIONS
+def _engine(url: str, connections: int) -> AsyncEngine:
+    """AUTOCOMMIT: every statement here is a transaction of its own."""
     engine = create_async_engine(
         url,
         isolation_level="AUTOCOMMIT",
-        pool_size=size,
+        pool_size=connections,
         max_overflow=0,
         **engine_options(url),
     )

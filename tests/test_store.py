@@ -1,5 +1,6 @@
 """Jobs at rest: written once, claimed by one, changed only by the owner."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -152,3 +153,13 @@ async def test_ones_own_jobs_are_listed_open_ones_first_and_then_the_latest(stor
     assert listed == ["job3", "job0", "job4", "job2", "job1"]
     page = await store.list_of("U1", limit=2, offset=2)
     assert [job.id for job in page] == listed[2:4]
+
+
+async def test_people_do_not_wait_behind_the_workers_writes(store: Store) -> None:
+    await store.add(new_job())
+    mine = await claim_one(store)
+    saves = [asyncio.create_task(store.save(mine, now=NOW)) for _ in range(200)]
+    await asyncio.sleep(0)  # all of them are under way
+    await store.add(new_job(2))
+    assert sum(save.done() for save in saves) < 50
+    await asyncio.gather(*saves)

@@ -1,5 +1,6 @@
 """Talks to a server that speaks the Videos API."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import httpx
+from aiolimiter import AsyncLimiter
 
 from bot.errors import OutcomeUnknown, TemporaryError, VideoGone
 from bot.pictures import Picture
@@ -25,6 +27,12 @@ MOST_PAGES = 50
 TIMEOUT = httpx.Timeout(30, connect=5)
 # The answer to a create may wait until the server has read a picture and judged the prompt.
 CREATE_TIMEOUT = httpx.Timeout(60, connect=5)
+
+LOOKS_A_SECOND = 50
+"""At most: with ten thousand videos under way, each is looked at every few minutes."""
+
+LOOKS_AT_ONCE = 20
+"""As many as connections are kept open. (httpx's pool takes quadratic time in those that wait.)"""
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Errors before the first byte of a request could leave."""
@@ -60,6 +68,8 @@ class VideosClient:
         self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"}
         self._creates, self._looks = Gate("a video", clock), Gate("a look", clock)
+        self._look_rate = AsyncLimiter(LOOKS_A_SECOND, 1)
+        self._look_places = asyncio.Semaphore(LOOKS_AT_ONCE)
 
     def check_open(self) -> None:
         """See whether a video may be asked for now.
@@ -82,8 +92,10 @@ class VideosClient:
 
     async def look(self, video_id: str) -> wire.Look:
         """See how far a video is."""
-        with self._looks.watch():
-            return wire.read_look(*await self._get(self._url(video_id)))
+        async with self._look_places:
+            await self._look_rate.acquire()
+            with self._looks.watch():
+                return wire.read_look(*await self._get(self._url(video_id)))
 
     async def find(
         self, request: VideoRequest, *, since: float, known: Collection[str] = ()

@@ -1,0 +1,39 @@
+"""However many videos are under way, only some are looked at in one moment."""
+
+import asyncio
+
+import httpx
+from aiohttp import web
+
+from bot.sandbox.changes import Changes
+from bot.sandbox.faults import Faults
+from bot.sandbox.videos import VideosSandbox
+from bot.videos.client import LOOKS_AT_ONCE, VideosClient
+from bot.videos.wire import Working
+
+
+async def test_looks_wait_for_a_place(clip: bytes) -> None:
+    looks, changes, faults = 3 * LOOKS_AT_ONCE, Changes(), Faults()
+    under_way, most, go_on = 0, 0, asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        changes.happened()
+        await go_on.wait()
+        under_way -= 1
+        return web.json_response({"id": "video1", "status": "queued"})
+
+    faults.order("retrieve", slow, times=looks)
+    server = VideosSandbox(changes, faults, clip=clip)
+    await server.start()
+    async with httpx.AsyncClient() as http:
+        client = VideosClient(http, base_url=server.base_url, api_key=server.api_key)
+        tasks = [asyncio.create_task(client.look("video1")) for _ in range(looks)]
+        await changes.until(lambda: under_way == LOOKS_AT_ONCE)
+        go_on.set()
+        found = await asyncio.gather(*tasks)
+    await server.stop()
+    assert most == LOOKS_AT_ONCE
+    assert all(isinstance(look, Working) for look in found)
