@@ -38,7 +38,7 @@ LEASE = 4.0
 PACE = replace(FAST, turn=0.5, poll=0.3, poll_least=0.3, poll_most=0.5, edit=0.5, settle=0.2)
 PATIENCE = 120.0
 """Seconds for the rest, when the last harm was done."""
-WAKING = 2.0
+WAKING = 1.0
 """Seconds after a long freeze in which what was begun before it may still be sent."""
 
 
@@ -60,8 +60,8 @@ class Harm:
 
     kills: int = 0
     freezes: int = 0
-    woken: list[float] = field(default_factory=list)
-    """When those woke that had been frozen so long that their lease may have run out."""
+    past_lease: list[tuple[float, float]] = field(default_factory=list)
+    """From when to when somebody was frozen for so long that their lease may have run out."""
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ class Outcome:
         return (
             f"  {self.pressed} presses, {self.acknowledged} acknowledged at once; "
             f"{self.harm.kills} SIGKILL, {self.harm.freezes} SIGSTOP "
-            f"({len(self.harm.woken)} past a lease); {self.seconds:.0f} s\n"
+            f"({len(self.harm.past_lease)} past a lease); {self.seconds:.0f} s\n"
             f"  ends: {ends}\n"
             f"  doubled or lost: {len(self.wrong)}; "
             f"doubles of a process frozen past its lease: {len(self.foreseen)}"
@@ -137,7 +137,7 @@ class Chaos:
 
     async def _do_harm(self, group: asyncio.TaskGroup) -> None:
         """Wait a little, then kill or freeze one; several may be frozen at a time."""
-        await asyncio.sleep(self._random.uniform(0.1, 1.5))
+        await asyncio.sleep(self._random.uniform(0.3, 3.0) / self._plan.replicas)
         number = self._random.randrange(len(self._replicas))
         if self._random.random() < 0.5:
             await self._kill(number)
@@ -153,11 +153,12 @@ class Chaos:
     async def _freeze(self, process: ForkServerProcess) -> None:
         seconds = self._random.uniform(0.1, self._plan.longest_freeze)
         _send(process, signal.SIGSTOP)
+        began = time.time()
         await asyncio.sleep(seconds)
         _send(process, signal.SIGCONT)
         self._harm.freezes += 1
         if seconds > LEASE * 2 / 3:  # a heartbeat renews it every third
-            self._harm.woken.append(time.time())
+            self._harm.past_lease.append((began, time.time()))
 
     def _end(self) -> None:
         for process in self._replicas:
@@ -222,8 +223,12 @@ class Chaos:
             yield f"{prompt}: its card does not say that it is ready", self._is_foreseen(last)
 
     def _is_foreseen(self, times: list[float]) -> bool:
-        """Whether one of these came from a process that had just woken."""
-        return any(0 <= at - woken < WAKING for at in times for woken in self._harm.woken)
+        """Whether somebody who had just woken did it, after another had taken the job over."""
+        return self._plan.replicas > 1 and any(
+            woke <= max(times) < woke + WAKING and began < min(times)
+            for began, woke in self._harm.past_lease
+            if times
+        )
 
     def _creates(self, prompt: str) -> list[Video]:
         return [video for video in self._world.videos.creates if video.prompt == prompt]

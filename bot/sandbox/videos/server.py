@@ -75,6 +75,7 @@ class VideosSandbox:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._runner: web.AppRunner | None = None
         # The jobs, for tests and for a page that shows them.
+        self.take = self._studio.create
         self.hold = self._studio.hold
         self.release = self._studio.release
         self.queue = self._studio.queue

@@ -1,0 +1,337 @@
+"""`make bench`: what the bot bears, in figures, each beside its goal or a reference.
+
+Times are compared within one run: how fast this machine is today says nothing about the bot.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import quantiles
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+from bot import migrations
+from bot.jobs import Job
+from bot.request import VideoRequest
+from bot.sandbox.clip import make_clip
+from bot.sandbox.postgres import Postgres, postgres
+from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.state import Message
+from bot.sandbox.videos.content import Filler
+from bot.sandbox.videos.state import Order
+from bot.sandbox.world import World
+from bot.store import Store
+from bot.store import jobs as table
+
+MB = 1_000_000
+START = 60.0
+"""Seconds for a process to be connected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    value: str
+    goal: str = ""
+    is_met: bool = True
+
+    def __str__(self) -> str:
+        verdict = "" if not self.goal else ("  ok" if self.is_met else "  MISSED")
+        return f"  {self.what:<58} {self.value:>22}   {self.goal:<16}{verdict}"
+
+
+# The parts
+
+
+@asynccontextmanager
+async def process_of(world: World, url: str, module: str, folder: Path) -> AsyncIterator[Process]:
+    """A process of this module in the world, connected."""
+    with (folder / "log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", *module.split()),
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "LOG_LEVEL": "WARNING", **world.environment(url)},
+            stderr=log,
+            stdout=log,
+        )
+    try:
+        await world.until(lambda: world.slack.sockets.connected, START)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+def bot(world: World, url: str, folder: Path) -> AbstractAsyncContextManager[Process]:
+    """The bot itself, as it is installed."""
+    return process_of(world, url, "bot run", folder)
+
+
+async def press(world: World, number: int, seconds: float) -> list[Answer]:
+    """So many commands, evenly over the seconds, whether or not they are answered."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    people = (world.slack.ada, world.slack.grace)
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for each in range(number):
+            await asyncio.sleep(began + each * seconds / number - loop.time())
+            tasks.append(group.create_task(people[each % 2].command(f"clouds {each}")))
+    return [task.result() for task in tasks]
+
+
+def acks(answers: Sequence[Answer]) -> tuple[float, float]:
+    """Median and 99th percentile of the acknowledgements, in milliseconds."""
+    return median_and_99th([answer.took for answer in answers])
+
+
+def median_and_99th(seconds: Sequence[float]) -> tuple[float, float]:
+    """Both, in milliseconds."""
+    cuts = quantiles(seconds, n=100)
+    return cuts[49] * 1000, cuts[98] * 1000
+
+
+def durable_writes(path: Path) -> tuple[float, float]:
+    """What it costs to put a page on the disk: no promise can be made for less."""
+    took = []
+    with path.open("wb", buffering=0) as file:
+        for _ in range(500):
+            began = time.perf_counter()
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+            took.append(time.perf_counter() - began)
+    return median_and_99th(took)
+
+
+def in_ms(cuts: tuple[float, float]) -> str:
+    """Both as text."""
+    return f"{cuts[0]:.1f} / {cuts[1]:.1f} ms"
+
+
+def multiply(url: str, number: int) -> None:
+    """Copy the only row there is, as jobs of their own that nobody holds."""
+    first = sa.select(sa.literal(1).label("n")).cte("numbers", recursive=True)
+    numbers = first.union_all(sa.select(first.c.n + 1).where(first.c.n < number))
+    text = sa.cast(numbers.c.n, sa.Text)
+    changed: dict[str, sa.ColumnElement[Any]] = {
+        "id": sa.literal("copy") + text,
+        "request_key": sa.literal("press") + text,
+        "video_id": sa.literal("video") + text,
+        "lease_until": sa.literal(0.0),
+    }
+    columns = [changed.get(column.name, column) for column in table.c]
+    copies = sa.select(*columns).select_from(table.join(numbers, sa.true()))
+    engine = sa.create_engine(url.replace("+aiosqlite", ""))
+    with engine.begin() as connection:
+        connection.execute(table.insert().from_select([*table.c], copies))
+    engine.dispose()
+
+
+async def deliver(world: World, number: int = 1) -> None:
+    """Press, and wait until all is in the threads and on the cards."""
+    before = len(finished(world))
+    await press(world, number, number / 20)
+    await world.until(lambda: len(finished(world)) == before + number, 120)
+
+
+def finished(world: World) -> list[Message]:
+    """The cards that say so."""
+    return [m for m in world.slack.workspace.messages("videos") if "*Ready*" in str(m.blocks)]
+
+
+def shares(world: World) -> int:
+    """How many files stand in threads."""
+    return sum(len(m.files) for m in world.slack.workspace.messages("videos"))
+
+
+# The measurements
+
+
+async def burst(clip: Path, folder: Path) -> AsyncIterator[Figure]:
+    """500 commands in 10 seconds, beside an app that only acknowledges."""
+    url = f"sqlite+aiosqlite:///{folder / 'burst.db'}"
+    async with World(clip=clip) as world, process_of(world, url, "bot.sandbox.bare", folder):
+        await press(world, 20, 1)
+        bare = acks(await press(world, 500, 10))
+    async with (
+        World(clip=clip, render_seconds=30, poll_after_ms=5000) as world,
+        bot(world, url, folder),
+    ):
+        await press(world, 20, 1)
+        answers = await press(world, 500, 10)
+        refused = sum(not answer.delivered or answer.payload is not None for answer in answers)
+        began = time.monotonic()
+        await world.until(lambda: shares(world) == 520, 600)
+        rest = time.monotonic() - began
+    ours = acks(answers)
+    disk = await asyncio.to_thread(durable_writes, folder / "write")
+    ratio = ours[1] / bare[1]
+    yield Figure("500 commands in 10 s: ack p50 / p99 of an app that only acks", in_ms(bare))
+    yield Figure("    of this bot", in_ms(ours))
+    yield Figure("    one durable write to this disk, p50 / p99", in_ms(disk))
+    yield Figure("    p99, this bot's over the other's", f"{ratio:.2f} x", "< 3 x", ratio < 3)
+    yield Figure("    not acknowledged, or refused", str(refused), "0", refused == 0)
+    yield Figure("    all 500 delivered, after the last command", f"{rest:.0f} s")
+
+
+async def waiting(clip: Path, folder: Path) -> AsyncIterator[Figure]:
+    """10,000 unfinished jobs in one process."""
+    number, url = 10_000, f"sqlite+aiosqlite:///{folder / 'waiting.db'}"
+    async with World(clip=clip) as world:
+        world.videos.hold()
+        async with bot(world, url, folder):
+            await press(world, 1, 0)
+            await world.until(lambda: [c for c in world.videos.calls if c.operation == "retrieve"])
+        multiply(url, number)
+        order = Order("clouds", "sora-2", "720x1280", "4")
+        for each in range(1, number + 1):
+            world.videos.take(f"video{each}", order)
+        world.videos.poll_after_ms = None
+        async with bot(world, url, folder) as process:
+            seen = len(world.videos.calls)
+            await world.until(lambda: len(world.videos.calls) - seen > 1000, 300)
+            watched, seen = psutil.Process(process.pid), len(world.videos.calls)
+            before = sum(watched.cpu_times()[:2])
+            await asyncio.sleep(30)
+            cpu = (sum(watched.cpu_times()[:2]) - before) / 30
+            looks = (len(world.videos.calls) - seen) / 30
+            memory = watched.memory_info().rss / MB
+            ack = acks(await press(world, 100, 10))
+    yield Figure(
+        f"{number:,} unfinished jobs: memory", f"{memory:.0f} MB", "< 300 MB", memory < 300
+    )
+    yield Figure("    processor, of one core", f"{cpu:.0%}")
+    yield Figure("    looks at the video server", f"{looks:.0f} / s")
+    yield Figure("    ack p50 / p99 meanwhile", in_ms(ack))
+
+
+async def rates(name: str, url: str) -> AsyncIterator[Figure]:
+    """What a database does in a second: new rows, claims and saves."""
+    migrations.upgrade(url)
+    store, number = Store.open(url), 2000
+    now = time.time()
+    added = await rate(number, [store.add(new_job(each, now)) for each in range(number)])
+    claimed: list[Job] = []
+    began = time.monotonic()
+    while found := await store.claim("bench", now=now, limit=100):
+        claimed += found
+    claims = number / (time.monotonic() - began)
+    saved = await rate(number, [store.save(job, now=now) for job in claimed])
+    await store.hand_back("bench", now=now)
+    single = await rate(300, [store.claim("bench", now=now, limit=1) for _ in range(300)])
+    await store.close()
+    yield Figure(f"{name}: new rows", f"{added:,.0f} / s")
+    yield Figure("    claims, 100 at a time", f"{claims:,.0f} / s")
+    yield Figure("    claims, one at a time", f"{single:,.0f} / s")
+    yield Figure("    saves", f"{saved:,.0f} / s")
+
+
+async def rate(number: int, work: Sequence[Awaitable[object]]) -> float:
+    """How many of these are done in a second, all begun at once."""
+    began = time.monotonic()
+    await asyncio.gather(*work)
+    return number / (time.monotonic() - began)
+
+
+def new_job(number: int, now: float) -> Job:
+    """A job that somebody just asked for."""
+    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
+    return Job(
+        id=f"job{number}",
+        request_key=f"press{number}",
+        team_id="T1",
+        user_id="U1",
+        channel_id="C1",
+        request=request,
+        created_at=now,
+    )
+
+
+async def history(
+    clip: Path, folder: Path, name: str, urls: Sequence[str]
+) -> AsyncIterator[Figure]:
+    """Ack latency with 100,000 finished rows beside none: two bots, pressed in turn."""
+    async with AsyncExitStack() as stack:
+        worlds = []
+        for number, url in enumerate(urls):
+            world = await stack.enter_async_context(World(clip=clip, render_seconds=1))
+            async with bot(world, url, folder):
+                await deliver(world)
+            if number:
+                multiply(url, 100_000)
+            await stack.enter_async_context(bot(world, url, folder))
+            await press(world, 10, 1)
+            worlds.append(world)
+        answers = await asyncio.gather(*(press(world, 400, 20) for world in worlds))
+    none, many = map(acks, answers)
+    ratio = many[0] / none[0]
+    yield Figure(f"{name}, no finished rows: ack p50 / p99", in_ms(none))
+    yield Figure("    100,000 finished rows", in_ms(many))
+    yield Figure("    p50 with them over p50 without", f"{ratio:.2f} x", "< 1.2 x", ratio < 1.2)
+
+
+async def big_clip(clip: Path, folder: Path) -> AsyncIterator[Figure]:
+    """A video of 500 MB on its way from the video server to Slack."""
+    url = f"sqlite+aiosqlite:///{folder / 'big.db'}"
+    async with World(clip=clip, render_seconds=0.5) as world, bot(world, url, folder) as process:
+        await deliver(world, 3)
+        watched = psutil.Process(process.pid)
+        before = watched.memory_info().rss
+        world.videos.clip = Filler(500 * MB)
+        delivery = asyncio.create_task(deliver(world))
+        most = before
+        while not delivery.done():
+            await asyncio.sleep(0.05)
+            most = max(most, watched.memory_info().rss)
+        await delivery
+    growth = (most - before) / MB
+    yield Figure("a 500 MB video: growth in memory", f"{growth:.1f} MB", "< 30 MB", growth < 30)
+
+
+async def measure(folder: Path, server: Postgres) -> bool:
+    """Print every figure as it comes; says whether all goals are met."""
+    clip = folder / "clip.mp4"
+    await asyncio.to_thread(make_clip, clip, "clouds", "128x72", 1)
+    names = [f"sqlite+aiosqlite:///{folder / f'{name}.db'}" for name in ("rates", "none", "many")]
+    postgres_urls = [as_settings_have_it(server.new_database()) for _ in range(3)]
+    met = True
+    for figures in (
+        burst(clip, folder),
+        waiting(clip, folder),
+        rates("SQLite", names[0]),
+        rates("PostgreSQL", postgres_urls[0]),
+        history(clip, folder, "SQLite", names[1:]),
+        history(clip, folder, "PostgreSQL", postgres_urls[1:]),
+        big_clip(clip, folder),
+    ):
+        async for figure in figures:
+            print(figure, flush=True)
+            met = met and figure.is_met
+    return met
+
+
+def as_settings_have_it(url: str) -> str:
+    """The address with the driver that the bot uses."""
+    return url.replace("postgresql:", "postgresql+psycopg:")
+
+
+def main() -> int:
+    """Measure all; the exit code says whether every goal is met."""
+    with tempfile.TemporaryDirectory(prefix="video-bot-bench-") as folder, postgres() as server:
+        return 0 if asyncio.run(measure(Path(folder), server)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
