@@ -25,6 +25,7 @@ from bot.config import Settings
 from bot.delivery import Delivery, translate
 from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
 from bot.files import Files
+from bot.homes import Homes
 from bot.log import configure
 from bot.service import Service
 from bot.slack import make_bolt_app
@@ -127,6 +128,8 @@ async def running(
         store = Store.open(settings.database_url, lease=lease)
         stack.push_async_callback(store.close)
         files = Files(clients.bot, http, hosts=settings.slack_file_hosts)
+        delivery = Delivery(clients.bot, http, bot_name=identity.user or "video")
+        homes = Homes(store, delivery)
         worker = Worker(
             store,
             VideosClient(
@@ -136,12 +139,15 @@ async def running(
                 max_bytes=settings.max_video_mb * 1_000_000,
                 file_hosts=settings.video_file_hosts,
             ),
-            Delivery(clients.bot, http, bot_name=identity.user or "video"),
+            delivery,
             files,
+            homes,
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
             pace=replace(pace or Pace(), deadline=settings.job_timeout_minutes * 60),
         )
-        service = Service(store, files, catalog, wake=worker.wake, admins=settings.admin_users)
+        service = Service(
+            store, files, homes, catalog, wake=worker.wake, admins=settings.admin_users
+        )
         bolt = make_bolt_app(clients.bolt, identity, service, catalog)
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, socket_mode)

@@ -30,6 +30,7 @@ from bot.errors import (
     VideoTaken,
 )
 from bot.files import Files
+from bot.homes import Homes
 from bot.jobs import CANCELLABLE, HOLDABLE, Job, JobState, Note, Wish, again_key
 from bot.pictures import Picture
 from bot.request import InputReference
@@ -99,6 +100,7 @@ class Tools:
     videos: VideosClient
     delivery: Delivery
     files: Files
+    homes: Homes
     pace: Pace
     clock: Callable[[], float]
     downloads: asyncio.Semaphore
@@ -517,6 +519,8 @@ class Carrier:
 
     async def _save(self, job: Job, event: str, **details: str) -> None:
         await self._store.save(job, now=self._now())
+        if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):
+            self._tools.homes.changed(job.user_id)
         self.job = job
         log.info(event, job=job.id, state=job.state, **details)
 

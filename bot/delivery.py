@@ -31,13 +31,16 @@ from bot.errors import (
 )
 from bot.jobs import Job
 from bot.ui import cards
-from bot.ui.blocks import Message
+from bot.ui.blocks import Block, Message
 from bot.ui.progress import Outlook
 
 log = structlog.get_logger()
 
 UPDATES_A_MINUTE = 40
 """Of Slack's 50 or more `chat.update` a minute for the whole workspace (tier 3)."""
+
+HOMES_A_MINUTE = 80
+"""Of Slack's 100 or more `views.publish` a minute for the whole workspace (tier 4)."""
 
 UPDATES_KEPT_BACK = 10
 """What progress leaves of them for final states."""
@@ -112,6 +115,7 @@ class Delivery:
         self._http = http
         self._bot_name = bot_name
         self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
+        self._homes = AsyncLimiter(HOMES_A_MINUTE, 60)
 
     async def announce(self, job: Job) -> Posted:
         """Post the card.
@@ -201,6 +205,11 @@ class Delivery:
             # Used up, or older than 30 minutes.
             log.info("response URL refused", status=answer.status_code)
         return answer.is_success
+
+    async def publish_home(self, user_id: str, view: Block) -> None:
+        """Show this to one person in the Home tab; waits for a place under Slack's limit."""
+        await self._homes.acquire()
+        await self._call("views.publish", user_id=user_id, view=view)
 
     async def begin_upload(self, job: Job, size: int) -> Upload:
         """Get a place for the file's bytes (`size` of them, exactly)."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from bot.catalog import Catalog
 from bot.errors import BadRequest, NotYours, TooLate
 from bot.files import Files
+from bot.homes import Homes
 from bot.jobs import CANCELLABLE, Job, JobState, Wish, again_key
 from bot.request import PROMPT_BYTES, VideoRequest, check_prompt
 from bot.store import Store
@@ -36,6 +37,7 @@ class Service:
         self,
         store: Store,
         files: Files,
+        homes: Homes,
         catalog: Catalog,
         *,
         wake: Callable[[], None],
@@ -44,6 +46,7 @@ class Service:
     ) -> None:
         self._store = store
         self._files = files
+        self._homes = homes
         self._catalog = catalog
         self._wake = wake
         self._admins = admins
@@ -170,6 +173,14 @@ class Service:
             TemporaryError: the database does not answer.
         """
         return await self._store.list_of(user_id, limit=limit)
+
+    async def show_home(self, user_id: str, page: int = 0) -> None:
+        """Show this person their Home tab.
+
+        Raises:
+            BotError: Slack does not take it.
+        """
+        await self._homes.open(user_id, page)
 
     async def owned(self, job_id: str, user_id: str) -> Job:
         """The job, if this person asked for it.

@@ -98,6 +98,7 @@ homes = sa.Table(
     metadata,
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("opened_at", sa.Double, nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
 )
 sa.Index("jobs_open", jobs.c.lease_until, sqlite_where=OPEN, postgresql_where=OPEN)
 
@@ -169,14 +170,14 @@ class Store:
         )
         return [_job(row) for row in await self._execute(theirs.limit(limit).offset(offset))]
 
-    async def delivered_since(self, user_id: str, *, since: float) -> list[VideoRequest]:
+    async def delivered_since(self, user_id: str, *, since: float) -> list[Job]:
         """What this person got since then, for the totals."""
         got = sa.select(jobs).where(
             jobs.c.user_id == user_id,
             jobs.c.created_at >= since,
             jobs.c.rendered_at.is_not(None),
         )
-        return [_job(row).request for row in await self._execute(got)]
+        return [_job(row) for row in await self._execute(got)]
 
     async def render_times(self, server: str, request: VideoRequest, *, limit: int) -> list[float]:
         """How many seconds this server took for the last videos of this kind."""
@@ -238,17 +239,18 @@ class Store:
         )
         return {row["id"] for row in await self._execute_at_once(unwanted)}
 
-    async def home_opened(self, user_id: str, *, now: float) -> None:
-        """Remember that this person looks at the Home tab."""
-        again = homes.update().where(homes.c.user_id == user_id).values(opened_at=now)
+    async def home_opened(self, user_id: str, *, now: float, page: int = 0) -> None:
+        """Remember that this person looks at this page of the Home tab."""
+        seen = {"opened_at": now, "page": page}
+        again = homes.update().where(homes.c.user_id == user_id).values(seen)
         if not await self._execute(again.returning(homes.c.user_id)):
             with contextlib.suppress(IntegrityError):  # another process was faster
-                await self._execute(homes.insert().values(user_id=user_id, opened_at=now))
+                await self._execute(homes.insert().values(user_id=user_id, **seen))
 
-    async def homes_since(self, moment: float) -> set[str]:
-        """Who opened the Home tab since then."""
-        looking = sa.select(homes.c.user_id).where(homes.c.opened_at >= moment)
-        return {row["user_id"] for row in await self._execute(looking)}
+    async def homes_since(self, moment: float) -> dict[str, int]:
+        """Who opened the Home tab since then, and at which page they look."""
+        looking = sa.select(homes.c.user_id, homes.c.page).where(homes.c.opened_at >= moment)
+        return {row["user_id"]: row["page"] for row in await self._execute(looking)}
 
     async def claim(self, owner: str, *, now: float, limit: int) -> list[Job]:
         """Take up to `limit` open jobs that nobody holds, the longest waiting first.

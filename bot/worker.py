@@ -11,6 +11,7 @@ from bot.carrier import Carrier, Pace, Tools
 from bot.delivery import Delivery
 from bot.errors import TemporaryError
 from bot.files import Files
+from bot.homes import Homes
 from bot.jobs import Job
 from bot.store import Store
 from bot.videos.client import VideosClient
@@ -30,6 +31,7 @@ class Worker:
         videos: VideosClient,
         delivery: Delivery,
         files: Files,
+        homes: Homes,
         *,
         owner: str,
         pace: Pace | None = None,
@@ -40,7 +42,8 @@ class Worker:
         self._pace = pace or Pace()
         self._clock = clock
         downloads = asyncio.Semaphore(self._pace.downloads)
-        self._tools = Tools(store, videos, delivery, files, self._pace, clock, downloads)
+        self._tools = Tools(store, videos, delivery, files, homes, self._pace, clock, downloads)
+        self._homes = homes
         self._wanted = asyncio.Event()
         self._in_hand: dict[_Key, asyncio.Task[None]] = {}
         self._dropped: set[str] = set()
@@ -61,6 +64,7 @@ class Worker:
     async def run(self) -> None:
         """Carry jobs until cancelled; then hand back what is in hand."""
         heartbeat = asyncio.create_task(self._beat())
+        homes = asyncio.create_task(self._keep_homes())
         try:
             while True:
                 self._wanted.clear()
@@ -69,6 +73,7 @@ class Worker:
                     await asyncio.wait_for(self._wanted.wait(), self._pace.turn)
         finally:
             heartbeat.cancel()
+            homes.cancel()
             await self._stop()
 
     async def turn(self) -> None:
@@ -131,6 +136,17 @@ class Worker:
                     # It cannot be proved that these jobs are still ours.
                     self._cancel(self._in_hand.keys())
 
+    async def _keep_homes(self) -> None:
+        """Beside the turns, which must not wait for Slack."""
+        while True:
+            await asyncio.sleep(self._pace.turn)
+            try:
+                await self._homes.refresh()
+            except TemporaryError as error:
+                log.warning("homes not refreshed", reason=error.message)
+            except Exception:
+                log.exception("a home broke")
+
     async def _stop(self) -> None:
         tasks = [*self._in_hand.values()]
         self._cancel(self._in_hand.keys())
@@ -143,6 +159,8 @@ class Worker:
 
     def _take(self, job: Job) -> None:
         key = (job.id, job.fence)
+        if job.fence == 1:
+            self._homes.changed(job.user_id)
         carry = Carrier(job, self._tools).carry()
         task = self._in_hand[key] = asyncio.create_task(carry, name=f"job {job.id}")
         task.add_done_callback(lambda done: self._put_down(key, done))

@@ -12,11 +12,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.service import Service
-from bot.slack import actions, commands, events, shortcuts, views
+from bot.slack import actions, commands, events, home, shortcuts, views
 
 log = structlog.get_logger()
 
-_DOORS = (actions, commands, events, shortcuts, views)
+_DOORS = (actions, commands, events, home, shortcuts, views)
 
 
 def make_bolt_app(

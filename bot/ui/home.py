@@ -1,18 +1,67 @@
 """A person's own jobs: in the Home tab, and in the answers to `list` and `status`."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from bot.jobs import Job, JobState
-from bot.ui.blocks import Block, Message, context, excerpt, quote, section
-from bot.ui.cards import describe, state_in_words
+from bot.ui.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    context,
+    excerpt,
+    quote,
+    section,
+)
+from bot.ui.cards import buttons, describe, state_in_words
+
+CREATE = "home_create"
+OLDER = "home_older"
+NEWER = "home_newer"
+"""Actions of the Home tab's own buttons; the value of the last two is the page to turn to."""
+
+PAGE = 10
+"""Jobs on one page; Slack takes 100 blocks."""
 
 PROMPT_SHOWN = 150
 """Characters of a prompt among others; a message holds about 12,000 in all."""
 
+NOTHING_HERE = "There are no videos on this page."
 NOTHING_YET = (
     "You have not asked for a video yet. Say what it should show, behind my command or in a "
     "message that mentions me: *a timelapse of clouds*."
 )
+
+
+HELP = (
+    "*How to ask:* mention me in a channel or a thread and say what the video should show, or "
+    "write it to me under *Messages*. `help` tells all that can be chosen there."
+)
+UNAVAILABLE = (
+    "I can't show your videos just now: my database does not answer. Please come back in a few "
+    "minutes; what runs goes on meanwhile."
+)
+
+
+def build_home(jobs: Sequence[Job], *, page: int, has_older: bool, made: Sequence[Job]) -> Block:
+    """One page of a person's jobs (0 is the first), and what was made for them this month."""
+    return _view(
+        section("*Your videos*"),
+        actions(button("Create a video", CREATE)),
+        context(_totals(made)),
+        *([] if jobs else [section(NOTHING_HERE if page else NOTHING_YET)]),
+        *(block for job in jobs for block in _with_buttons(job)),
+        *_page_turner(page, has_older=has_older),
+        context(HELP),
+    )
+
+
+def build_unavailable() -> Block:
+    """The Home tab while the database does not answer."""
+    return _view(section("*Your videos*"), section(UNAVAILABLE), context(HELP))
 
 
 def job_list(jobs: list[Job]) -> Message:
@@ -33,6 +82,42 @@ def job_status(job: Job) -> Message:
 def cancelling(job: Job) -> str:
     """The answer to `cancel`; mrkdwn."""
     return f"I am cancelling the video `{job.id}`. Its card says what came of it: {_place(job)}."
+
+
+def _view(*blocks: Block) -> Block:
+    return {"type": "home", "blocks": list(blocks)}
+
+
+def _with_buttons(job: Job) -> Iterator[Block]:
+    # The tab is published anew for a new state, not for each percent.
+    yield from _about(replace(job, progress=None))
+    yield from buttons(job)
+
+
+def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:
+    newer = [button("Newer", NEWER, str(page - 1))] if page else []
+    older = [button("Older", OLDER, str(page + 1))] if has_older else []
+    if newer or older:
+        yield actions(*newer, *older)
+
+
+def _totals(made: Sequence[Job]) -> str:
+    """This month's videos, their seconds, and what they cost as far as that is known; mrkdwn."""
+    if not made:
+        return "*This month:* no videos yet"
+    seconds = sum(Decimal(job.request.seconds) for job in made if job.request.seconds)
+    videos = "1 video" if len(made) == 1 else f"{len(made)} videos"
+    parts = [videos, f"{seconds:f} seconds" if seconds else "", _price(made)]
+    return f"*This month:* {' · '.join(filter(None, parts))}"
+
+
+def _price(made: Sequence[Job]) -> str:
+    known = [job.price for job in made if job.price is not None]
+    if not known:
+        return "price unknown"
+    total = f"about ${sum(known):,.2f}"
+    unknown = len(made) - len(known)
+    return f"{total}, and {unknown} at an unknown price" if unknown else total
 
 
 def _about(job: Job) -> list[Block]:

@@ -21,6 +21,7 @@ def upgrade() -> None:
         "homes",
         sa.Column("user_id", sa.Text, primary_key=True),
         sa.Column("opened_at", sa.Double, nullable=False),
+        sa.Column("page", sa.Integer, nullable=False),
     )
     op.create_index("jobs_of_user", "jobs", ["user_id", "created_at"])
     rendered = sa.text("rendered_at IS NOT NULL")

@@ -1,0 +1,86 @@
+"""Home tabs: published when they are opened, and while they are open when a job changes."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.delivery import Delivery
+from bot.errors import BotError, OutcomeUnknown, TemporaryError
+from bot.store import Store
+from bot.ui.blocks import Block
+from bot.ui.home import PAGE, build_home, build_unavailable
+
+log = structlog.get_logger()
+
+OPEN_FOR = 600.0
+"""Seconds after which a tab that was opened is no longer kept up to date."""
+
+
+class Homes:
+    """The Home tabs of one workspace; everyone sees their own jobs alone."""
+
+    def __init__(
+        self,
+        store: Store,
+        delivery: Delivery,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._delivery = delivery
+        self._clock = clock
+        self._changed: set[str] = set()
+
+    async def open(self, user_id: str, page: int = 0) -> None:
+        """Show this page; without the database, that it is not to be had.
+
+        Raises:
+            BotError: as `Delivery` says.
+        """
+        try:
+            await self._store.home_opened(user_id, now=self._clock(), page=page)
+            view = await self._view(user_id, page)
+        except TemporaryError as error:
+            log.warning("home without jobs", reason=error.message)
+            view = build_unavailable()
+        await self._delivery.publish_home(user_id, view)
+
+    def changed(self, user_id: str) -> None:
+        """A job of this person has come to another state."""
+        self._changed.add(user_id)
+
+    async def refresh(self) -> None:
+        """Publish anew what has changed since the last time and is open, once for each person.
+
+        Raises:
+            TemporaryError: the database does not answer.
+        """
+        if not self._changed:
+            return
+        pages = await self._store.homes_since(self._clock() - OPEN_FOR)
+        for user_id in [*self._changed]:
+            self._changed.discard(user_id)
+            if user_id in pages:
+                await self._publish_anew(user_id, pages[user_id])
+
+    async def _publish_anew(self, user_id: str, page: int) -> None:
+        try:
+            await self._delivery.publish_home(user_id, await self._view(user_id, page))
+        except (TemporaryError, OutcomeUnknown) as error:
+            log.info("home later", user=user_id, reason=error.message)
+            self._changed.add(user_id)
+        except BotError as error:
+            log.warning("home not published", user=user_id, reason=error.message)
+
+    async def _view(self, user_id: str, page: int) -> Block:
+        now = self._clock()
+        jobs = await self._store.list_of(user_id, limit=PAGE + 1, offset=page * PAGE)
+        made = await self._store.delivered_since(user_id, since=_month_began(now))
+        return build_home(jobs[:PAGE], page=page, has_older=len(jobs) > PAGE, made=made)
+
+
+def _month_began(now: float) -> float:
+    today = datetime.fromtimestamp(now, UTC)
+    return datetime(today.year, today.month, 1, tzinfo=UTC).timestamp()

@@ -1,0 +1,48 @@
+"""The Home tab: it is opened, its pages are turned, and the form is opened from it."""
+
+from typing import Any
+
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.catalog import Catalog
+from bot.errors import BotError
+from bot.request import Draft
+from bot.service import Service
+from bot.slack.modals import open_form, tell
+from bot.ui import home
+from bot.ui.form import build_form
+
+log = structlog.get_logger()
+
+
+def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
+    """Open these doors."""
+
+    async def opened(event: dict[str, Any]) -> None:
+        if event.get("tab") == "home":
+            await _show(service, event["user"])
+
+    async def turned(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        await _show(service, body["user"]["id"], int(body["actions"][0]["value"]))
+
+    async def create(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
+        trouble = await open_form(client, body["trigger_id"], build_form(Draft(), catalog))
+        await ack()
+        if trouble:
+            await tell(client, body["user"]["id"], trouble)
+
+    app.event("app_home_opened")(opened)
+    app.action(home.OLDER)(turned)
+    app.action(home.NEWER)(turned)
+    app.action(home.CREATE)(create)
+
+
+async def _show(service: Service, user_id: str, page: int = 0) -> None:
+    try:
+        await service.show_home(user_id, page)
+    except BotError as error:
+        # What Slack shows then is the tab as it was; it is asked for at the next visit.
+        log.warning("home not published", user=user_id, reason=error.message)

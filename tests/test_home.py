@@ -1,0 +1,368 @@
+"""The Home tab: one's own jobs with their buttons, at every moment, and nobody else's."""
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.jobs import Job, JobState, Note
+from bot.request import VideoRequest
+from bot.sandbox.faults import answer, drop
+from bot.sandbox.slack import blocks as block_kit
+from bot.sandbox.slack.person import Person
+from bot.sandbox.videos.state import Video
+from bot.sandbox.world import World
+from bot.store import Store
+from bot.ui.blocks import Block
+from bot.ui.home import PAGE, build_home, build_unavailable, job_list, job_status
+from channel import Thread, ready
+from conftest import RunBot
+
+PUBLISH = "views.publish"
+
+requests = st.builds(
+    VideoRequest,
+    prompt=st.text(min_size=1),
+    model=st.text(max_size=75),
+    seconds=st.sampled_from(["", "4", "8.5"]),
+    size=st.sampled_from(["", "720x1280"]),
+)
+made_up_jobs = st.builds(
+    Job,
+    id=st.just("0123456789"),
+    request_key=st.just(""),
+    team_id=st.just("T1"),
+    user_id=st.just("U1"),
+    channel_id=st.sampled_from(["C0VIDEOS1", "D0VIDEOS1"]),
+    request=requests
+    | requests.map(lambda request: replace(request, prompt="&" * 32_000, model="m" * 150)),
+    created_at=st.floats(0, 4e9),
+    state=st.sampled_from(JobState),
+    note=st.none() | st.sampled_from(Note),
+    price=st.none() | st.decimals(0, 10_000, places=4),
+    progress=st.none() | st.integers(0, 100),
+    permalink=st.none() | st.just("https://sandbox.slack.com/archives/C1/p1"),
+)
+
+
+@given(st.lists(made_up_jobs, max_size=PAGE), st.integers(0, 9), st.booleans())
+def test_every_home_is_one_that_slack_takes(jobs: list[Job], page: int, has_older: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
+    home = build_home(jobs, page=page, has_older=has_older, made=jobs)
+    assert block_kit.problems_of_view(home) == []
+    assert not block_kit.is_too_large(home)
+
+
+@given(st.lists(made_up_jobs, min_size=1, max_size=PAGE))
+def test_every_list_is_one_that_slack_takes(jobs: list[Job]) -> None:
+    for message in (job_list(jobs), job_status(jobs[0])):
+        assert block_kit.problems_of_message(message.blocks) == []
+        assert not block_kit.is_too_long(message.blocks)
+
+
+def test_without_the_database_there_is_a_home_that_slack_takes() -> None:
+    assert block_kit.problems_of_view(build_unavailable()) == []
+
+
+@pytest.mark.parametrize(
+    ("prices", "words"),
+    [
+        ([Decimal("0.4"), Decimal("0.8")], "2 videos · 8 seconds · about $1.20"),
+        ([Decimal("0.4"), None], "about $0.40, and 1 at an unknown price"),
+        ([None], "1 video · 4 seconds · price unknown"),
+        ([], "no videos yet"),
+    ],
+)
+def test_the_months_price_is_told_as_far_as_it_is_known(
+    prices: list[Decimal | None], words: str
+) -> None:
+    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="")
+    made = [
+        Job(
+            id="j1",
+            request_key="k1",
+            team_id="T1",
+            user_id="U1",
+            channel_id="C1",
+            created_at=0,
+            request=request,
+            price=price,
+        )
+        for price in prices
+    ]
+    assert words in shown(build_home([], page=0, has_older=False, made=made)["blocks"])
+
+
+# Through every door
+
+
+def home_of(person: Person) -> str:
+    """All that the person's Home tab shows, as one text."""
+    view = person.home
+    return shown(view.blocks) if view is not None else ""
+
+
+def shown(blocks: list[Block]) -> str:
+    return json.dumps(blocks, ensure_ascii=False)
+
+
+def prompts_of(person: Person) -> list[str]:
+    view = person.home
+    assert view is not None
+    quotes = [block for block in view.blocks if block["type"] == "rich_text"]
+    return [quote["elements"][0]["elements"][0]["text"] for quote in quotes]
+
+
+async def opened(world: World, person: Person) -> None:
+    before = len(world.slack.calls_of(PUBLISH))
+    await person.open_home()
+    await world.until(lambda: len(world.slack.calls_of(PUBLISH)) > before and home_of(person))
+
+
+async def rendering(world: World) -> Video:
+    world.videos.hold()
+    thread = Thread(world)
+    await world.slack.ada.command("clouds")
+    [video] = await world.until(lambda: world.videos.creates)
+    await world.until(lambda: thread.says("Cancel"))
+    return video
+
+
+async def nothing_in_hand() -> None:
+    """Wait until all jobs are carried to their end."""
+    tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("job ")]
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_new_persons_home_says_how_to_begin(world: World) -> None:
+    await opened(world, world.slack.ada)
+    for words in ("not asked for a video yet", "no videos yet", "Create a video", "How to ask"):
+        assert words in home_of(world.slack.ada)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_messages_tab_is_not_the_home_tab(world: World) -> None:
+    await world.slack.ada.open_home(tab="messages")
+    await opened(world, world.slack.grace)
+    assert world.slack.ada.home is None
+
+
+@pytest.mark.usefixtures("bot")
+async def test_home_has_ones_own_jobs_and_nobody_elses(world: World) -> None:
+    thread, ada, grace = Thread(world), world.slack.ada, world.slack.grace
+    await ada.command("a <!channel> of clouds --seconds 8")
+    await world.until(ready(thread))
+    await opened(world, ada)
+    await opened(world, grace)
+    assert prompts_of(ada) == ["a <!channel> of clouds"]
+    for words in ("ready, in the thread", "|see it>", "1 video · 8 seconds · about $0.80"):
+        assert words in home_of(ada)
+    assert prompts_of(grace) == []
+    assert "no videos yet" in home_of(grace)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_home_changes_with_the_job_while_it_is_open(world: World) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    video = await rendering(world)
+    await world.until(lambda: "*rendering*" in home_of(ada))
+    world.videos.finish(video.id)
+    await world.until(lambda: "ready, in the thread" in home_of(ada))
+    assert world.slack.grace.home is None
+
+
+@pytest.mark.usefixtures("bot")
+async def test_progress_is_no_news_for_a_home(world: World) -> None:
+    ada, thread = world.slack.ada, Thread(world)
+    video = await rendering(world)
+    await opened(world, ada)
+    await world.until(lambda: "*rendering*" in home_of(ada))
+    published = len(world.slack.calls_of(PUBLISH))
+    for percent in range(10, 60, 10):
+        world.videos.progress(video.id, percent)
+        await world.until(lambda percent=percent: thread.says(f"{percent} %"))  # type: ignore[misc]  # a default binds the loop's value
+    assert len(world.slack.calls_of(PUBLISH)) <= published + 1
+    assert "%" not in home_of(ada)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_home_that_was_opened_long_ago_is_left_alone(
+    world: World, database_url: str
+) -> None:
+    ada, grace = world.slack.ada, world.slack.grace
+    await opened(world, ada)
+    await opened(world, grace)
+    with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
+        long_ago = "UPDATE homes SET opened_at = opened_at - 601 WHERE user_id = ?"
+        other.execute(long_ago, (ada.id,))
+        other.commit()
+    await ada.command("clouds")
+    await world.until(ready(Thread(world)))
+    await grace.command("rain")
+    await world.until(lambda: "ready, in the thread" in home_of(grace))
+    people = [call.args["user_id"] for call in world.slack.calls_of(PUBLISH)]
+    assert people.count(ada.id) == 1
+
+
+async def test_a_home_changes_also_if_another_process_carries_the_job(
+    world: World, run_bot: RunBot
+) -> None:
+    ada = world.slack.ada
+    async with run_bot():
+        await opened(world, ada)
+    async with run_bot():
+        await ada.command("clouds")
+        await world.until(lambda: "ready, in the thread" in home_of(ada))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_job_is_cancelled_from_home(world: World) -> None:
+    ada, thread = world.slack.ada, Thread(world)
+    await opened(world, ada)
+    await rendering(world)
+    view = await world.until(lambda: ada.home if "Cancel" in home_of(ada) else None)
+    await ada.click(view, "cancel")
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    await world.until(lambda: "*cancelled*" in home_of(ada))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_video_is_deleted_from_home(world: World) -> None:
+    ada, thread = world.slack.ada, Thread(world)
+    await opened(world, ada)
+    await ada.command("clouds")
+    view = await world.until(lambda: ada.home if "Delete" in home_of(ada) else None)
+    await nothing_in_hand()
+    await ada.click(view, "delete")
+    await world.until(lambda: "*deleted*" in home_of(ada))
+    assert "|see it>" not in home_of(ada)
+    assert thread.replies[0].files == []
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_video_is_made_again_from_home(world: World) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    await ada.command("clouds")
+    view = await world.until(lambda: ada.home if "Make it again" in home_of(ada) else None)
+    await ada.click(view, "make_again")
+    await world.until(lambda: home_of(ada).count("ready, in the thread") == 2)
+    assert len(Thread(world).cards) == 2
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_video_is_created_from_home(world: World) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    assert ada.home is not None
+    await ada.click(ada.home, "home_create")
+    assert ada.view is not None
+    assert ada.view.type == "modal"
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_form_that_does_not_open_is_explained(world: World) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    world.faults.order("views.open", answer(200, {"ok": False, "error": "internal_error"}))
+    assert ada.home is not None
+    await ada.click(ada.home, "home_create")
+    place = world.slack.workspace.direct_message(ada.user)
+    [told] = await world.until(lambda: place.messages)
+    assert "can't open the form" in told.text
+
+
+async def fill_pages(world: World, number: int) -> None:
+    for n in range(number):
+        await world.slack.ada.command(f"clouds {n}")
+    await world.until(lambda: len(Thread(world).replies) == number)
+    await nothing_in_hand()
+
+
+@pytest.mark.usefixtures("bot")
+async def test_the_pages_of_a_home_are_turned(world: World) -> None:
+    ada = world.slack.ada
+    await fill_pages(world, 12)
+    await opened(world, ada)
+    assert ada.home is not None
+    assert prompts_of(ada) == [f"clouds {n}" for n in range(11, 1, -1)]
+    assert "home_newer" not in home_of(ada)
+    await ada.click(ada.home, "home_older")
+    await world.until(lambda: prompts_of(ada) == ["clouds 1", "clouds 0"])
+    assert "home_older" not in home_of(ada)
+    await ada.click(ada.home, "home_newer")
+    await world.until(lambda: len(prompts_of(ada)) == 10)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_change_leaves_the_page_that_is_open(world: World) -> None:
+    ada = world.slack.ada
+    await fill_pages(world, 11)
+    await opened(world, ada)
+    assert ada.home is not None
+    await ada.click(ada.home, "home_older")
+    await world.until(lambda: prompts_of(ada) == ["clouds 0"])
+    await ada.command("one more")
+    await world.until(lambda: prompts_of(ada) == ["clouds 1", "clouds 0"])
+
+
+@pytest.mark.usefixtures("bot")
+async def test_without_the_database_home_says_when_to_come_back(
+    world: World, database_url: str
+) -> None:
+    ada = world.slack.ada
+    with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
+        other.execute("ALTER TABLE homes RENAME TO gone")
+        await opened(world, ada)
+        assert "my database does not answer" in home_of(ada)
+        other.execute("ALTER TABLE gone RENAME TO homes")
+    await opened(world, ada)
+    assert "not asked for a video yet" in home_of(ada)
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize(
+    "fault", [drop, answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")]
+)
+async def test_a_home_that_slack_did_not_take_is_published_later(
+    world: World, fault: object
+) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    world.faults.order(PUBLISH, fault, times=3)  # type: ignore[arg-type]  # a fault's type is private
+    await ada.command("clouds")
+    await world.until(lambda: "ready, in the thread" in home_of(ada))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_an_app_without_a_home_tab_does_its_work_all_the_same(world: World) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    world.slack.workspace.app_home = {**world.slack.workspace.app_home, "home_tab_enabled": False}
+    heard = await ada.open_home()
+    assert heard is not None
+    assert heard.delivered
+    await ada.command("clouds")
+    await world.until(ready(Thread(world)))
+
+
+@pytest.mark.both_databases
+async def test_who_looks_at_home_is_remembered_with_the_page(
+    run_bot: RunBot, database_url: str
+) -> None:
+    async with run_bot():
+        store = Store.open(database_url)
+        await store.home_opened("U1", now=100.0)
+        await store.home_opened("U2", now=100.0)
+        await store.home_opened("U2", now=200.0, page=3)
+        assert await store.homes_since(100.0) == {"U1": 0, "U2": 3}
+        assert await store.homes_since(150.0) == {"U2": 3}
+        await store.close()
