@@ -221,10 +221,14 @@ class Delivery:
     async def send_bytes(self, upload: Upload, path: Path, size: int) -> None:
         """Stream the file to its place; no token goes along, the URL is the permission."""
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        async with await anyio.open_file(path, "rb") as file:
+        # Opened here: a thread that opens it for a task that is cancelled leaves it open.
+        with path.open("rb") as file:
             try:
                 answer = await self._http.post(
-                    upload.url, content=_chunks(file), headers=headers, timeout=_UPLOAD_TIMEOUT
+                    upload.url,
+                    content=_chunks(anyio.wrap_file(file)),
+                    headers=headers,
+                    timeout=_UPLOAD_TIMEOUT,
                 )
             except httpx.HTTPError as error:
                 raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error

@@ -29,7 +29,7 @@ from conftest import MANIFEST
 
 LEASE = 1.0
 PACE = replace(FAST, create=0.4)
-AT_ONCE = 8
+AT_ONCE = 10
 """Cells under way at a time: they mostly wait for a lease to run out."""
 
 DELIVERED = {"creates": 1, "cards": 1, "replies": 1, "files": 1}
@@ -110,15 +110,15 @@ class Cell:
             await asyncio.to_thread(process.join)
 
     async def press_and_wait_for_death(self, process: ForkServerProcess, prompt: str) -> None:
-        await self.world.until(lambda: self.world.slack.sockets.connected, 30)
+        await self.world.until(lambda: self.world.slack.sockets.connected, 120)
         pressed = asyncio.create_task(self.world.slack.ada.command(prompt))
-        await asyncio.to_thread(process.join, 30)
+        await asyncio.to_thread(process.join, 120)
         assert process.exitcode == -signal.SIGKILL, self._log.read_text()
         pressed.cancel()
 
     async def go_on(self) -> None:
         async with self.bot():
-            await self.world.until(self._is_over, 30)
+            await self.world.until(self._is_over, 120)
 
     def kill(self, process: ForkServerProcess) -> Trouble:
         async def trouble(request: web.Request) -> web.StreamResponse:
@@ -163,9 +163,10 @@ def dies_around_the_commit(commit: str, when: When) -> Story:
 class Matrix:
     """Runs cells, several at a time, each in a world with a database of its own."""
 
-    def __init__(self, folder: Path, clip: bytes) -> None:
+    def __init__(self, folder: Path, clip: bytes, new_database: Callable[[Path], str]) -> None:
         self._folder = folder
         self._clip = clip
+        self._new_database = new_database
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def run(self, stories: Mapping[str, Story]) -> dict[str, dict[str, int] | str]:
@@ -185,7 +186,7 @@ class Matrix:
 
     @asynccontextmanager
     async def _cell(self, folder: Path) -> AsyncIterator[Cell]:
-        url = f"sqlite+aiosqlite:///{folder / 'jobs.db'}"
+        url = await asyncio.to_thread(self._new_database, folder)
         async with World(render_seconds=0.3, poll_after_ms=10, clip=self._clip) as world:
             scopes = MANIFEST["oauth_config"]["scopes"]
             world.slack.workspace.scopes = {*scopes["bot"], *scopes["bot_optional"]}
@@ -194,9 +195,18 @@ class Matrix:
             yield Cell(world, settings, folder / "log")
 
 
-@pytest.fixture
-def matrix(tmp_path: Path, clip: bytes) -> Matrix:
-    return Matrix(tmp_path, clip)
+@pytest.fixture(params=["sqlite", "postgres"])
+def matrix(request: pytest.FixtureRequest, tmp_path: Path, clip: bytes) -> Matrix:
+    def in_a_file(folder: Path) -> str:
+        return f"sqlite:///{folder / 'jobs.db'}"
+
+    def at_the_server(_folder: Path) -> str:
+        return str(request.getfixturevalue("postgres_server").new_database())
+
+    new_database = {"sqlite": in_a_file, "postgres": at_the_server}[request.param]
+    if request.param == "postgres":
+        request.getfixturevalue("postgres_server")  # starts here, not in a thread
+    return Matrix(tmp_path, clip, new_database)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -129,8 +129,8 @@ class Download:
 
     async def _is_video(self) -> bool:
         """Some gateways answer 200 with an error in JSON (BerriAI/litellm#32602)."""
-        async with await anyio.open_file(self._path, "rb") as file:
-            start = await file.read(_START)
+        with self._path.open("rb") as file:
+            start = file.read(_START)
         return start[4:8] == b"ftyp" or start[:4] == b"\x1aE\xdf\xa3"
 
     async def _named_place(self, size: int) -> str:
@@ -155,8 +155,9 @@ class _Part:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, limit: int) -> AsyncIterator[Self]:
-        async with await anyio.open_file(path, "wb") as file:
-            yield cls(file, limit)
+        # Opened here: a thread that opens it for a task that is cancelled leaves it open.
+        with path.open("wb") as file:
+            yield cls(anyio.wrap_file(file), limit)
 
     def wanted(self) -> dict[str, str]:
         """The headers that ask for the rest; for all of it where nothing says that it is one."""
