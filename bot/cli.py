@@ -1,13 +1,14 @@
-"""The commands: `python -m bot run`, `migrate`, `demo`. The only reader of the environment."""
+"""The commands: `python -m bot run`, `doctor`, `demo` …. The only reader of the environment."""
 
 import argparse
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 
-from bot import app, migrations
+from bot import app, doctor, log, migrations
 from bot.config import read_database_url, read_settings
 from bot.errors import MisconfiguredError, TemporaryError
 from bot.ui.samples import samples
@@ -37,6 +38,10 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(command=_migrate)
     cards = commands.add_parser("cards", help="print every card, for Block Kit Builder")
     cards.set_defaults(command=_cards)
+    examine = commands.add_parser("doctor", help="check the installation, part by part")
+    examine.add_argument("--create", action="store_true", help="make one real video too")
+    examine.add_argument("--yes", action="store_true", help="do not ask before it costs")
+    examine.set_defaults(command=_doctor)
     demo = commands.add_parser("demo", help="make one video in a pretend Slack, with no accounts")
     demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
     demo.add_argument("--form", action="store_true", help="fill in the form with every parameter")
@@ -60,6 +65,48 @@ def _cards(_options: argparse.Namespace) -> int:
     shown = {name: asdict(message) for name, message in samples().items()}
     sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    log.configure("CRITICAL")  # what matters stands in the findings
+    try:
+        settings = read_settings()
+    except MisconfiguredError as error:
+        _print(*doctor.bad_settings(error))
+        return 1
+    _forget_what_libraries_read()
+    is_well = asyncio.run(_report(doctor.examine(settings)))
+    if is_well and options.create:
+        _print(f"This makes {doctor.cost(settings)}.")
+        if not (options.yes or _agreed()):
+            _print("Nothing was made.")
+            return 1
+        is_well = asyncio.run(_report(doctor.create(settings)))
+    return 0 if is_well else 1
+
+
+async def _report(findings: AsyncIterator[doctor.Finding]) -> bool:
+    """Print each finding as it comes; whether all is well."""
+    is_well = True
+    async for finding in findings:
+        _print(finding)
+        is_well = is_well and not finding.cure
+    return is_well
+
+
+def _agreed() -> bool:
+    """Ask on the terminal; where there is none, nobody agreed."""
+    if not sys.stdin.isatty():
+        _print("There is no terminal to ask on: --yes says yes.")
+        return False
+    sys.stdout.write("Go on? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _print(*lines: object) -> None:
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    sys.stdout.flush()
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -1,5 +1,6 @@
 """The database's shape over time (Alembic); `upgrade` brings a database up to date."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -18,6 +21,8 @@ from bot.store import engine_options, jobs
 
 PATIENCE = 60
 """Seconds to wait for another process that is at it."""
+
+_NO_DRIVER = "DATABASE_URL names PostgreSQL, whose driver is an extra: pip install '.[postgres]'"
 
 _LOCK = 0x76696465  # any number that nobody else takes in this database: "vide"
 
@@ -40,15 +45,40 @@ def upgrade(url: str, revision: str = "head") -> None:
             # Touches no row, and is refused like any other write where writing is forbidden.
             connection.execute(jobs.update().where(sa.false()).values(fence=0))
     except ImportError as error:
-        raise MisconfiguredError(
-            "DATABASE_URL names PostgreSQL, whose driver is an extra: pip install '.[postgres]'"
-        ) from error
+        raise MisconfiguredError(_NO_DRIVER) from error
     except CommandError as error:
         raise MisconfiguredError(
             "DATABASE_URL cannot be used: a newer version of this bot has changed its tables"
         ) from error
     except (SQLAlchemyError, OSError) as error:
         raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
+
+
+def revisions(url: str) -> tuple[str | None, str]:
+    """The revision at which the database is (None: it is empty or not there), and the newest.
+
+    Changes nothing; blocks like `upgrade`.
+
+    Raises:
+        MisconfiguredError: the database cannot be used; one line says why.
+    """
+    head = ScriptDirectory(str(Path(__file__).parent)).get_current_head() or ""
+    parts = sa.make_url(url)
+    if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").exists():
+        folder = Path(parts.database or "").absolute().parent
+        if not os.access(folder, os.W_OK):
+            raise MisconfiguredError(f"DATABASE_URL cannot be used: no writing in {folder}")
+        return None, head
+    try:
+        engine = sa.create_engine(url.replace("+aiosqlite", ""), **engine_options(url))
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+        engine.dispose()
+    except ImportError as error:
+        raise MisconfiguredError(_NO_DRIVER) from error
+    except (SQLAlchemyError, OSError) as error:
+        raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
+    return current, head
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 from aiolimiter import AsyncLimiter
 
-from bot.errors import OutcomeUnknown, TemporaryError, VideoGone
+from bot.errors import OutcomeUnknown, ServerUnusable, TemporaryError, VideoGone
 from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.videos import wire
@@ -162,14 +162,36 @@ class VideosClient:
         """The names of the server's models; None: it does not say."""
         return wire.read_models(*await self._get(f"{self._base_url}/models"))
 
-    async def _get(self, url: str, **query: str) -> _Answer:
+    async def abilities(self) -> dict[str, bool | None]:
+        """What the server can do beside making videos, as far as it tells; creates nothing.
+
+        Raises:
+            TemporaryError, ServerUnusable: it could not be asked, or is no Videos server.
+        """
+        listed = await self._get(f"{self._base_url}/videos", limit="1")
+        wire.check_answers(*listed)
+        nobody = self._url("video_that_nobody_made")
+        remix = await self._ask("POST", f"{nobody}/remix", json={"prompt": "?"})
+        abilities = {
+            "list": wire.read_ability(*listed),
+            "delete": wire.read_ability(*await self._ask("DELETE", nobody)),
+            "remix": wire.read_ability(*remix),
+        }
+        if not abilities["list"] and wire.read_ability(*await self._get(nobody)) is False:
+            raise ServerUnusable("There is no Videos API at this address.", code="no_videos_api")
+        return abilities
+
+    async def _ask(self, method: str, url: str, **content: Any) -> _Answer:  # noqa: ANN401 -- httpx's body
         try:
-            answer = await self._http.get(
-                url, params=query or None, headers=self._headers, timeout=TIMEOUT
+            answer = await self._http.request(
+                method, url, headers=self._headers, timeout=TIMEOUT, **content
             )
         except httpx.HTTPError as error:
             raise unreachable(error) from error
         return self._heard(answer)
+
+    async def _get(self, url: str, **query: str) -> _Answer:
+        return await self._ask("GET", url, params=query or None)
 
     def _heard(self, answer: httpx.Response) -> _Answer:
         """The answer without the key, which some servers echo."""
@@ -199,13 +221,7 @@ class VideosClient:
 
     async def delete(self, video_id: str) -> bool:
         """Stop or delete a video; whether nothing of it is left at the server."""
-        try:
-            answer = await self._http.delete(
-                self._url(video_id), headers=self._headers, timeout=TIMEOUT
-            )
-        except httpx.HTTPError as error:
-            raise unreachable(error) from error
-        return wire.read_deleted(*self._heard(answer))
+        return wire.read_deleted(*await self._ask("DELETE", self._url(video_id)))
 
     async def _post(self, url: str, **content: Any) -> _Answer:  # noqa: ANN401 -- httpx's body
         try:

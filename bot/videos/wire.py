@@ -32,6 +32,8 @@ BROKEN = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expi
 MESSAGE_LIMIT = 4000
 """Characters of a server's message that are kept."""
 
+_NO_SUCH_PLACE = re.compile(r"^Not Found$|invalid url|cannot (post|delete)|HTTP 404", re.IGNORECASE)
+
 # Codes and messages: aquiles-image has no codes, and LiteLLM's says nothing.
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|billing.hard.limit", re.IGNORECASE
@@ -217,9 +219,7 @@ def read_deleted(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """
     if _is_success(status):
         return _object(body).get("deleted") is True
-    error = read_error(status, headers, body)
-    if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
-        raise error
+    check_answers(status, headers, body)
     return False  # OpenAI refuses to delete what is not finished, LiteLLM deletes nothing
 
 
@@ -258,9 +258,7 @@ def read_page(
         TemporaryError, MisconfiguredError: it could not be asked.
     """
     if not _is_success(status):
-        error = read_error(status, headers, body)
-        if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
-            raise error
+        check_answers(status, headers, body)
         # LiteLLM: 400, it wants to be told which server's list; others: 404, 405, 501.
         return None
     content = _object(body)
@@ -297,10 +295,33 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> list[st
             if isinstance(rows, list)
             else None
         )
-    error = read_error(status, headers, body)
+    check_answers(status, headers, body)
+    return None
+
+
+def check_answers(status: int, headers: Mapping[str, str], body: bytes) -> None:
+    """See whether the server deals with requests, also if it has not this one.
+
+    Raises:
+        TemporaryError, ServerUnusable: it does not.
+    """
+    error = None if _is_success(status) else read_error(status, headers, body)
     if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
         raise error
-    return None
+
+
+def read_ability(status: int, headers: Mapping[str, str], body: bytes) -> bool | None:
+    """Whether the server has an operation, which was asked for a video that does not exist.
+
+    None: its answer does not tell. LiteLLM sends such a request on to nowhere, and answers 500.
+    """
+    if _is_success(status):
+        return True
+    error = read_error(status, headers, body)
+    if status == 404:  # noqa: PLR2004 -- the number is the name
+        # In words of its own it misses the video; otherwise the web server misses the place.
+        return isinstance(error, VideoGone) and _NO_SUCH_PLACE.search(error.message) is None
+    return False if status in {*_NO_OPERATION, 400, 410} else None
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:

@@ -1,0 +1,268 @@
+"""`python -m bot doctor`: a good installation, and each kind of bad one."""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot import doctor
+from bot.config import Settings
+from bot.doctor import Finding
+from bot.errors import MisconfiguredError
+from bot.sandbox.faults import answer
+from bot.sandbox.videos.accents import ACCENTS
+from bot.sandbox.world import World
+from conftest import MANIFEST
+
+Change = Callable[[World, Settings, Path], dict[str, object]]
+
+
+@pytest.fixture
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+    accent = ACCENTS[getattr(request, "param", "openai")]()
+    accent.models = ACCENTS["openai"].models
+    async with World(render_seconds=0.1, poll_after_ms=10, accent=accent) as world:
+        world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
+        yield world
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_touched(world: World) -> Iterator[None]:
+    yield
+    assert world.videos.creates == []
+    assert world.slack.workspace.messages(world.slack.workspace.videos) == []
+
+
+async def findings(settings: Settings) -> list[Finding]:
+    return [finding async for finding in doctor.examine(settings)]
+
+
+async def wrong(settings: Settings) -> Finding:
+    [finding] = [finding for finding in await findings(settings) if finding.cure]
+    return finding
+
+
+def test_the_doctor_asks_for_the_scopes_of_the_manifest() -> None:
+    scopes = MANIFEST["oauth_config"]["scopes"]
+    assert {*scopes["bot"]} == doctor.SCOPES
+    assert {*scopes["bot_optional"]} == doctor.OPTIONAL_SCOPES
+
+
+@pytest.mark.parametrize("world", ACCENTS, indirect=True)
+async def test_a_good_installation_is_well_with_every_server(settings: Settings) -> None:
+    found = await findings(settings)
+    assert [finding for finding in found if finding.cure] == []
+    assert [finding.part for finding in found] == [
+        "settings",
+        "bot token",
+        "scopes",
+        "app token",
+        "database",
+        "video server",
+        "models",
+        "disk",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("world", "abilities"),
+    [
+        ("openai", "list yes, delete yes, remix yes"),
+        ("vllm_omni", "list yes, delete yes, remix no"),
+        ("sglang", "list yes, delete yes, remix no"),
+        ("aquiles", "list yes, delete yes, remix no"),
+        ("litellm", "list no, delete no, remix unknown"),
+    ],
+    indirect=["world"],
+)
+async def test_what_the_server_can_do_is_said(settings: Settings, abilities: str) -> None:
+    [server] = [found for found in await findings(settings) if found.part == "video server"]
+    assert abilities in server.words
+
+
+def _port_of_nobody() -> str:
+    return "http://127.0.0.1:9"
+
+
+def token(name: str, value: str) -> Change:
+    return lambda _world, _settings, _folder: {name: type(_settings.openai_api_key)(value)}
+
+
+def scope_missing(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
+    world.slack.workspace.scopes.remove("files:write")
+    return {}
+
+
+def old_tables(_world: World, settings: Settings, _folder: Path) -> dict[str, object]:
+    path = settings.database_url.partition(":///")[2]
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    return {}
+
+
+def no_database(_world: World, _settings: Settings, folder: Path) -> dict[str, object]:
+    path = folder / "letter.txt"
+    path.write_text("Dear database, " * 1000)
+    return {"database_url": f"sqlite+aiosqlite:///{path}"}
+
+
+def no_folder(_world: World, _settings: Settings, folder: Path) -> dict[str, object]:
+    return {"database_url": f"sqlite+aiosqlite:///{folder / 'nowhere' / 'jobs.db'}"}
+
+
+def another_address(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
+    return {"openai_base_url": world.videos.base_url.replace("/v1", "/v2")}
+
+
+def no_catalog(_world: World, _settings: Settings, folder: Path) -> dict[str, object]:
+    return {"video_catalog": folder / "nowhere.toml"}
+
+
+def other_models(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
+    world.videos.accent.models = ("wan2.2",)
+    return {}
+
+
+def server_trouble(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
+    world.faults.order("list", answer(500, "oops"))
+    return {}
+
+
+BAD: dict[str, tuple[Change, str, str]] = {
+    "bot token": (token("slack_bot_token", "xoxb-wrong"), "bot token", "SLACK_BOT_TOKEN"),
+    "scope": (scope_missing, "scopes", "manifest.yml"),
+    "app token": (token("slack_app_token", "xapp-wrong"), "app token", "SLACK_APP_TOKEN"),
+    "old tables": (old_tables, "database", "migrate"),
+    "no database": (no_database, "database", "DATABASE_URL"),
+    "no folder": (no_folder, "database", "DATABASE_URL"),
+    "wrong key": (token("openai_api_key", "sk-wrong-0123456789"), "video server", "OPENAI_API_KEY"),
+    "another address": (another_address, "video server", "/v1"),
+    "nobody there": (
+        lambda *_: {"openai_base_url": _port_of_nobody()},
+        "video server",
+        "OPENAI_BASE_URL",
+    ),
+    "server trouble": (server_trouble, "video server", "log"),
+    "no catalog": (no_catalog, "catalog", "docs/catalog.md"),
+    "other models": (other_models, "models", "VIDEO_CATALOG"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_what_is_wrong_is_named_with_its_cure(
+    world: World, settings: Settings, tmp_path: Path, name: str
+) -> None:
+    change, part, cure = BAD[name]
+    settings = settings.model_copy(update=change(world, settings, tmp_path))
+    finding = await wrong(settings)
+    assert finding.part == part
+    assert cure in finding.cure
+    assert "\n" not in str(finding)
+    assert "wrong-0123456789" not in str(finding)
+
+
+async def test_without_slack_both_tokens_are_in_doubt(settings: Settings) -> None:
+    settings = settings.model_copy(update={"slack_api_url": f"{_port_of_nobody()}/"})
+    doubtful = [finding for finding in await findings(settings) if finding.cure]
+    assert [finding.part for finding in doubtful] == ["bot token", "app token"]
+    assert all("network" in finding.cure for finding in doubtful)
+
+
+async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")._replace(free=5_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    finding = await wrong(settings)
+    assert finding.part == "disk"
+    assert "5 MB free" in finding.words
+
+
+async def test_a_database_that_is_not_there_yet_is_well_and_not_made(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.db"
+    settings = settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{path}"})
+    assert [finding for finding in await findings(settings) if finding.cure] == []
+    assert not path.exists()
+
+
+async def test_http_mode_needs_no_app_token(settings: Settings) -> None:
+    settings = settings.model_copy(update={"slack_app_token": None, "port": 8080})
+    [way] = [finding for finding in await findings(settings) if finding.part == "HTTP mode"]
+    assert "8080" in way.words
+
+
+async def test_a_server_need_not_list_its_models(world: World, settings: Settings) -> None:
+    world.faults.order("models", answer(404, ""))
+    assert [finding for finding in await findings(settings) if finding.cure] == []
+
+
+def test_every_wrong_variable_gets_a_line() -> None:
+    error = MisconfiguredError("A is missing: it should be x\nB should be y")
+    assert [str(finding) for finding in doctor.bad_settings(error)] == [
+        "WRONG  settings: A is missing: it should be x. Correct it in the environment or in .env.",
+        "WRONG  settings: B should be y. Correct it in the environment or in .env.",
+    ]
+
+
+def test_what_a_video_costs_is_said_or_that_it_is_not_known(
+    settings: Settings, tmp_path: Path
+) -> None:
+    assert "one video (sora-2 4 s 720x1280): about $0.40" in doctor.cost(settings)
+    catalog = tmp_path / "catalog.toml"
+    catalog.write_text('[[models]]\nname = "wan"\n')
+    unpriced = settings.model_copy(update={"video_catalog": catalog})
+    assert doctor.cost(unpriced) == "one video (wan): price unknown"
+
+
+# The command
+
+
+async def run(world: World, folder: Path, *arguments: str, **more: str) -> tuple[int | None, str]:
+    environment = world.environment(f"sqlite+aiosqlite:///{folder / 'jobs.db'}") | more
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "doctor", *arguments),
+        cwd=folder,
+        env={"PATH": os.environ.get("PATH", ""), **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    shown, _ = await process.communicate()
+    return process.returncode, shown.decode()
+
+
+async def test_the_command_says_so_and_ends_with_0(world: World, tmp_path: Path) -> None:
+    code, shown = await run(world, tmp_path)
+    assert code == 0
+    assert all(line.startswith("ok ") for line in shown.splitlines())
+
+
+async def test_the_command_ends_with_1_if_anything_is_wrong(world: World, tmp_path: Path) -> None:
+    code, shown = await run(world, tmp_path, OPENAI_API_KEY="sk-wrong-0123456789")
+    assert code == 1
+    [line] = [line for line in shown.splitlines() if line.startswith("WRONG")]
+    assert "OPENAI_API_KEY" in line
+    assert "sk-wrong" not in shown
+
+
+async def test_the_command_ends_with_1_if_settings_are_missing(
+    world: World, tmp_path: Path
+) -> None:
+    code, shown = await run(world, tmp_path, SLACK_BOT_TOKEN="", PORT="x")
+    assert code == 1
+    assert [line.split()[2] for line in shown.splitlines()] == ["SLACK_BOT_TOKEN", "PORT"]
+
+
+async def test_without_a_terminal_nothing_is_made_unless_told_so(
+    world: World, tmp_path: Path
+) -> None:
+    code, shown = await run(world, tmp_path, "--create")
+    assert code == 1
+    assert "about $0.40" in shown
+    assert "Nothing was made." in shown
