@@ -112,8 +112,10 @@ class Store:
     def __init__(self, engine: AsyncEngine, *, connections: int, lease: float = LEASE) -> None:
         self._engine = engine
         self.lease = lease
-        # What can wait leaves a connection free, or at least the next turn, for what cannot.
-        self._patient = asyncio.Semaphore(max(1, connections - 1))
+        # Three queues, each of which leaves the next turn, or a connection, to the one before:
+        # people, who are given seconds; the worker's turn; and whatever the jobs in hand want.
+        self._behind_people = asyncio.Semaphore(max(1, connections - 1))
+        self._behind_the_turn = asyncio.Semaphore(max(1, connections - 2))
         self._overdue_writes = 0
         self._running: set[asyncio.Task[_Rows]] = set()
 
@@ -237,7 +239,7 @@ class Store:
                 jobs.c.state.in_(CANCELLABLE),
             )
         )
-        return {row["id"] for row in await self._execute_at_once(unwanted)}
+        return {row["id"] for row in await self._execute_soon(unwanted)}
 
     async def home_opened(self, user_id: str, *, now: float, page: int = 0) -> None:
         """Remember that this person looks at this page of the Home tab."""
@@ -279,7 +281,7 @@ class Store:
             .returning(*jobs.c)
         )
         began = time.monotonic()
-        claimed = [_job(row) for row in await self._execute_at_once(taken)]
+        claimed = [_job(row) for row in await self._execute_soon(taken)]
         if time.monotonic() - began > self.lease / 2:
             raise TemporaryError("the database took over half a lease for a claim")
         return claimed
@@ -324,7 +326,7 @@ class Store:
             .values(lease_until=now + self.lease)
             .returning(jobs.c.id, jobs.c.fence)
         )
-        return {(row["id"], row["fence"]) for row in await self._execute_at_once(held)}
+        return {(row["id"], row["fence"]) for row in await self._execute_soon(held)}
 
     async def hand_back(
         self, owner: str, *, now: float, only: Collection[str] | None = None
@@ -343,11 +345,13 @@ class Store:
         return _job(rows[0])
 
     async def _execute_at_once(self, statement: sa.Executable) -> _Rows:
-        """For what cannot wait: people, who are given seconds, and the worker's own turn."""
         return await self._to_the_end(self._run(statement))
 
+    async def _execute_soon(self, statement: sa.Executable) -> _Rows:
+        return await self._to_the_end(self._run_behind_people(statement))
+
     async def _execute(self, statement: sa.Executable) -> _Rows:
-        return await self._to_the_end(self._run_in_turn(statement))
+        return await self._to_the_end(self._run_behind_the_turn(statement))
 
     async def _to_the_end(self, work: Coroutine[None, None, _Rows]) -> _Rows:
         """Do this work also when the caller is cancelled.
@@ -366,7 +370,7 @@ class Store:
 
     async def _run_until_done(self, statement: sa.Executable) -> _Rows:
         try:
-            return await self._run_in_turn(statement)
+            return await self._run_behind_the_turn(statement)
         except TemporaryError as error:
             log.warning("a write waits", reason=error.message)
         self._overdue_writes += 1
@@ -380,11 +384,15 @@ class Store:
         while True:
             await asyncio.sleep(delay)
             with contextlib.suppress(TemporaryError):
-                return await self._run_in_turn(statement)
+                return await self._run_behind_the_turn(statement)
             delay = min(2 * delay, self.lease / 12)
 
-    async def _run_in_turn(self, statement: sa.Executable) -> _Rows:
-        async with self._patient:
+    async def _run_behind_the_turn(self, statement: sa.Executable) -> _Rows:
+        async with self._behind_the_turn:
+            return await self._run_behind_people(statement)
+
+    async def _run_behind_people(self, statement: sa.Executable) -> _Rows:
+        async with self._behind_people:
             return await self._run(statement)
 
     async def _run(self, statement: sa.Executable) -> _Rows:

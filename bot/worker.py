@@ -18,6 +18,9 @@ from bot.videos.client import VideosClient
 
 log = structlog.get_logger()
 
+BATCH = 200
+"""Jobs that one turn takes: thousands at once would hold up the event loop for seconds."""
+
 _Key = tuple[str, int]
 """A job's id and the fence under which it is carried."""
 
@@ -81,8 +84,12 @@ class Worker:
         async with self._claiming:
             room = self._pace.jobs_in_hand - len(self._in_hand)
             await self._drop_unwanted()
-            for job in await self._store.claim(self._owner, now=self._clock(), limit=room):
+            limit = min(room, BATCH)
+            claimed = await self._store.claim(self._owner, now=self._clock(), limit=limit)
+            for job in claimed:
                 self._take(job)
+            if len(claimed) == BATCH:
+                self.wake()
 
     async def _drop_unwanted(self) -> None:
         """Stop the tasks of what is to be cancelled; the next claim finds the wish."""
