@@ -65,15 +65,41 @@ async def test_a_forged_or_old_request_is_refused(
 ) -> None:
     body = "command=/video&text=clouds"
     timestamp = age if isinstance(age, str) else str(int(time.time()) - age)
-    key = (secret or world.slack.signing_secret).encode()
-    digest = hmac.new(key, f"v0:{timestamp}:{body}".encode(), hashlib.sha256).hexdigest()
-    headers = {
-        "X-Slack-Request-Timestamp": timestamp,
-        "X-Slack-Signature": f"v0={digest}",
-        "Content-Type": "application/x-www-form-urlencoded",
-    }
+    headers = signed(body, timestamp, secret or world.slack.signing_secret)
+    headers["Content-Type"] = "application/x-www-form-urlencoded"
     answer = await client.post("/slack/events", content=body, headers=headers)
     assert answer.status_code == 401
+
+
+def signed(body: str, timestamp: str, secret: str) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), f"v0:{timestamp}:{body}".encode(), hashlib.sha256)
+    return {
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": f"v0={digest.hexdigest()}",
+    }
+
+
+@pytest.mark.usefixtures("http_bot")
+async def test_slacks_question_whether_the_address_is_ours_is_answered(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    body = '{"type": "url_verification", "challenge": "3eZbrw1a", "token": "t"}'
+    headers = signed(body, str(int(time.time())), world.slack.signing_secret)
+    headers["Content-Type"] = "application/json"
+    answer = await client.post("/slack/events", content=body, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, {"challenge": "3eZbrw1a"})
+
+
+@pytest.mark.usefixtures("http_bot")
+async def test_events_come_by_http_too(world: World) -> None:
+    ada = world.slack.ada
+    heard = await ada.direct_message("clouds")
+    assert heard is not None
+    assert heard.delivered
+    place = world.slack.workspace.direct_message(ada.user)
+    await world.until(lambda: len(place.messages) == 3)
+    await ada.open_home()
+    await world.until(lambda: ada.home)
 
 
 @pytest.mark.usefixtures("http_bot")
