@@ -28,7 +28,17 @@ from bot.request import VideoRequest, make_request
 from bot.videos.client import VideosClient
 from bot.videos.wire import Broke, Working
 
-SCOPES = frozenset({"commands", "chat:write", "channels:join", "files:read", "files:write"})
+SCOPES = frozenset(
+    {
+        "commands",
+        "chat:write",
+        "app_mentions:read",
+        "im:history",
+        "channels:join",
+        "files:read",
+        "files:write",
+    }
+)
 """What the bot token needs: the scopes of `manifest.yml`."""
 
 OPTIONAL_SCOPES = frozenset({"channels:history", "groups:history"})
@@ -117,7 +127,8 @@ def cost(settings: Settings) -> str:
     catalog = load_catalog(settings.video_catalog)
     request = _request(catalog)
     price = catalog.default.price(seconds=request.seconds, size=request.size)
-    what = " ".join(filter(None, (request.model, f"{request.seconds} s", request.size)))
+    seconds = f"{request.seconds} s" if request.seconds else ""
+    what = " ".join(filter(None, (request.model, seconds, request.size)))
     return f"one video ({what}): " + ("price unknown" if price is None else f"about ${price:.2f}")
 
 
