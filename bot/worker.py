@@ -177,7 +177,10 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The row stays as it is; the next turn frees it.
             self._has_dropped = True
-            log.error("job dropped", job=key[0], exc_info=error)
+            foreseen = isinstance(error, TemporaryError)
+            log.error(
+                "job dropped", job=key[0], reason=str(error), exc_info=None if foreseen else error
+            )
 
     def _cancel(self, keys: Iterable[_Key]) -> None:
         for key in [*keys]:

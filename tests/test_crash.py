@@ -82,10 +82,11 @@ def die_around_a_commit(when: When, commit: str) -> None:
         is_it = COMMITS[commit](job)
         if is_it and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        saved = await save(self, job, now=now)
-        if is_it:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return saved
+        try:
+            return await save(self, job, now=now)
+        finally:
+            if is_it:
+                os.kill(os.getpid(), signal.SIGKILL)
 
     Store.save = deadly  # type: ignore[method-assign]  # in this process only, which dies of it
 
