@@ -243,6 +243,14 @@ class Carrier:
         """What an earlier claim of this job may have said before it broke off."""
         return await self._delivery.find(self.job, what) if self.job.fence > 1 else None
 
+    async def _ensure_card(self) -> None:
+        """Where somebody deleted the card, a new one opens the thread for what is to come."""
+        if await self._delivery.draw(self.job) or self.job.thread_ts is not None:
+            return
+        await self._prove_ownership()
+        card = await self._delivery.announce(self.job)
+        await self._save(jobs.card_replaced(self.job, card_ts=card.ts), "card replaced")
+
     async def _prove_ownership(self) -> None:
         """Before what cannot be done twice: a process may have been frozen past its lease."""
         await self._store.save(self.job, now=self._now())
@@ -384,6 +392,7 @@ class Carrier:
     async def _deliver(self) -> None:
         """Bring the file into the thread, at most once: its id decides what was done already."""
         if self.job.file_id is None:
+            await self._ensure_card()
             await self._upload()
         elif (ts := await self._share_of()) is not None:
             await self._deliver_as(ts)
@@ -473,9 +482,18 @@ class Carrier:
             reply = await self._said_before(what)
             if reply is None:
                 await self._prove_ownership()
-                reply = await self._delivery.reply(self.job, what)
+                reply = await self._reply(what)
             await self._save(jobs.told(self.job, reply_ts=reply.ts), f"told {what}")
         await self._delivery.draw(self.job)
+
+    async def _reply(self, what: Said) -> Posted:
+        try:
+            return await self._delivery.reply(self.job, what)
+        except PermanentError as error:
+            if error.code not in {"thread_not_found", "message_not_found"}:
+                raise
+        await self._ensure_card()
+        return await self._delivery.reply(self.job, what)
 
     async def _fail(self, code: str, message: str) -> None:
         if self.job.finished_at is None:

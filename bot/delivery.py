@@ -155,10 +155,13 @@ class Delivery:
                 return Posted(job.channel_id, message["ts"])
         return None
 
-    async def draw(self, job: Job) -> None:
-        """Bring the card up to date, and wait for a place under Slack's limit if need be."""
+    async def draw(self, job: Job) -> bool:
+        """Bring the card up to date, and wait for a place under Slack's limit if need be.
+
+        Returns whether the card still stands there.
+        """
         await self._updates.acquire()
-        await self._update_card(job)
+        return await self._update_card(job)
 
     @property
     def has_room(self) -> bool:
@@ -170,8 +173,7 @@ class Delivery:
         if not self.has_room:
             return False
         await self._updates.acquire()
-        await self._update_card(job, outlook)
-        return True
+        return await self._update_card(job, outlook)
 
     async def reply(self, job: Job, what: Said) -> Posted:
         """Say in the thread how the job stands; it notifies who asked."""
@@ -278,16 +280,23 @@ class Delivery:
             if error.code not in {"file_not_found", "file_deleted"}:
                 raise
 
-    async def _update_card(self, job: Job, outlook: Outlook | None = None) -> None:
+    async def _update_card(self, job: Job, outlook: Outlook | None = None) -> bool:
+        """Whether the card still stands there: somebody may have deleted it."""
         card = cards.job_card(job, outlook)
-        await self._call(
-            "chat.update",
-            channel=job.channel_id,
-            ts=job.card_ts,
-            text=card.text,
-            blocks=card.blocks,
-            parse="none",  # chat.update resets it to `client` each time
-        )
+        try:
+            await self._call(
+                "chat.update",
+                channel=job.channel_id,
+                ts=job.card_ts,
+                text=card.text,
+                blocks=card.blocks,
+                parse="none",  # chat.update resets it to `client` each time
+            )
+        except PermanentError as error:
+            if error.code != "message_not_found":
+                raise
+            return False
+        return True
 
     async def _joining_if_needed(
         self,

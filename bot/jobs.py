@@ -155,6 +155,11 @@ def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:
     return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts)
 
 
+def card_replaced(job: Job, *, card_ts: str) -> Job:
+    """The first card was deleted; this one opens the thread now."""
+    return replace(job, card_ts=card_ts)
+
+
 def submission_begun(job: Job, *, server: str, now: float) -> Job:
     """From here on the server may have heard of it."""
     return _moved(job, JobState.SUBMITTING, server=server, submitted_at=now)

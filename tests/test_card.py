@@ -290,3 +290,26 @@ async def test_what_must_be_changed_opens_the_form_as_it_was_asked(
     await world.until(lambda: says(other_card(thread, first), "*Ready*"))
     video = world.videos.creates[1]
     assert (video.prompt, video.seconds, video.size) == ("something allowed", "8", "1280x720")
+
+
+# A card that somebody deleted
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_deleted_card_does_not_lose_the_video(world: World, thread: Thread) -> None:
+    video = await rendering(world, thread)
+    world.slack.workspace.delete(thread.card)
+    world.videos.progress(video.id, 50)
+    world.videos.finish(video.id)
+    await world.until(ready(thread))
+    assert len(world.videos.creates) == 1
+    assert [len(reply.files) for reply in thread.replies] == [1]
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_deleted_card_does_not_hide_a_failure(world: World, thread: Thread) -> None:
+    video = await rendering(world, thread)
+    world.slack.workspace.delete(thread.card)
+    world.videos.fail(video.id, "server_error", "Oh dear.")
+    [reply] = await world.until(lambda: thread.replies)
+    assert "server_error" in shown(reply)
