@@ -473,8 +473,17 @@ class Carrier:
         if self.job.card_ts is None:
             await self._delivery.tell_privately(self.job)
         else:
-            await self._tell(Said.END)
+            await self._tell_end()
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
+
+    async def _tell_end(self) -> None:
+        """In the thread, or where that is closed by now, to the person alone."""
+        try:
+            await self._tell(Said.END)
+        except PermanentError as error:
+            log.warning("end not told in the thread", job=self.job.id, code=error.code)
+            if self.job.reply_ts is None:
+                await self._delivery.tell_privately(self.job)
 
     async def _tell(self, what: Said) -> None:
         """Say it in the thread, once, and bring the card up to date."""

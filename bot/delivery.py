@@ -56,6 +56,7 @@ _CLOSED = {
     "channel_not_found": "I am not a member of this conversation. " + _INVITE,
     "not_in_channel": "I am not a member of this conversation. " + _INVITE,
     "is_archived": "This channel is archived. Please ask in another channel.",
+    "is_inactive": "This channel is archived. Please ask in another channel.",  # of an edit
     "restricted_action": "Posting in this channel is restricted. Please ask in another channel.",
     "thread_not_found": "The thread is gone. Please ask again in the channel.",
     "cannot_reply_to_message": "This message takes no replies. Please ask in the channel.",
@@ -186,12 +187,12 @@ class Delivery:
         return Posted(answer["channel"], answer["ts"])
 
     async def tell_privately(self, job: Job) -> None:
-        """Tell the person, and nobody else, that their video was not started.
+        """Tell the person, and nobody else, how it ended where the channel cannot be told.
 
         By the response URL, which also works where the bot is no member, for 30 minutes. Else
         in the direct message with the bot, which a user's id in place of a channel's opens.
         """
-        message = cards.not_started(job)
+        message = cards.not_started(job) if job.card_ts is None else cards.status_reply(job)
         if job.response_url is None or not await self._answer(job.response_url, message):
             await self._call(
                 "chat.postMessage", channel=job.user_id, **_post(job, Said.END, message)

@@ -313,3 +313,17 @@ async def test_a_deleted_card_does_not_hide_a_failure(world: World, thread: Thre
     world.videos.fail(video.id, "server_error", "Oh dear.")
     [reply] = await world.until(lambda: thread.replies)
     assert "server_error" in shown(reply)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_channel_archived_in_the_middle_is_told_to_the_person_alone(
+    world: World, thread: Thread
+) -> None:
+    video = await rendering(world, thread)
+    thread.channel.archived = True
+    world.videos.finish(video.id)
+    direct = world.slack.workspace.direct_message(world.slack.ada.user)
+    await world.until(lambda: world.slack.workspace.messages(direct) or world.slack.ada.private)
+    told = [message.blocks for message in world.slack.workspace.messages(direct)]
+    told += [message.blocks for message in world.slack.ada.private]
+    assert "archived" in str(told)
