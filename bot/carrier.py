@@ -243,13 +243,14 @@ class Carrier:
         """What an earlier claim of this job may have said before it broke off."""
         return await self._delivery.find(self.job, what) if self.job.fence > 1 else None
 
-    async def _ensure_card(self) -> None:
-        """Where somebody deleted the card, a new one opens the thread for what is to come."""
+    async def _replace_lost_card(self) -> bool:
+        """Where somebody deleted the card, let a new one open the thread; whether it did."""
         if await self._delivery.draw(self.job) or self.job.thread_ts is not None:
-            return
+            return False
         await self._prove_ownership()
         card = await self._delivery.announce(self.job)
         await self._save(jobs.card_replaced(self.job, card_ts=card.ts), "card replaced")
+        return True
 
     async def _prove_ownership(self) -> None:
         """Before what cannot be done twice: a process may have been frozen past its lease."""
@@ -392,7 +393,6 @@ class Carrier:
     async def _deliver(self) -> None:
         """Bring the file into the thread, at most once: its id decides what was done already."""
         if self.job.file_id is None:
-            await self._ensure_card()
             await self._upload()
         elif (ts := await self._share_of()) is not None:
             await self._deliver_as(ts)
@@ -404,6 +404,8 @@ class Carrier:
         except PermanentError as error:
             # Perhaps it was asked before, and heard: the look at the file decides.
             log.warning("share refused", job=self.job.id, code=error.code)
+            if await self._replace_lost_card():
+                await self._delivery.share(self.job, await self._wanted_by(Wish.NOTIFY))
         await self._await_share()
 
     async def _upload(self) -> None:
@@ -501,7 +503,7 @@ class Carrier:
         except PermanentError as error:
             if error.code not in {"thread_not_found", "message_not_found"}:
                 raise
-        await self._ensure_card()
+        await self._replace_lost_card()
         return await self._delivery.reply(self.job, what)
 
     async def _fail(self, code: str, message: str) -> None:
