@@ -19,7 +19,6 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
-from bot.carrier import Pace
 from bot.catalog import load_catalog
 from bot.config import Settings
 from bot.delivery import Delivery, translate
@@ -27,6 +26,7 @@ from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
 from bot.files import Files
 from bot.homes import Homes
 from bot.log import configure
+from bot.runner import Timings
 from bot.service import Service
 from bot.slack import make_bolt_app
 from bot.store import LEASE, Store
@@ -80,7 +80,7 @@ class Bot:
         return not self.work.done() and self.worker.is_alive
 
 
-def serve(settings: Settings, *, pace: Pace | None = None, lease: float = LEASE) -> None:
+def serve(settings: Settings, *, timings: Timings | None = None, lease: float = LEASE) -> None:
     """Be the bot's process: logs, tables up to date, and the bot until SIGTERM or SIGINT.
 
     Raises:
@@ -89,11 +89,11 @@ def serve(settings: Settings, *, pace: Pace | None = None, lease: float = LEASE)
     """
     configure(settings.log_level)
     migrations.upgrade(settings.database_url)
-    asyncio.run(_until_signal(settings, pace, lease))
+    asyncio.run(_until_signal(settings, timings, lease))
 
 
 async def run(
-    settings: Settings, stop: asyncio.Event, *, pace: Pace | None = None, lease: float = LEASE
+    settings: Settings, stop: asyncio.Event, *, timings: Timings | None = None, lease: float = LEASE
 ) -> None:
     """Run the bot until `stop` is set, then hand back what is in hand.
 
@@ -101,7 +101,7 @@ async def run(
         MisconfiguredError: Slack refuses a token; the message names the variable.
         TemporaryError: Slack cannot be reached, so the start failed.
     """
-    async with running(settings, pace=pace, lease=lease) as bot:
+    async with running(settings, timings=timings, lease=lease) as bot:
         log.info("running", mode="socket" if settings.slack_app_token else "http")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({bot.work, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -113,7 +113,7 @@ async def run(
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, pace: Pace | None = None, lease: float = LEASE
+    settings: Settings, *, timings: Timings | None = None, lease: float = LEASE
 ) -> AsyncIterator[Bot]:
     """The whole bot, at work as long as the context lasts.
 
@@ -143,7 +143,7 @@ async def running(
             files,
             homes,
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
-            pace=replace(pace or Pace(), deadline=settings.job_timeout_minutes * 60),
+            timings=replace(timings or Timings(), deadline=settings.job_timeout_minutes * 60),
         )
         service = Service(
             store, files, homes, catalog, wake=worker.wake, admins=settings.admin_users
@@ -156,12 +156,12 @@ async def running(
         yield bot
 
 
-async def _until_signal(settings: Settings, pace: Pace | None, lease: float) -> None:
+async def _until_signal(settings: Settings, timings: Timings | None, lease: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run(settings, stop, pace=pace, lease=lease)
+    await run(settings, stop, timings=timings, lease=lease)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +190,11 @@ async def _slack_clients(settings: Settings, stack: AsyncExitStack) -> _Clients:
 
 async def _identity(clients: _Clients, settings: Settings) -> AuthorizeResult:
     try:
-        answer = await clients.bot.auth_test()
+        response = await clients.bot.auth_test()
     except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
         raise _at_start(error, "SLACK_BOT_TOKEN", settings) from error
     return AuthorizeResult.from_auth_test_response(
-        auth_test_response=answer, bot_token=settings.slack_bot_token.get_secret_value()
+        auth_test_response=response, bot_token=settings.slack_bot_token.get_secret_value()
     )
 
 
@@ -210,12 +210,12 @@ async def _socket_mode(
     handler = SocketMode(bolt, settings.slack_app_token.get_secret_value())
     stack.push_async_callback(handler.close_async)
     try:
-        answer = await bolt.client.apps_connections_open(app_token=handler.app_token)
+        response = await bolt.client.apps_connections_open(app_token=handler.app_token)
     except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
         if isinstance(translate(error), RateLimited):
             return handler  # after many restarts: the handler waits its turn, then asks
         raise _at_start(error, "SLACK_APP_TOKEN", settings) from error
-    handler.client.wss_uri = answer["url"]
+    handler.client.wss_uri = response["url"]
     return handler
 
 

@@ -23,7 +23,7 @@ from pydantic import (
 
 from bot.errors import MisconfiguredError
 
-MOST_OPTIONS = 100
+MAX_OPTIONS = 100
 """Of a select menu in Slack (docs.slack.dev: select menu element)."""
 
 
@@ -62,9 +62,9 @@ class Model:
 
     name: Name
     label: Label = ""
-    sizes: Annotated[tuple[Size, ...], Field(max_length=MOST_OPTIONS)] = ()
+    sizes: Annotated[tuple[Size, ...], Field(max_length=MAX_OPTIONS)] = ()
     seconds: Annotated[
-        tuple[Seconds, ...], BeforeValidator(_texts), Field(max_length=MOST_OPTIONS)
+        tuple[Seconds, ...], BeforeValidator(_texts), Field(max_length=MAX_OPTIONS)
     ] = ()
     price_per_second: Price | dict[Size, Price] | None = None
     """In US dollars; one for all sizes, or one for each."""
@@ -95,7 +95,7 @@ class Catalog:
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
-    models: Annotated[tuple[Model, ...], Field(min_length=1, max_length=MOST_OPTIONS)]
+    models: Annotated[tuple[Model, ...], Field(min_length=1, max_length=MAX_OPTIONS)]
     default_model: str = ""
     """Its name; the first model unless it says otherwise."""
 

@@ -32,7 +32,7 @@ from bot.errors import (
 from bot.jobs import Job
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
-from bot.ui.progress import Outlook
+from bot.ui.progress import ProgressContext
 
 log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ HOMES_A_MINUTE = 80
 UPDATES_KEPT_BACK = 10
 """What progress leaves of them for final states."""
 
-CLOCKS_DIFFER = 60.0
+CLOCK_SKEW = 60.0
 """Seconds, at most, between Slack's clock and ours."""
 
 _CHUNK = 1 << 20
@@ -79,11 +79,11 @@ _NOT_SET_UP = {
 }
 
 
-class Said(StrEnum):
+class MessageKind(StrEnum):
     """What the bot says once about a job; each message carries its kind in its metadata."""
 
     CARD = "card"
-    HELD = "held"
+    PAUSED = "paused"
     OVERDUE = "overdue"
     END = "end"
 
@@ -124,34 +124,34 @@ class Delivery:
         Without the scope `chat:write.public`, being able to post proves that the bot is a
         member, and so that it may upload there, which Slack lets only members do.
         """
-        answer = await self._joining_if_needed(
+        response = await self._joining_if_needed(
             job,
             "chat.postMessage",
             channel=job.channel_id,
-            **_post(job, Said.CARD, cards.job_card(job)),
+            **_post(job, MessageKind.CARD, cards.job_card(job)),
             **({"thread_ts": job.thread_ts} if job.thread_ts else {}),
         )
-        return Posted(answer["channel"], answer["ts"])
+        return Posted(response["channel"], response["ts"])
 
-    async def find(self, job: Job, what: Said) -> Posted | None:
+    async def find(self, job: Job, what: MessageKind) -> Posted | None:
         """What was said already, if the app may read the channel and it stands there.
 
         Reading needs an optional scope (channels:history and its relatives); without it the
         row's word stands, and a crash at the wrong moment may say a thing twice.
         """
         # A thread that others opened may be long, and lists its oldest replies first.
-        oldest = f"{max(job.created_at - CLOCKS_DIFFER, 0):.6f}"
+        oldest = f"{max(job.created_at - CLOCK_SKEW, 0):.6f}"
         place = {"channel": job.channel_id, "oldest": oldest, "limit": 999}
         place["include_all_metadata"] = True
         try:
             if job.root_ts is None:
-                answer = await self._call("conversations.history", **place)
+                response = await self._call("conversations.history", **place)
             else:
-                answer = await self._call("conversations.replies", ts=job.root_ts, **place)
+                response = await self._call("conversations.replies", ts=job.root_ts, **place)
         except (MisconfiguredError, PermanentError) as error:
             log.info("cannot look for it", job=job.id, what=what, reason=error.message)
             return None
-        for message in answer["messages"]:
+        for message in response["messages"]:
             if (message.get("metadata") or {}).get("event_payload") == _payload(job, what):
                 return Posted(job.channel_id, message["ts"])
         return None
@@ -169,24 +169,24 @@ class Delivery:
         """Whether Slack's limit leaves room for progress."""
         return self._updates.has_capacity(UPDATES_KEPT_BACK)
 
-    async def draw_progress(self, job: Job, outlook: Outlook) -> bool:
+    async def draw_progress(self, job: Job, progress: ProgressContext) -> bool:
         """Bring the card up to date unless too many were; says whether it did."""
         if not self.has_room:
             return False
         await self._updates.acquire()
-        return await self._update_card(job, outlook)
+        return await self._update_card(job, progress)
 
-    async def reply(self, job: Job, what: Said) -> Posted:
+    async def reply(self, job: Job, what: MessageKind) -> Posted:
         """Say in the thread how the job stands; it notifies who asked."""
-        answer = await self._call(
+        response = await self._call(
             "chat.postMessage",
             channel=job.channel_id,
             thread_ts=job.root_ts,
             **_post(job, what, cards.status_reply(job)),
         )
-        return Posted(answer["channel"], answer["ts"])
+        return Posted(response["channel"], response["ts"])
 
-    async def tell_privately(self, job: Job) -> None:
+    async def notify_privately(self, job: Job) -> None:
         """Tell the person, and nobody else, how it ended where the channel cannot be told.
 
         By the response URL, which also works where the bot is no member, for 30 minutes. Else
@@ -195,19 +195,19 @@ class Delivery:
         message = cards.not_started(job) if job.card_ts is None else cards.status_reply(job)
         if job.response_url is None or not await self._answer(job.response_url, message):
             await self._call(
-                "chat.postMessage", channel=job.user_id, **_post(job, Said.END, message)
+                "chat.postMessage", channel=job.user_id, **_post(job, MessageKind.END, message)
             )
 
     async def _answer(self, response_url: str, message: Message) -> bool:
         body = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
         try:
-            answer = await self._http.post(response_url, json=body)
-        except httpx.HTTPError as trouble:
-            raise TemporaryError(f"Slack does not answer ({type(trouble).__name__}).") from trouble
-        if not answer.is_success:
+            response = await self._http.post(response_url, json=body)
+        except httpx.HTTPError as error:
+            raise TemporaryError(f"Slack does not answer ({type(error).__name__}).") from error
+        if not response.is_success:
             # Used up, or older than 30 minutes.
-            log.info("response URL refused", status=answer.status_code)
-        return answer.is_success
+            log.info("response URL refused", status=response.status_code)
+        return response.is_success
 
     async def publish_home(self, user_id: str, view: Block) -> None:
         """Show this to one person in the Home tab; waits for a place under Slack's limit."""
@@ -216,10 +216,10 @@ class Delivery:
 
     async def begin_upload(self, job: Job, size: int) -> Upload:
         """Get a place for the file's bytes (`size` of them, exactly)."""
-        answer = await self._call(
+        response = await self._call(
             "files.getUploadURLExternal", filename=f"video-{job.id}.mp4", length=size
         )
-        return Upload(answer["file_id"], answer["upload_url"])
+        return Upload(response["file_id"], response["upload_url"])
 
     async def send_bytes(self, upload: Upload, path: Path, size: int) -> None:
         """Stream the file to its place; no token goes along, the URL is the permission."""
@@ -227,7 +227,7 @@ class Delivery:
         # Opened here: a thread that opens it for a task that is cancelled leaves it open.
         with path.open("rb") as file:
             try:
-                answer = await self._http.post(
+                response = await self._http.post(
                     upload.url,
                     content=_chunks(anyio.wrap_file(file)),
                     headers=headers,
@@ -235,8 +235,8 @@ class Delivery:
                 )
             except httpx.HTTPError as error:
                 raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error
-        if not answer.is_success:
-            raise TemporaryError(f"Slack refused the bytes (HTTP {answer.status_code}).")
+        if not response.is_success:
+            raise TemporaryError(f"Slack refused the bytes (HTTP {response.status_code}).")
 
     async def share(self, job: Job, also: Collection[str] = ()) -> None:
         """Put the uploaded file into the thread; notifies who asked, and these as well.
@@ -260,8 +260,8 @@ class Delivery:
         Raises:
             PermanentError: with the code `file_not_found`, if Slack has no such file.
         """
-        answer = await self._call("files.info", file=job.file_id)
-        shares = answer["file"].get("shares") or {}
+        response = await self._call("files.info", file=job.file_id)
+        shares = response["file"].get("shares") or {}
         for by_channel in shares.values():
             for share in by_channel.get(job.channel_id, []):
                 if share.get("thread_ts") == job.root_ts:
@@ -270,10 +270,10 @@ class Delivery:
 
     async def permalink(self, job: Job, ts: str) -> str:
         """The address of a message, for people's browsers."""
-        answer = await self._call("chat.getPermalink", channel=job.channel_id, message_ts=ts)
-        return str(answer["permalink"])
+        response = await self._call("chat.getPermalink", channel=job.channel_id, message_ts=ts)
+        return str(response["permalink"])
 
-    async def discard(self, job: Job) -> None:
+    async def delete_file(self, job: Job) -> None:
         """Take the file away; that it is gone already is as good."""
         try:
             await self._call("files.delete", file=job.file_id)
@@ -281,9 +281,9 @@ class Delivery:
             if error.code not in {"file_not_found", "file_deleted"}:
                 raise
 
-    async def _update_card(self, job: Job, outlook: Outlook | None = None) -> bool:
+    async def _update_card(self, job: Job, progress: ProgressContext | None = None) -> bool:
         """Whether the card still stands there: somebody may have deleted it."""
-        card = cards.job_card(job, outlook)
+        card = cards.job_card(job, progress)
         try:
             await self._call(
                 "chat.update",
@@ -328,13 +328,13 @@ class Delivery:
             for name, value in arguments.items()
         }
         try:
-            answer = await self._slack.api_call(method, data=form)
+            response = await self._slack.api_call(method, data=form)
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             raise translate(error, bot_name=self._bot_name) from error
-        return dict(answer.data) if isinstance(answer.data, dict) else {}
+        return dict(response.data) if isinstance(response.data, dict) else {}
 
 
-def _post(job: Job, what: Said, message: Message) -> dict[str, Any]:
+def _post(job: Job, what: MessageKind, message: Message) -> dict[str, Any]:
     """The arguments of a new message in which nothing is parsed but our own markup."""
     return {
         "metadata": {"event_type": "video_job", "event_payload": _payload(job, what)},
@@ -346,7 +346,7 @@ def _post(job: Job, what: Said, message: Message) -> dict[str, Any]:
     }
 
 
-def _payload(job: Job, what: Said) -> dict[str, str]:
+def _payload(job: Job, what: MessageKind) -> dict[str, str]:
     """Ids only: any app in the workspace can read metadata."""
     return {"job_id": job.id, "message": what}
 

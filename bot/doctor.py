@@ -19,14 +19,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import migrations
-from bot.carrier import Pace
 from bot.catalog import Catalog, load_catalog
 from bot.config import Settings
 from bot.delivery import translate
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
 from bot.request import VideoRequest, make_request
+from bot.runner import Timings
 from bot.videos.client import VideosClient
-from bot.videos.wire import Broke, Working
+from bot.videos.wire import Failed, InProgress
 
 SCOPES = frozenset(
     {
@@ -141,9 +141,9 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         slack = AsyncWebClient(base_url=settings.slack_api_url, session=session, retry_handlers=[])
         try:
             token = settings.slack_bot_token.get_secret_value()
-            answer = await slack.api_call("auth.test", headers=_bearer(token))
-            yield Finding("bot token", f"{answer.get('user')} in {answer.get('team')}")
-            yield _scopes(answer)
+            response = await slack.api_call("auth.test", headers=_bearer(token))
+            yield Finding("bot token", f"{response.get('user')} in {response.get('team')}")
+            yield _scopes(response)
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             yield _refused(
                 "bot token", error, "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”."
@@ -151,8 +151,8 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         yield await _way_in(slack, settings)
 
 
-def _scopes(answer: AsyncSlackResponse) -> Finding:
-    has = {scope.strip() for scope in answer.headers.get("x-oauth-scopes", "").split(",")}
+def _scopes(response: AsyncSlackResponse) -> Finding:
+    has = {scope.strip() for scope in response.headers.get("x-oauth-scopes", "").split(",")}
     if missing := sorted(SCOPES - has):
         return Finding(
             "scopes",
@@ -273,10 +273,10 @@ def _request(catalog: Catalog) -> VideoRequest:
 
 
 async def _watch(videos: VideosClient, video_id: str) -> Finding:
-    while isinstance(look := await videos.look(video_id), Working):
-        wanted = Pace().poll if look.poll_after is None else look.poll_after
-        await asyncio.sleep(min(wanted, Pace().poll_most))
-    if isinstance(look, Broke):
+    while isinstance(look := await videos.retrieve(video_id), InProgress):
+        wanted = Timings().poll if look.poll_after is None else look.poll_after
+        await asyncio.sleep(min(wanted, Timings().poll_most))
+    if isinstance(look, Failed):
         return Finding("render", f"{look.code}: {look.message}", "Read the server's own log.")
     return Finding("render", "completed")
 

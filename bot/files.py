@@ -56,7 +56,7 @@ class Files:
 
     async def _info(self, file_id: str) -> dict[str, Any]:
         try:
-            answer = await self._slack.files_info(file=file_id)
+            response = await self._slack.files_info(file=file_id)
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             meaning = translate(error)
             if isinstance(meaning, OutcomeUnknown):
@@ -64,7 +64,7 @@ class Files:
             if isinstance(meaning, PermanentError):
                 raise FileRefused(_CANNOT_SEE) from error
             raise meaning from error
-        file = answer.get("file")
+        file = response.get("file")
         return file if isinstance(file, dict) else {}
 
     def _own_address(self, address: str) -> httpx.URL:
@@ -84,27 +84,27 @@ class Files:
         try:
             async with self._http.stream(
                 "GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=False
-            ) as answer:
-                _check_answer(answer)
-                return await _read(answer, limit)
+            ) as response:
+                _check_response(response)
+                return await _read(response, limit)
         except httpx.HTTPError as error:
             raise TemporaryError(f"Slack does not answer ({type(error).__name__}).") from error
 
 
-def _check_answer(answer: httpx.Response) -> None:
-    if answer.is_redirect:
+def _check_response(response: httpx.Response) -> None:
+    if response.is_redirect:
         log.warning("file redirect refused")
         raise FileRefused(_CANNOT_SEE)
-    if answer.status_code == 429 or answer.is_server_error:  # noqa: PLR2004 -- the number is the name
-        raise TemporaryError(f"Slack has trouble (HTTP {answer.status_code}).")
+    if response.status_code == 429 or response.is_server_error:  # noqa: PLR2004 -- the number is the name
+        raise TemporaryError(f"Slack has trouble (HTTP {response.status_code}).")
     # Who may not have a file gets a login page, and with status 200 (slackapi/bolt-js#2585).
-    if not answer.is_success or answer.headers.get("Content-Type", "").startswith("text/html"):
+    if not response.is_success or response.headers.get("Content-Type", "").startswith("text/html"):
         raise FileRefused(_CANNOT_SEE)
 
 
-async def _read(answer: httpx.Response, limit: int) -> bytes:
+async def _read(response: httpx.Response, limit: int) -> bytes:
     content = bytearray()
-    async for chunk in answer.aiter_bytes():
+    async for chunk in response.aiter_bytes():
         content += chunk
         if len(content) > limit:
             raise FileRefused("The file is larger than Slack said. Please upload it again.")

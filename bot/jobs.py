@@ -49,11 +49,11 @@ CANCELLABLE = frozenset(
 )
 
 
-HOLDABLE = frozenset({JobState.ANNOUNCED, JobState.RENDERING, JobState.DELIVERING})
+PAUSABLE = frozenset({JobState.ANNOUNCED, JobState.RENDERING, JobState.DELIVERING})
 """States in which a job can wait for the Videos server, with the server's words in `error`."""
 
 
-class Wish(StrEnum):
+class Signal(StrEnum):
     """What people want of a job while somebody carries it."""
 
     CANCEL = "cancel"
@@ -131,9 +131,9 @@ class Job:
         return self.thread_ts or self.card_ts
 
     @property
-    def is_held(self) -> bool:
+    def is_paused(self) -> bool:
         """It waits until the Videos server takes requests again."""
-        return self.error is not None and self.state in HOLDABLE
+        return self.error is not None and self.state in PAUSABLE
 
     @property
     def took(self) -> float | None:
@@ -175,23 +175,23 @@ def submission_unheard(job: Job) -> Job:
     return replace(job, state=JobState.ANNOUNCED, submitted_at=None)
 
 
-def held(job: Job, *, code: str, message: str) -> Job:
+def paused(job: Job, *, code: str, message: str) -> Job:
     """The server takes nobody's requests: the job waits."""
     return replace(job, error=JobError(code, message), reply_ts=None)
 
 
-def _let_go_on(job: Job) -> Job:
-    return replace(job, error=None, reply_ts=None) if job.is_held else job
+def _resumed(job: Job) -> Job:
+    return replace(job, error=None, reply_ts=None) if job.is_paused else job
 
 
 def accepted(job: Job, *, video_id: str) -> Job:
     """The server has a video of ours."""
-    return _moved(_let_go_on(job), JobState.RENDERING, video_id=video_id)
+    return _moved(_resumed(job), JobState.RENDERING, video_id=video_id)
 
 
 def progressed(job: Job, *, percent: int | None) -> Job:
     """The server says how far it is; progress never runs backwards on a card."""
-    job = _let_go_on(job)
+    job = _resumed(job)
     if percent is None or (job.progress is not None and percent <= job.progress):
         return replace(job, attempts=0)
     return replace(job, progress=min(percent, 100), attempts=0)
@@ -211,7 +211,7 @@ def rendered(job: Job, *, now: float) -> Job:
 
 def upload_begun(job: Job, *, file_id: str) -> Job:
     """Slack gave the file an id; whatever happens, this file is shared at most once."""
-    return _moved(_let_go_on(job), JobState.DELIVERING, file_id=file_id)
+    return _moved(_resumed(job), JobState.DELIVERING, file_id=file_id)
 
 
 def upload_lost(job: Job) -> Job:
@@ -251,7 +251,7 @@ def left_uncertain(job: Job, *, message: str, now: float) -> Job:
     return _moved(job, JobState.UNCERTAIN, error=error, finished_at=now)
 
 
-def told(job: Job, *, reply_ts: str) -> Job:
+def notified(job: Job, *, reply_ts: str) -> Job:
     """The thread says how the job stands."""
     return replace(job, reply_ts=reply_ts)
 
@@ -266,7 +266,7 @@ def again_key(job_id: str) -> str:
     return f"again:{job_id}"
 
 
-def retry_delay(attempts: int, *, hint: float | None = None, luck: float = 0.0) -> float:
+def retry_delay(attempts: int, *, hint: float | None = None, jitter: float = 0.0) -> float:
     """Seconds until the next attempt: 1, 2, 4 ... 60, or what the other side asked for.
 
     And up to a quarter more, by `luck` from 0 to 1: what failed together does not come back
@@ -274,7 +274,7 @@ def retry_delay(attempts: int, *, hint: float | None = None, luck: float = 0.0) 
     """
     backoff = min(2.0 ** min(attempts, 6), 60.0)
     delay = backoff if hint is None else min(max(hint, 0.0), 300.0)
-    return delay * (1 + luck / 4)
+    return delay * (1 + jitter / 4)
 
 
 def _moved(job: Job, state: JobState, **changes: object) -> Job:

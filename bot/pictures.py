@@ -13,15 +13,15 @@ from PIL import ExifTags, Image, ImageOps
 from bot.errors import FileRefused
 from bot.request import Fit
 
-BYTES_LIMIT = 20_000_000
-PIXELS_LIMIT = 40_000_000
+MAX_BYTES = 20_000_000
+MAX_PIXELS = 40_000_000
 """A phone's picture has 12 to 24 million; each takes up to 4 bytes of memory."""
 
 FORMATS = {"JPEG": "image/jpeg", "MPO": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 """What is taken, by Pillow's names. MPO is what phones make: a JPEG with more behind it."""
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-_EDGE_LIMIT = 2048
+_MAX_EDGE = 2048
 """Where the server decides about the size, it needs no more than this."""
 _BORDER = "black"
 _BEHIND_TRANSPARENCY = "white"
@@ -70,13 +70,13 @@ def fitted(content: bytes, *, size: str, fit: Fit) -> Picture:
 
 def _check_pixels(image: Image.Image) -> None:
     """Before a single one is decoded."""
-    if image.width * image.height > PIXELS_LIMIT:
+    if image.width * image.height > MAX_PIXELS:
         raise _too_many_pixels()
 
 
 def _too_many_pixels() -> FileRefused:
     return FileRefused(
-        f"The picture has too many pixels: {PIXELS_LIMIT // 1_000_000} megapixels are the most. "
+        f"The picture has too many pixels: {MAX_PIXELS // 1_000_000} megapixels are the most. "
         "Please choose a smaller one."
     )
 
@@ -95,7 +95,7 @@ def _shrink(image: Image.Image, size: str) -> None:
     if image.mode not in {"L", "LA", "RGB", "RGBA", "CMYK"}:
         return
     if not size:
-        image.thumbnail((_EDGE_LIMIT, _EDGE_LIMIT))
+        image.thumbnail((_MAX_EDGE, _MAX_EDGE))
     elif (scale := max(map(int, size.split("x"))) / min(image.size)) < 1:
         image.thumbnail((math.ceil(image.width * scale), math.ceil(image.height * scale)))
 

@@ -7,10 +7,10 @@ from enum import StrEnum
 from bot.catalog import Catalog, Model
 from bot.errors import BadRequest
 
-PROMPT_LIMIT = 32_000
+MAX_PROMPT_LENGTH = 32_000
 """Characters, from the Videos API (OpenAI's OpenAPI spec 2.3.0, `prompt.maxLength`)."""
 
-PROMPT_BYTES = 4 * PROMPT_LIMIT + 3
+MAX_PROMPT_BYTES = 4 * MAX_PROMPT_LENGTH + 3
 """The longest prompt as UTF-8, with the mark that some editors put in front."""
 
 # Phones turn two hyphens into a dash, so a dash before a known name counts as `--`.
@@ -141,9 +141,9 @@ def check_prompt(prompt: str) -> None:
     """
     if not prompt.strip():
         raise BadRequest("A prompt is missing: say what the video should show.", field="prompt")
-    if len(prompt) > PROMPT_LIMIT:
+    if len(prompt) > MAX_PROMPT_LENGTH:
         raise BadRequest(
-            f"The prompt has {len(prompt):,} characters; {PROMPT_LIMIT:,} is the most.",
+            f"The prompt has {len(prompt):,} characters; {MAX_PROMPT_LENGTH:,} is the most.",
             field="prompt",
         )
     if _UNSENDABLE.search(prompt):

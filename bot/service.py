@@ -9,13 +9,13 @@ from bot.catalog import Catalog
 from bot.errors import BadRequest, NotYours, TooLate
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import CANCELLABLE, Job, JobState, Wish, again_key
-from bot.request import PROMPT_BYTES, VideoRequest, check_prompt
+from bot.jobs import CANCELLABLE, Job, JobState, Signal, again_key
+from bot.request import MAX_PROMPT_BYTES, VideoRequest, check_prompt
 from bot.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Origin:
     """Who asks, where, and by which press.
 
     `request_key` names the press: Slack repeats itself, with the same `trigger_id` or `view.id`.
@@ -53,7 +53,7 @@ class Service:
         self._clock = clock
 
     async def start(
-        self, asker: Asker, request: VideoRequest, *, remix_of: str | None = None
+        self, origin: Origin, request: VideoRequest, *, remix_of: str | None = None
     ) -> Job:
         """Start a video; the same press again is the same job.
 
@@ -63,13 +63,13 @@ class Service:
         return await self._add(
             Job(
                 id=_new_id(),
-                request_key=asker.request_key,
-                team_id=asker.team_id,
-                user_id=asker.user_id,
-                channel_id=asker.channel_id,
-                response_url=asker.response_url,
-                thread_ts=asker.thread_ts,
-                notify=asker.notify,
+                request_key=origin.request_key,
+                team_id=origin.team_id,
+                user_id=origin.user_id,
+                channel_id=origin.channel_id,
+                response_url=origin.response_url,
+                thread_ts=origin.thread_ts,
+                notify=origin.notify,
                 request=request,
                 remix_of=remix_of,
                 created_at=self._clock(),
@@ -98,7 +98,7 @@ class Service:
             )
         )
 
-    async def make_again(self, job_id: str, asker: Asker) -> Job:
+    async def make_again(self, job_id: str, origin: Origin) -> Job:
         """Start a new video of the same request, for whoever wants it.
 
         Raises:
@@ -106,9 +106,9 @@ class Service:
             TemporaryError: the database does not answer.
         """
         job = await self.known(job_id)
-        return await self.start(_where(job, asker), job.request)
+        return await self.start(_where(job, origin), job.request)
 
-    async def remix(self, job_id: str, prompt: str, asker: Asker) -> Job:
+    async def remix(self, job_id: str, prompt: str, origin: Origin) -> Job:
         """Start a change of a finished video.
 
         Raises:
@@ -119,7 +119,7 @@ class Service:
         check_prompt(prompt)
         original = await self.known(job_id)
         request = replace(original.request, prompt=prompt, input_reference=None)
-        return await self.start(_where(original, asker), request, remix_of=original.id)
+        return await self.start(_where(original, origin), request, remix_of=original.id)
 
     async def cancel(self, job_id: str, user_id: str) -> Job:
         """Have a job stopped that is under way.
@@ -132,7 +132,7 @@ class Service:
         job = await self.owned(job_id, user_id)
         if job.state not in CANCELLABLE:
             raise TooLate("This video is over already, so there is nothing to cancel.")
-        await self._store.wish(job.id, Wish.CANCEL, user_id)
+        await self._store.add_signal(job.id, Signal.CANCEL, user_id)
         self._wake()
         return job
 
@@ -147,7 +147,7 @@ class Service:
         job = await self.owned(job_id, user_id)
         if job.state is not JobState.DELIVERED:
             raise TooLate("There is no video to delete.")
-        await self._store.wish(job.id, Wish.DELETE, user_id)
+        await self._store.add_signal(job.id, Signal.DELETE, user_id)
         await self._store.reopen(job.id, now=self._clock())
         self._wake()
         return job
@@ -163,7 +163,7 @@ class Service:
         job = await self.known(job_id)
         if job.state not in CANCELLABLE:
             raise TooLate("This video is over already: see its thread.")
-        await self._store.wish(job.id, Wish.NOTIFY, user_id)
+        await self._store.add_signal(job.id, Signal.NOTIFY, user_id)
         return job
 
     async def latest(self, user_id: str, *, limit: int) -> list[Job]:
@@ -213,7 +213,7 @@ class Service:
             BadRequest: it is no text, or no prompt.
             FileRefused, TemporaryError, MisconfiguredError: the file is not to be had.
         """
-        content = await self._files.fetch(file_id, user_id=user_id, limit=PROMPT_BYTES)
+        content = await self._files.fetch(file_id, user_id=user_id, limit=MAX_PROMPT_BYTES)
         try:
             prompt = content.decode("utf-8-sig")
         except UnicodeDecodeError:
@@ -232,9 +232,9 @@ class Service:
         return added
 
 
-def _where(job: Job, asker: Asker) -> Asker:
+def _where(job: Job, origin: Origin) -> Origin:
     """A new job stands where the one stood from which it came."""
-    return replace(asker, channel_id=job.channel_id, thread_ts=job.thread_ts)
+    return replace(origin, channel_id=job.channel_id, thread_ts=job.thread_ts)
 
 
 def _new_id() -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.errors import LeaseLost, TemporaryError, VideoTaken
-from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Wish
+from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal
 from bot.request import Fit, InputReference, VideoRequest
 
 log = structlog.get_logger()
@@ -86,8 +86,8 @@ sa.Index(
     sqlite_where=_RENDERED,
     postgresql_where=_RENDERED,
 )
-wishes = sa.Table(
-    "wishes",
+signals = sa.Table(
+    "signals",
     metadata,
     sa.Column("job_id", sa.Text, primary_key=True),
     sa.Column("kind", sa.Text, primary_key=True),
@@ -208,19 +208,19 @@ class Store:
         )
         return int((await self._execute(waiting))[0]["n"])
 
-    async def wish(self, job_id: str, kind: Wish, user_id: str) -> None:
+    async def add_signal(self, job_id: str, kind: Signal, user_id: str) -> None:
         """Write down what somebody wants of a job, once.
 
         A table of its own, since the job's row is written by whoever carries it.
         """
         row = {"job_id": job_id, "kind": kind, "user_id": user_id}
         with contextlib.suppress(IntegrityError):  # it is there already
-            await self._execute(wishes.insert().values(row))
+            await self._execute(signals.insert().values(row))
 
-    async def wishes(self, job_id: str) -> set[tuple[Wish, str]]:
+    async def signals(self, job_id: str) -> set[tuple[Signal, str]]:
         """What is wanted of a job, and by whom."""
-        wanted = sa.select(wishes).where(wishes.c.job_id == job_id)
-        return {(Wish(row["kind"]), row["user_id"]) for row in await self._execute(wanted)}
+        wanted = sa.select(signals).where(signals.c.job_id == job_id)
+        return {(Signal(row["kind"]), row["user_id"]) for row in await self._execute(wanted)}
 
     async def reopen(self, job_id: str, *, now: float) -> None:
         """Let a closed job be carried once more, for a wish that came after its end."""
@@ -231,11 +231,11 @@ class Store:
         """The jobs that this owner carries although they are no longer wanted."""
         unwanted = (
             sa.select(jobs.c.id)
-            .join(wishes, wishes.c.job_id == jobs.c.id)
+            .join(signals, signals.c.job_id == jobs.c.id)
             .where(
                 jobs.c.owner == owner,
                 OPEN,
-                wishes.c.kind == Wish.CANCEL,
+                signals.c.kind == Signal.CANCEL,
                 jobs.c.state.in_(CANCELLABLE),
             )
         )
@@ -320,23 +320,21 @@ class Store:
 
     async def renew(self, owner: str, *, now: float) -> set[tuple[str, int]]:
         """Renew all that this owner holds; returns the (id, fence) pairs that are still his."""
-        held = (
+        owned = (
             jobs.update()
             .where(jobs.c.owner == owner, OPEN)
             .values(lease_until=now + self.lease)
             .returning(jobs.c.id, jobs.c.fence)
         )
-        return {(row["id"], row["fence"]) for row in await self._execute_soon(held)}
+        return {(row["id"], row["fence"]) for row in await self._execute_soon(owned)}
 
-    async def hand_back(
-        self, owner: str, *, now: float, only: Collection[str] | None = None
-    ) -> None:
+    async def release(self, owner: str, *, now: float, only: Collection[str] | None = None) -> None:
         """Let go of all that this owner holds (or `only` those ids), for whoever comes next."""
         await self._settled()
-        held = jobs.update().where(jobs.c.owner == owner, OPEN)
+        owned = jobs.update().where(jobs.c.owner == owner, OPEN)
         if only is not None:
-            held = held.where(jobs.c.id.in_(only))
-        await self._execute(held.values(owner=None, lease_until=now))
+            owned = owned.where(jobs.c.id.in_(only))
+        await self._execute(owned.values(owner=None, lease_until=now))
 
     async def _one(self, condition: sa.ColumnElement[bool]) -> Job:
         rows = await self._execute_at_once(sa.select(jobs).where(condition))

@@ -11,7 +11,7 @@ from slack_sdk.signature import SignatureVerifier
 
 log = structlog.get_logger()
 
-BODY_LIMIT = 1_000_000
+MAX_BODY_BYTES = 1_000_000
 """Bytes; Slack's payloads are far smaller."""
 
 CONTENT_TYPES = {"application/x-www-form-urlencoded", "application/json"}
@@ -24,7 +24,7 @@ def make_web_app(
     signing_secret: str = "",
 ) -> web.Application:
     """`GET /healthz`, and with a Bolt app `POST /slack/events`."""
-    app = web.Application(client_max_size=BODY_LIMIT)
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
 
     async def healthz(_request: web.Request) -> web.Response:
         parts = await health()

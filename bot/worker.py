@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from bot.carrier import Carrier, Pace, Tools
 from bot.delivery import Delivery
 from bot.errors import TemporaryError
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import Job
+from bot.runner import Dependencies, JobRunner, Timings
 from bot.store import Store
 from bot.videos.client import VideosClient
 
@@ -37,15 +37,17 @@ class Worker:
         homes: Homes,
         *,
         owner: str,
-        pace: Pace | None = None,
+        timings: Timings | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._owner = owner
-        self._pace = pace or Pace()
+        self._timings = timings or Timings()
         self._clock = clock
-        downloads = asyncio.Semaphore(self._pace.downloads)
-        self._tools = Tools(store, videos, delivery, files, homes, self._pace, clock, downloads)
+        downloads = asyncio.Semaphore(self._timings.downloads)
+        self._dependencies = Dependencies(
+            store, videos, delivery, files, homes, self._timings, clock, downloads
+        )
         self._homes = homes
         self._wanted = asyncio.Event()
         self._in_hand: dict[_Key, asyncio.Task[None]] = {}
@@ -53,7 +55,7 @@ class Worker:
         """Jobs that were to be cancelled: who claims them again knows it."""
         self._claiming = asyncio.Lock()
         self._has_dropped = False
-        self._proved_at = self._turned_at = time.monotonic()
+        self._proved_at = self._ran_at = time.monotonic()
 
     def wake(self) -> None:
         """Look into the table now."""
@@ -62,7 +64,7 @@ class Worker:
     @property
     def is_alive(self) -> bool:
         """Whether the loop has turned lately."""
-        return time.monotonic() - self._turned_at < 5 * self._pace.turn + 10
+        return time.monotonic() - self._ran_at < 5 * self._timings.turn + 10
 
     async def run(self) -> None:
         """Carry jobs until cancelled; then hand back what is in hand."""
@@ -71,18 +73,18 @@ class Worker:
         try:
             while True:
                 self._wanted.clear()
-                await self._turn_safely()
+                await self._run_once_safely()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), self._pace.turn)
+                    await asyncio.wait_for(self._wanted.wait(), self._timings.turn)
         finally:
             heartbeat.cancel()
             homes.cancel()
             await self._stop()
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Claim what is free, and start to carry it."""
         async with self._claiming:
-            room = self._pace.jobs_in_hand - len(self._in_hand)
+            room = self._timings.jobs_in_hand - len(self._in_hand)
             await self._drop_unwanted()
             limit = min(room, BATCH)
             claimed = await self._store.claim(self._owner, now=self._clock(), limit=limit)
@@ -101,7 +103,7 @@ class Worker:
         tasks = [self._in_hand[key] for key in keys]
         self._cancel(keys)
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._store.hand_back(self._owner, now=self._clock(), only=unwanted)
+        await self._store.release(self._owner, now=self._clock(), only=unwanted)
 
     async def renew(self) -> None:
         """Renew the leases of what is in hand, and let go of all else.
@@ -111,22 +113,22 @@ class Worker:
         """
         asked_at = time.monotonic()
         async with self._claiming:
-            held = await self._store.renew(self._owner, now=self._clock())
-            if dropped := [job_id for job_id, _ in held - self._in_hand.keys()]:
-                await self._store.hand_back(self._owner, now=self._clock(), only=dropped)
+            owned = await self._store.renew(self._owner, now=self._clock())
+            if dropped := [job_id for job_id, _ in owned - self._in_hand.keys()]:
+                await self._store.release(self._owner, now=self._clock(), only=dropped)
         self._proved_at = asked_at
-        self._cancel(self._in_hand.keys() - held)
+        self._cancel(self._in_hand.keys() - owned)
 
-    async def _turn_safely(self) -> None:
+    async def _run_once_safely(self) -> None:
         try:
             async with asyncio.timeout(self._store.lease / 3):
                 if self._has_dropped:
                     await self.renew()
                     self._has_dropped = False
-                await self.turn()
+                await self.run_once()
         except (TemporaryError, TimeoutError) as error:
             log.warning("no turn", reason=str(error) or "too slow")
-        self._turned_at = time.monotonic()
+        self._ran_at = time.monotonic()
 
     async def _beat(self) -> None:
         pause = self._store.lease / 3
@@ -146,7 +148,7 @@ class Worker:
     async def _keep_homes(self) -> None:
         """Beside the turns, which must not wait for Slack."""
         while True:
-            await asyncio.sleep(self._pace.turn)
+            await asyncio.sleep(self._timings.turn)
             try:
                 await self._homes.refresh()
             except TemporaryError as error:
@@ -159,7 +161,7 @@ class Worker:
         self._cancel(self._in_hand.keys())
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            await self._store.hand_back(self._owner, now=self._clock())
+            await self._store.release(self._owner, now=self._clock())
         except TemporaryError as error:
             log.warning("not handed back: the leases run out instead", reason=error.message)
         log.info("worker stopped", handed_back=len(tasks))
@@ -168,7 +170,7 @@ class Worker:
         key = (job.id, job.fence)
         if job.fence == 1:
             self._homes.changed(job.user_id)
-        carry = Carrier(job, self._tools).carry()
+        carry = JobRunner(job, self._dependencies).run()
         task = self._in_hand[key] = asyncio.create_task(carry, name=f"job {job.id}")
         task.add_done_callback(lambda done: self._put_down(key, done))
 

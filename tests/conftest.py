@@ -11,8 +11,8 @@ import yaml
 
 from bot import migrations
 from bot.app import Bot, running
-from bot.carrier import Pace
 from bot.config import Settings, read_settings
+from bot.runner import Timings
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
@@ -96,9 +96,9 @@ def run_bot(world: World, settings: Settings) -> RunBot:
 
     @asynccontextmanager
     async def run(
-        pace: Pace = FAST, settings: Settings = settings, lease: float = LEASE
+        timings: Timings = FAST, settings: Settings = settings, lease: float = LEASE
     ) -> AsyncIterator[Bot]:
-        async with running(settings, pace=pace, lease=lease) as bot:
+        async with running(settings, timings=timings, lease=lease) as bot:
             if settings.slack_app_token is not None:
                 await world.until(lambda: world.slack.sockets.connected)
             yield bot

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.sandbox.faults import answer
+from bot.sandbox.faults import respond_with
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
@@ -62,7 +62,7 @@ async def test_a_cancelled_job_says_so_where_the_server_stopped_it(
 ) -> None:
     video = await rendering(world, thread)
     stopped = {"id": video.id, "object": "video.deleted", "deleted": True}  # as vLLM-Omni does
-    world.faults.order("delete", answer(200, stopped))
+    world.faults.inject("delete", respond_with(200, stopped))
     await world.slack.ada.click(thread.card, "cancel")
     await world.until(lambda: thread.says("the video server stopped it"))
 
@@ -71,8 +71,8 @@ async def test_a_cancelled_job_says_so_where_the_server_stopped_it(
 async def test_what_was_not_asked_yet_is_cancelled_for_nothing(
     world: World, thread: Thread
 ) -> None:
-    busy = answer(503, {"detail": "busy"})
-    world.faults.order("create", busy, times=10_000)
+    busy = respond_with(503, {"detail": "busy"})
+    world.faults.inject("create", busy, times=10_000)
     await world.slack.ada.command("clouds")
     await world.until(lambda: thread.says("Cancel"))
     await world.slack.ada.click(thread.card, "cancel")
@@ -162,7 +162,7 @@ async def test_where_the_server_cannot_remix_a_new_video_is_made_and_the_card_sa
 ) -> None:
     first = await delivered(world, thread)
     for operation in ("remix", "edit"):
-        world.faults.order(operation, answer(405, {"detail": "Method Not Allowed"}), times=9)
+        world.faults.inject(operation, respond_with(405, {"detail": "Method Not Allowed"}), times=9)
     ada = world.slack.ada
     await ada.click(first, "remix")
     await world.until(lambda: ada.view)
@@ -190,7 +190,7 @@ async def test_a_deleted_video_is_gone_here_and_there(world: World, thread: Thre
 @pytest.mark.usefixtures("bot")
 async def test_a_copy_that_the_server_keeps_is_not_hidden(world: World, thread: Thread) -> None:
     card = await delivered(world, thread)
-    world.faults.order("delete", answer(405, {"detail": "Method Not Allowed"}))
+    world.faults.inject("delete", respond_with(405, {"detail": "Method Not Allowed"}))
     await world.slack.ada.click(card, "delete")
     await world.until(lambda: thread.says("*Deleted.*"))
     assert "may have kept its copy" in shown(card)
@@ -239,7 +239,7 @@ async def test_the_queue_is_said(world: World, thread: Thread) -> None:
 @pytest.mark.usefixtures("bot")
 async def test_no_news_is_said(world: World, thread: Thread) -> None:
     await rendering(world, thread)
-    world.faults.order("retrieve", answer(502, "bad gateway"), times=10_000)
+    world.faults.inject("retrieve", respond_with(502, "bad gateway"), times=10_000)
     await world.until(lambda: thread.says("No news from the video server"))
 
 

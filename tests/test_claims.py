@@ -99,6 +99,6 @@ async def test_who_lost_the_lease_can_write_nothing(database_url: str) -> None:
     with pytest.raises(LeaseLost):
         await store.postpone(late, not_before=NOW)
     assert await store.renew("late", now=NOW + LEASE) == set()
-    await store.hand_back("late", now=NOW)
+    await store.release("late", now=NOW)
     assert await store.get("job1") == mine
     await store.close()

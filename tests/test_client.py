@@ -22,11 +22,11 @@ from bot.errors import (
 )
 from bot.request import VideoRequest
 from bot.sandbox.changes import Changes
-from bot.sandbox.faults import Faults, Trouble, answer, drop, hang
+from bot.sandbox.faults import Fault, Faults, drop, hang, respond_with
 from bot.sandbox.videos import VideosSandbox
 from bot.videos import client
 from bot.videos.client import VideosClient
-from bot.videos.wire import Working
+from bot.videos.wire import InProgress
 
 REQUEST = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
 KEY = "sk-sandbox-0123456789"
@@ -53,35 +53,35 @@ async def client_of(base_url: str, api_key: str = KEY) -> AsyncIterator[VideosCl
 
 
 @pytest.mark.parametrize(
-    ("trouble", "meaning"),
+    ("fault", "meaning"),
     [
         (drop, OutcomeUnknown),
         (hang, OutcomeUnknown),
-        (answer(408, ""), OutcomeUnknown),
-        (answer(500, "oops"), OutcomeUnknown),
-        (answer(502, "<html>Bad Gateway</html>"), OutcomeUnknown),
-        (answer(504, ""), OutcomeUnknown),
-        (answer(200, "<html>Sign in</html>"), OutcomeUnknown),
-        (answer(409, {"detail": "busy"}), TemporaryError),
-        (answer(429, {"detail": "slow down"}), RateLimited),
-        (answer(503, {"detail": "busy"}), TemporaryError),
-        (answer(400, {"detail": "no"}), RequestRefused),
-        (answer(413, ""), RequestRefused),
-        (answer(401, {"error": "Unauthorized"}), ServerUnusable),
-        (answer(404, ""), ServerUnusable),
-        (answer(410, ""), ServerUnusable),
-        (answer(308, "", Location="https://example.com/v1/videos"), ServerUnusable),
+        (respond_with(408, ""), OutcomeUnknown),
+        (respond_with(500, "oops"), OutcomeUnknown),
+        (respond_with(502, "<html>Bad Gateway</html>"), OutcomeUnknown),
+        (respond_with(504, ""), OutcomeUnknown),
+        (respond_with(200, "<html>Sign in</html>"), OutcomeUnknown),
+        (respond_with(409, {"detail": "busy"}), TemporaryError),
+        (respond_with(429, {"detail": "slow down"}), RateLimited),
+        (respond_with(503, {"detail": "busy"}), TemporaryError),
+        (respond_with(400, {"detail": "no"}), RequestRefused),
+        (respond_with(413, ""), RequestRefused),
+        (respond_with(401, {"error": "Unauthorized"}), ServerUnusable),
+        (respond_with(404, ""), ServerUnusable),
+        (respond_with(410, ""), ServerUnusable),
+        (respond_with(308, "", Location="https://example.com/v1/videos"), ServerUnusable),
     ],
 )
 async def test_a_create_is_sent_once_and_its_fate_is_known_or_said_to_be_unknown(
     videos: VideosSandbox,
     faults: Faults,
     monkeypatch: pytest.MonkeyPatch,
-    trouble: Trouble,
+    fault: Fault,
     meaning: type[BotError],
 ) -> None:
     monkeypatch.setattr(client, "CREATE_TIMEOUT", httpx.Timeout(0.2))
-    faults.order("create", trouble)
+    faults.inject("create", fault)
     async with client_of(videos.base_url) as talk:
         with pytest.raises(BotError) as caught:
             await talk.create(REQUEST)
@@ -104,46 +104,46 @@ async def test_a_server_that_never_answers_a_look_is_asked_again_later(
     monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.1))
     async with client_of(videos.base_url) as talk:
         video_id = await talk.create(REQUEST)
-        faults.order("retrieve", hang)
+        faults.inject("retrieve", hang)
         with pytest.raises(TemporaryError):
-            await talk.look(video_id)
-        assert await talk.look(video_id) == Working(0, is_queued=True)
+            await talk.retrieve(video_id)
+        assert await talk.retrieve(video_id) == InProgress(0, is_queued=True)
 
 
 async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
     videos: VideosSandbox, faults: Faults
 ) -> None:
-    faults.order("create", answer(401, {"detail": f"{KEY} is no key"}))
-    faults.order("retrieve", answer(500, {"detail": f"{KEY} is no key"}))
+    faults.inject("create", respond_with(401, {"detail": f"{KEY} is no key"}))
+    faults.inject("retrieve", respond_with(500, {"detail": f"{KEY} is no key"}))
     async with client_of(videos.base_url) as talk:
         with pytest.raises(ServerUnusable, match=r"^\[key\] is no key$"):
             await talk.create(REQUEST)
         with pytest.raises(TemporaryError, match=r"^\[key\] is no key$"):
-            await talk.look("v1")
+            await talk.retrieve("v1")
 
 
 async def test_a_key_of_another_make_is_taken_out_too(
     videos: VideosSandbox, faults: Faults
 ) -> None:
-    faults.order("create", answer(401, {"detail": "correct-horse is no key"}))
+    faults.inject("create", respond_with(401, {"detail": "correct-horse is no key"}))
     async with client_of(videos.base_url, "correct-horse") as talk:
         with pytest.raises(ServerUnusable, match=r"^\[key\] is no key"):
             await talk.create(REQUEST)
 
 
 async def test_a_word_in_place_of_a_key_stays_a_word(videos: VideosSandbox, faults: Faults) -> None:
-    faults.order("create", answer(400, {"detail": "none of these sizes"}))
+    faults.inject("create", respond_with(400, {"detail": "none of these sizes"}))
     async with client_of(videos.base_url, "none") as talk:
         with pytest.raises(RequestRefused, match="none of these sizes"):
             await talk.create(REQUEST)
 
 
-@pytest.mark.parametrize("accent", ["openai", "litellm", "sglang"])
-async def test_the_servers_models_can_be_asked_for(accent: str) -> None:
-    sandbox = VideosSandbox(Changes(), Faults(), accent=accent)
+@pytest.mark.parametrize("dialect", ["openai", "litellm", "sglang"])
+async def test_the_servers_models_can_be_asked_for(dialect: str) -> None:
+    sandbox = VideosSandbox(Changes(), Faults(), dialect=dialect)
     await sandbox.start()
     async with client_of(sandbox.base_url) as talk:
-        assert await talk.models() == [*sandbox.accent.models]
+        assert await talk.models() == [*sandbox.dialect.models]
     await sandbox.stop()
 
 
@@ -151,7 +151,7 @@ async def test_the_servers_models_can_be_asked_for(accent: str) -> None:
 async def test_a_server_need_not_list_its_models(
     videos: VideosSandbox, faults: Faults, status: int
 ) -> None:
-    faults.order("models", answer(status, ""))
+    faults.inject("models", respond_with(status, ""))
     async with client_of(videos.base_url) as talk:
         assert await talk.models() is None
 
@@ -163,7 +163,7 @@ async def test_the_proxy_of_the_environment_is_used(
     monkeypatch.setenv("HTTP_PROXY", videos.base_url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     async with client_of("http://videos.invalid/v1") as talk:
-        assert await talk.look(await talk.create(REQUEST)) == Working(0, is_queued=True)
+        assert await talk.retrieve(await talk.create(REQUEST)) == InProgress(0, is_queued=True)
     assert {call.headers["Host"] for call in videos.calls} == {"videos.invalid"}
 
 
@@ -176,21 +176,21 @@ async def test_the_ca_of_the_environment_is_trusted(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
 
-    async def look(_request: web.Request) -> web.Response:
+    async def retrieve(_request: web.Request) -> web.Response:
         return web.json_response({"id": "v1", "status": "in_progress", "progress": 7})
 
     app = web.Application()
-    app.router.add_get("/v1/videos/v1", look)
+    app.router.add_get("/v1/videos/v1", retrieve)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
     base_url = f"https://127.0.0.1:{runner.addresses[0][1]}/v1"
     async with client_of(base_url) as talk:
         with pytest.raises(TemporaryError):
-            await talk.look("v1")
+            await talk.retrieve("v1")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     async with client_of(base_url) as talk:
-        assert await talk.look("v1") == Working(7)
+        assert await talk.retrieve("v1") == InProgress(7)
     await runner.cleanup()
 
 

@@ -20,7 +20,7 @@ from aiohttp import web
 from bot import app
 from bot.config import Settings, read_settings
 from bot.jobs import Job, JobState
-from bot.sandbox.faults import Trouble, When, hang
+from bot.sandbox.faults import Fault, When, hang
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 from bot.store import Store
@@ -54,10 +54,10 @@ COMMITS: dict[str, Callable[[Job], bool]] = {
     "upload begun": lambda job: job.file_id is not None,
     "delivered": lambda job: job.state is JobState.DELIVERED,
     "failed": lambda job: job.state is JobState.FAILED,
-    "told": lambda job: job.state is JobState.FAILED and job.reply_ts is not None,
+    "notified": lambda job: job.state is JobState.FAILED and job.reply_ts is not None,
     "closed": lambda job: job.closed_at is not None,
 }
-ENDS_BADLY = {"failed", "told"}
+ENDS_BADLY = {"failed", "notified"}
 
 FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
@@ -72,7 +72,7 @@ def serve(settings: Settings, log: Path, death: Death | None = None) -> None:
     if death is not None:
         die_around_a_commit(*death)
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    app.serve(settings, pace=PACE, lease=LEASE)
+    app.serve(settings, timings=PACE, lease=LEASE)
 
 
 def die_around_a_commit(when: When, commit: str) -> None:
@@ -121,7 +121,7 @@ class Cell:
         async with self.bot():
             await self.world.until(self._is_over, 120)
 
-    def kill(self, process: ForkServerProcess) -> Trouble:
+    def kill(self, process: ForkServerProcess) -> Fault:
         async def trouble(request: web.Request) -> web.StreamResponse:
             process.kill()
             return await hang(request)
@@ -143,7 +143,7 @@ class Cell:
 def dies_around_an_effect(operation: str, nth: int, when: When) -> Story:
     async def story(cell: Cell) -> None:
         async with cell.bot() as process:
-            cell.world.faults.order(operation, cell.kill(process), nth=nth, when=when)
+            cell.world.faults.inject(operation, cell.kill(process), nth=nth, when=when)
             await cell.press_and_wait_for_death(process, "clouds")
         await cell.go_on()
 

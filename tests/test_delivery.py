@@ -23,7 +23,7 @@ from bot.errors import (
 from bot.jobs import Job
 from bot.request import VideoRequest
 from bot.sandbox.world import World
-from bot.ui.progress import Outlook
+from bot.ui.progress import ProgressContext
 
 
 def refused(code: str, status: int = 200, **headers: str) -> SlackApiError:
@@ -84,7 +84,9 @@ async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
         job = await announced(delivery, world)
         began = time.monotonic()
         drawn = [
-            await delivery.draw_progress(jobs.progressed(job, percent=percent), Outlook(elapsed=1))
+            await delivery.draw_progress(
+                jobs.progressed(job, percent=percent), ProgressContext(elapsed=1)
+            )
             for percent in range(UPDATES_A_MINUTE)
         ]
         regained = (time.monotonic() - began) * UPDATES_A_MINUTE / 60

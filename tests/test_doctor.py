@@ -14,8 +14,8 @@ from bot import doctor
 from bot.config import Settings
 from bot.doctor import Finding
 from bot.errors import MisconfiguredError
-from bot.sandbox.faults import answer
-from bot.sandbox.videos.accents import ACCENTS
+from bot.sandbox.faults import respond_with
+from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
 from conftest import MANIFEST
 
@@ -24,9 +24,9 @@ Change = Callable[[World, Settings, Path], dict[str, object]]
 
 @pytest.fixture
 async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
-    accent = ACCENTS[getattr(request, "param", "openai")]()
-    accent.models = ACCENTS["openai"].models
-    async with World(render_seconds=0.1, poll_after_ms=10, accent=accent) as world:
+    dialect = DIALECTS[getattr(request, "param", "openai")]()
+    dialect.models = DIALECTS["openai"].models
+    async with World(render_seconds=0.1, poll_after_ms=10, dialect=dialect) as world:
         world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
         yield world
 
@@ -53,7 +53,7 @@ def test_the_doctor_asks_for_the_scopes_of_the_manifest() -> None:
     assert {*scopes["bot_optional"]} == doctor.OPTIONAL_SCOPES
 
 
-@pytest.mark.parametrize("world", ACCENTS, indirect=True)
+@pytest.mark.parametrize("world", DIALECTS, indirect=True)
 async def test_a_good_installation_is_well_with_every_server(settings: Settings) -> None:
     found = await findings(settings)
     assert [finding for finding in found if finding.cure] == []
@@ -125,12 +125,12 @@ def no_catalog(_world: World, _settings: Settings, folder: Path) -> dict[str, ob
 
 
 def other_models(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
-    world.videos.accent.models = ("wan2.2",)
+    world.videos.dialect.models = ("wan2.2",)
     return {}
 
 
 def server_trouble(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
-    world.faults.order("list", answer(500, "oops"))
+    world.faults.inject("list", respond_with(500, "oops"))
     return {}
 
 
@@ -198,7 +198,7 @@ async def test_http_mode_needs_no_app_token(settings: Settings) -> None:
 
 
 async def test_a_server_need_not_list_its_models(world: World, settings: Settings) -> None:
-    world.faults.order("models", answer(404, ""))
+    world.faults.inject("models", respond_with(404, ""))
     assert [finding for finding in await findings(settings) if finding.cure] == []
 
 

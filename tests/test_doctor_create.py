@@ -6,7 +6,7 @@ import pytest
 
 from bot import doctor
 from bot.config import Settings
-from bot.sandbox.faults import answer, drop
+from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.world import World
 from test_doctor import run
 
@@ -24,13 +24,13 @@ async def lines(settings: Settings) -> list[str]:
 
 
 async def test_a_refusal_is_shown_with_its_cure(world: World, settings: Settings) -> None:
-    world.faults.order("create", answer(401, {"error": {"message": "No.", "code": "bad"}}))
+    world.faults.inject("create", respond_with(401, {"error": {"message": "No.", "code": "bad"}}))
     [line] = await lines(settings)
     assert line.startswith("WRONG  create: bad: No. Check OPENAI_API_KEY")
 
 
 async def test_a_lost_answer_is_not_asked_again(world: World, settings: Settings) -> None:
-    world.faults.order("create", drop, when="after")
+    world.faults.inject("create", drop, when="after")
     [line] = await lines(settings)
     assert "Perhaps it was heard" in line
     assert len(world.videos.creates) == 1

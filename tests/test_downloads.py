@@ -12,10 +12,10 @@ from bot.errors import PermanentError, TemporaryError, VideoGone
 from bot.request import VideoRequest
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import tiny_clip
-from bot.sandbox.faults import Faults, answer, hang
+from bot.sandbox.faults import Faults, hang, respond_with
 from bot.sandbox.videos import Filler, VideosSandbox
-from bot.sandbox.videos.accents import ACCENTS
-from bot.sandbox.videos.accents.sglang import SGLang
+from bot.sandbox.videos.dialects import DIALECTS
+from bot.sandbox.videos.dialects.sglang import SGLang
 from bot.videos import download, public
 from bot.videos.client import VideosClient
 
@@ -60,9 +60,9 @@ async def place() -> AsyncIterator[Place]:
 class Server:
     """A sandbox with one finished video, and the client that fetches it."""
 
-    def __init__(self, accent: str, folder: Path) -> None:
+    def __init__(self, dialect: str, folder: Path) -> None:
         self.faults = Faults()
-        self.sandbox = VideosSandbox(Changes(), self.faults, accent=ACCENTS[accent](), clip=CLIP)
+        self.sandbox = VideosSandbox(Changes(), self.faults, dialect=DIALECTS[dialect](), clip=CLIP)
         self.path = folder / "video.mp4"
         self.file_hosts: list[str] = []
         self.limit = 100 * MB
@@ -70,7 +70,7 @@ class Server:
     async def start(self, http: httpx.AsyncClient) -> None:
         await self.sandbox.start()
         self.http = http
-        model = self.sandbox.accent.models[0]
+        model = self.sandbox.dialect.models[0]
         request = VideoRequest(prompt="clouds", model=model, seconds="4", size="720x1280")
         self.video_id = await self.client().create(request)
         self.sandbox.finish(next(iter(self.sandbox.videos)))
@@ -91,7 +91,7 @@ class Server:
         return data
 
     def says(self, status: int, body: object, *, times: int = 1, **headers: str) -> None:
-        self.faults.order("content", answer(status, body, **headers), times=times)
+        self.faults.inject("content", respond_with(status, body, **headers), times=times)
 
     @property
     def ranges(self) -> list[str | None]:
@@ -108,11 +108,11 @@ async def server(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await server.sandbox.stop()
 
 
-def on(*accents: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("server", accents, indirect=True)
+def on(*dialects: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("server", dialects, indirect=True)
 
 
-@on(*ACCENTS)
+@on(*DIALECTS)
 async def test_every_server_sends_the_file(server: Server) -> None:
     assert await server.download() == CLIP
 
@@ -135,7 +135,7 @@ async def test_where_nothing_can_be_resumed_it_begins_again(server: Server) -> N
 async def test_a_rest_that_is_not_there_means_that_it_begins_again(server: Server) -> None:
     server.sandbox.clip = Filler(5 * MB)
     server.sandbox.cut_content_after(2 * MB)
-    server.faults.order("content", answer(416, ""), nth=2)
+    server.faults.inject("content", respond_with(416, ""), nth=2)
     assert await server.download() == Filler(5 * MB).read(0, 5 * MB)
     assert server.ranges == [None, "bytes=2000000-", None]
 
@@ -155,7 +155,7 @@ async def test_a_file_that_changed_meanwhile_is_fetched_whole(server: Server) ->
         server.sandbox.clip = CLIP
         return web.Response(status=307, headers={"Location": "content"})
 
-    server.faults.order("content", change, nth=2)
+    server.faults.inject("content", change, nth=2)
     assert await server.download() == CLIP
     assert server.ranges[-1] == "bytes=2000000-"
 
@@ -178,7 +178,7 @@ async def test_a_server_that_sends_nothing_is_to_be_tried_later(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT", httpx.Timeout(0.1))
-    server.faults.order("content", hang)
+    server.faults.inject("content", hang)
     with pytest.raises(TemporaryError):
         await server.download()
 
@@ -243,8 +243,8 @@ async def test_an_address_in_json_is_followed_without_the_key(server: Server, pl
 @on("sglang")
 async def test_the_video_itself_says_where_the_file_is(server: Server, place: Place) -> None:
     server.file_hosts = ["localhost"]
-    assert isinstance(server.sandbox.accent, SGLang)
-    server.sandbox.accent.cloud = f"http://localhost:{place.port}"
+    assert isinstance(server.sandbox.dialect, SGLang)
+    server.sandbox.dialect.cloud = f"http://localhost:{place.port}"
     assert await server.download() == CLIP
 
 

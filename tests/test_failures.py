@@ -10,7 +10,7 @@ from bot import jobs
 from bot.jobs import Job, JobState
 from bot.request import VideoRequest
 from bot.ui import cards
-from bot.ui.failures import Charge, Failure, Part, explain
+from bot.ui.failures import Blame, Charge, Failure, explain
 
 JOB = jobs.announced(
     Job(
@@ -44,31 +44,31 @@ def test_a_job_without_an_error_has_nothing_to_explain() -> None:
 
 
 CASES = [
-    ("moderation_blocked", "Your request was blocked by our moderation system.", Part.PROMPT),
-    ("sentinel_block", "Hmmm something didn't look right with your request.", Part.PROMPT),
-    ("400", "Your request was blocked by our moderation system.", Part.PROMPT),
-    ("x", "Possible reasons: people-in-user-uploads. Blocked by our moderation.", Part.PICTURE),
-    ("x", "Inpaint image must match the requested width and height", Part.PICTURE),
-    ("x", "Invalid file 'input_reference': unsupported mimetype ('a/b').", Part.PICTURE),
-    ("http_400", "'wan2.2' does not support input_reference.", Part.PICTURE),
-    ("invalid_value", "Invalid value: '5'. Supported values are: '4'.", Part.SETTINGS),
-    ("400", "Model mismatch: request specifies 'a' but server is running 'b'.", Part.SETTINGS),
-    ("model_not_found", "The model `x` does not exist.", Part.SETTINGS),
-    ("video_generation_user_error", "The API deployment 'x' does not exist.", Part.SETTINGS),
-    ("http_422", "seconds: Input should be a valid integer", Part.SETTINGS),
-    ("string_above_max_length", "Invalid 'prompt': string too long.", Part.PROMPT),
-    ("insufficient_quota", "You exceeded your current quota.", Part.BUDGET),
-    ("http_429", "You exceeded your current quota, please check your plan.", Part.BUDGET),
-    ("billing_hard_limit_reached", "Billing hard limit has been reached", Part.BUDGET),
-    ("too_large", "The finished video has more than 1,000 MB.", Part.SETTINGS),
+    ("moderation_blocked", "Your request was blocked by our moderation system.", Blame.PROMPT),
+    ("sentinel_block", "Hmmm something didn't look right with your request.", Blame.PROMPT),
+    ("400", "Your request was blocked by our moderation system.", Blame.PROMPT),
+    ("x", "Possible reasons: people-in-user-uploads. Blocked by our moderation.", Blame.PICTURE),
+    ("x", "Inpaint image must match the requested width and height", Blame.PICTURE),
+    ("x", "Invalid file 'input_reference': unsupported mimetype ('a/b').", Blame.PICTURE),
+    ("http_400", "'wan2.2' does not support input_reference.", Blame.PICTURE),
+    ("invalid_value", "Invalid value: '5'. Supported values are: '4'.", Blame.SETTINGS),
+    ("400", "Model mismatch: request specifies 'a' but server is running 'b'.", Blame.SETTINGS),
+    ("model_not_found", "The model `x` does not exist.", Blame.SETTINGS),
+    ("video_generation_user_error", "The API deployment 'x' does not exist.", Blame.SETTINGS),
+    ("http_422", "seconds: Input should be a valid integer", Blame.SETTINGS),
+    ("string_above_max_length", "Invalid 'prompt': string too long.", Blame.PROMPT),
+    ("insufficient_quota", "You exceeded your current quota.", Blame.BUDGET),
+    ("http_429", "You exceeded your current quota, please check your plan.", Blame.BUDGET),
+    ("billing_hard_limit_reached", "Billing hard limit has been reached", Blame.BUDGET),
+    ("too_large", "The finished video has more than 1,000 MB.", Blame.SETTINGS),
 ]
 
 
-@pytest.mark.parametrize(("code", "message", "part"), CASES)
-def test_what_must_be_changed_first_is_named(code: str, message: str, part: Part) -> None:
+@pytest.mark.parametrize(("code", "message", "blame"), CASES)
+def test_what_must_be_changed_first_is_named(code: str, message: str, blame: Blame) -> None:
     failure = explained(failed(JOB, code, message))
-    assert failure.part is part
-    assert failure.may_work_again is (part is Part.BUDGET)
+    assert failure.blame is blame
+    assert failure.may_work_again is (blame is Blame.BUDGET)
 
 
 PASSING = [
@@ -89,7 +89,7 @@ PASSING = [
 @pytest.mark.parametrize(("code", "message"), PASSING)
 def test_what_may_work_another_time_is_named(code: str, message: str) -> None:
     failure = explained(failed(ACCEPTED, code, message))
-    assert failure.part is Part.SERVER
+    assert failure.blame is Blame.SERVER
     assert failure.may_work_again
 
 
@@ -101,7 +101,7 @@ def test_an_unknown_refusal_is_left_to_the_servers_words() -> None:
 
 def test_what_slack_refused_is_not_the_servers_fault() -> None:
     refusal = failed(RENDERED, "file_uploads_disabled", "Slack refused: file_uploads_disabled")
-    assert explained(refusal).part is Part.SLACK
+    assert explained(refusal).blame is Blame.SLACK
 
 
 @pytest.mark.parametrize(
@@ -127,27 +127,27 @@ def test_the_thread_says_code_message_meaning_part_and_charge(job: Job) -> None:
         job.error.code,
         job.error.message,
         failure.meaning,
-        failure.part,
+        failure.blame,
         failure.charge,
     ):
         assert words in reply
 
 
 def test_a_job_that_waits_is_not_called_failed() -> None:
-    held = jobs.held(ACCEPTED, code="invalid_api_key", message="No.")
+    held = jobs.paused(ACCEPTED, code="invalid_api_key", message="No.")
     reply = json.dumps(cards.status_reply(held).blocks)
     assert "takes no requests" in reply
     assert "could not be made" not in reply
 
 
 def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
-    held = replace(jobs.held(ACCEPTED, code="c", message="m"), reply_ts="1.2")
-    assert held.is_held
+    held = replace(jobs.paused(ACCEPTED, code="c", message="m"), reply_ts="1.2")
+    assert held.is_paused
     for job in (jobs.progressed(held, percent=None), jobs.rendered(held, now=1)):
-        assert (job.error, job.reply_ts, job.is_held) == (None, None, False)
-    uploading = jobs.held(RENDERED, code="c", message="m")
-    assert not jobs.upload_begun(uploading, file_id="F1").is_held
-    assert not jobs.accepted(jobs.held(JOB, code="c", message="m"), video_id="v").is_held
+        assert (job.error, job.reply_ts, job.is_paused) == (None, None, False)
+    uploading = jobs.paused(RENDERED, code="c", message="m")
+    assert not jobs.upload_begun(uploading, file_id="F1").is_paused
+    assert not jobs.accepted(jobs.paused(JOB, code="c", message="m"), video_id="v").is_paused
 
 
 def test_a_late_job_stays_late_when_the_server_says_how_far_it_is() -> None:
@@ -170,7 +170,7 @@ def test_every_recorded_failure_has_a_meaning_unless_its_words_say_it_all() -> N
     unknown = set()
     for path in (Path(__file__).parent / "servers").glob("*.json"):
         for name, answer in json.loads(path.read_text())["answers"].items():
-            for kind, job in (("RequestRefused", JOB), ("Broke", ACCEPTED)):
+            for kind, job in (("RequestRefused", JOB), ("Failed", ACCEPTED)):
                 if kind in (answer["means"] or {}):
                     told = explained(failed(job, **answer["means"][kind]))
                     if "Its words say why" in told.meaning or "could not make it" in told.meaning:

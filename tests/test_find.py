@@ -12,27 +12,27 @@ import pytest
 from bot.errors import TemporaryError
 from bot.request import VideoRequest
 from bot.sandbox.changes import Changes
-from bot.sandbox.faults import Faults, answer, drop
+from bot.sandbox.faults import Faults, drop, respond_with
 from bot.sandbox.videos import VideosSandbox
 from bot.videos import wire
 from bot.videos.client import VideosClient
-from bot.videos.wire import Found
+from bot.videos.wire import Candidates
 
-NOBODY_HEARD = Found((), complete=True)
+NOBODY_HEARD = Candidates((), complete=True)
 
 
 class Server:
     """A sandbox in which videos may be made in the past, and the client that talks to it."""
 
-    def __init__(self, accent: str) -> None:
+    def __init__(self, dialect: str) -> None:
         self.ago = 0.0
         self.began = time.time()
         self.faults = Faults()
         self.sandbox = VideosSandbox(
-            Changes(), self.faults, clock=lambda: self.began - self.ago, accent=accent
+            Changes(), self.faults, clock=lambda: self.began - self.ago, dialect=dialect
         )
         self.request = VideoRequest(
-            prompt="clouds", model=self.sandbox.accent.models[0], seconds="4", size="720x1280"
+            prompt="clouds", model=self.sandbox.dialect.models[0], seconds="4", size="720x1280"
         )
 
     @asynccontextmanager
@@ -52,8 +52,8 @@ class Server:
         self.ago = ago
         return await self.client.create(replace(self.request, prompt=prompt, size=size))
 
-    async def find(self, *known: str, ago: float = 0) -> Found:
-        return await self.client.find(self.request, since=self.began - ago, known=known)
+    async def find(self, *known: str, ago: float = 0) -> Candidates:
+        return await self.client.find_submitted(self.request, since=self.began - ago, known=known)
 
     @property
     def pages(self) -> int:
@@ -66,8 +66,8 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
         yield server
 
 
-def on(*accents: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("server", accents, indirect=True)
+def on(*dialects: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("server", dialects, indirect=True)
 
 
 TELLS_PROMPTS = on("openai", "vllm_omni", "aquiles")
@@ -79,7 +79,7 @@ async def test_the_video_that_a_lost_create_left_is_found(server: Server) -> Non
     await server.create("rain")
     ours = await server.create()
     await server.create("snow")
-    assert await server.find() == Found((ours,), complete=True)
+    assert await server.find() == Candidates((ours,), complete=True)
 
 
 @LISTS
@@ -102,30 +102,30 @@ async def test_what_was_there_before_is_passed_over(server: Server) -> None:
 @on("sglang")
 async def test_where_no_prompt_is_shown_a_likely_video_leaves_it_open(server: Server) -> None:
     await server.create()
-    assert await server.find() == Found((), complete=False)
+    assert await server.find() == Candidates((), complete=False)
 
 
 @TELLS_PROMPTS
 async def test_the_same_prompt_under_another_name_of_a_size_leaves_it_open(server: Server) -> None:
     await server.create(size="1280x720")
-    assert await server.find() == Found((), complete=False)
+    assert await server.find() == Candidates((), complete=False)
 
 
 @on("litellm")
 async def test_a_server_that_cannot_list_leaves_it_open(server: Server) -> None:
     await server.create()
-    assert await server.find() == Found((), complete=False)
+    assert await server.find() == Candidates((), complete=False)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 422, 501])
 async def test_every_way_to_have_no_list_leaves_it_open(server: Server, status: int) -> None:
-    server.faults.order("list", answer(status, {"detail": "no"}))
-    assert await server.find() == Found((), complete=False)
+    server.faults.inject("list", respond_with(status, {"detail": "no"}))
+    assert await server.find() == Candidates((), complete=False)
 
 
 async def test_a_server_that_does_not_answer_is_to_be_asked_again(server: Server) -> None:
-    server.faults.order("list", drop)
-    server.faults.order("list", answer(503, "busy"), nth=2)
+    server.faults.inject("list", drop)
+    server.faults.inject("list", respond_with(503, "busy"), nth=2)
     for _ in range(2):
         with pytest.raises(TemporaryError):
             await server.find()
@@ -142,24 +142,24 @@ async def test_a_long_list_is_read_back_to_the_create_and_no_further(server: Ser
 
 async def test_a_list_that_begins_again_is_not_followed_for_ever(server: Server) -> None:
     page = {"data": [{"id": "v1"}], "has_more": True}
-    server.faults.order("list", answer(200, page), times=3)
-    assert await server.find() == Found((), complete=False)
+    server.faults.inject("list", respond_with(200, page), times=3)
+    assert await server.find() == Candidates((), complete=False)
     assert server.pages == 2
 
 
 async def test_a_list_in_the_wrong_order_is_read_to_its_end(server: Server) -> None:
     rows = [{"id": f"v{n}", "created_at": n, "prompt": "rain"} for n in range(100)]
     row = {"id": "ours", "created_at": server.began, "prompt": "clouds"}
-    server.faults.order("list", answer(200, {"data": rows, "has_more": True}))
-    server.faults.order("list", answer(200, {"data": [row], "has_more": False}), nth=2)
-    assert await server.find() == Found(("ours",), complete=True)
+    server.faults.inject("list", respond_with(200, {"data": rows, "has_more": True}))
+    server.faults.inject("list", respond_with(200, {"data": [row], "has_more": False}), nth=2)
+    assert await server.find() == Candidates(("ours",), complete=True)
 
 
 async def test_a_server_whose_clock_is_behind_is_understood(server: Server) -> None:
     row = {"id": "ours", "created_at": server.began - 3600, "prompt": "clouds"}
     behind = formatdate(server.began - 3600, usegmt=True)
-    server.faults.order("list", answer(200, {"data": [row]}, Date=behind))
-    assert await server.find() == Found(("ours",), complete=True)
+    server.faults.inject("list", respond_with(200, {"data": [row]}, Date=behind))
+    assert await server.find() == Candidates(("ours",), complete=True)
 
 
 @pytest.mark.parametrize("seconds", [4, 4.0, "4", "4.04", None])

@@ -169,8 +169,8 @@ async def test_another_model_brings_its_sizes_and_its_price_and_nothing_typed_is
 async def test_a_choice_in_a_form_that_has_changed_since_is_harmless(
     world: World, ada: Person
 ) -> None:
-    conflict = faults.answer(200, {"ok": False, "error": "hash_conflict"})
-    world.faults.order("views.update", conflict)
+    conflict = faults.respond_with(200, {"ok": False, "error": "hash_conflict"})
+    world.faults.inject("views.update", conflict)
     answer = await ada.choose("model", "sora-2-pro")
     assert answer.delivered
     assert offered(the_form(ada), "size") == ["720x1280", "1280x720"]
@@ -195,7 +195,9 @@ async def test_a_size_that_the_model_does_not_make_is_an_error_on_the_size(
 ) -> None:
     await ada.choose("model", "sora-2-pro")
     await ada.choose("size", "1792x1024")
-    world.faults.order("views.update", faults.answer(200, {"ok": False, "error": "not_found"}))
+    world.faults.inject(
+        "views.update", faults.respond_with(200, {"ok": False, "error": "not_found"})
+    )
     await ada.choose("model", "sora-2")
     await ada.fill({"prompt": "clouds"})
     await ada.submit()
@@ -257,11 +259,11 @@ async def test_a_prompt_file_that_slack_keeps_back_is_an_error_on_its_field(
     world: World, ada: Person
 ) -> None:
     await ada.fill({"prompt_file": [ada.upload("p.txt", b"clouds", "text/plain")]})
-    login = faults.answer(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
-    world.faults.order("download", login)
+    login = faults.respond_with(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
+    world.faults.inject("download", login)
     await ada.submit()
     assert "Slack does not give me this file" in the_form(ada).errors["prompt_file"]
-    world.faults.order("download", faults.hang)
+    world.faults.inject("download", faults.hang)
     answer = await ada.submit()
     assert answer.delivered
     assert answer.took < 3
@@ -305,8 +307,8 @@ async def test_a_picture_that_shows_nothing_of_itself_yet_is_looked_at_later(
 
 
 async def test_half_a_picture_is_fetched_again(world: World, ada: Person) -> None:
-    half = faults.answer(200, "half", Content_Type="image/png")
-    world.faults.order("download", half)
+    half = faults.respond_with(200, "half", Content_Type="image/png")
+    world.faults.inject("download", half)
     await submit_with(ada, "sky.png", picture("PNG", (720, 1280)))
     await world.until(ready(Thread(world)))
     assert world.videos.creates[0].input_reference is not None
@@ -351,8 +353,8 @@ async def test_a_bomb_of_50_megapixels_is_refused_and_costs_nothing(
 async def test_a_login_page_in_place_of_the_picture_costs_nothing(
     world: World, ada: Person
 ) -> None:
-    login = faults.answer(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
-    world.faults.order("download", login)
+    login = faults.respond_with(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
+    world.faults.inject("download", login)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
     await assert_it_cost_nothing(world, ada, "Slack does not give me this file")
 
@@ -373,16 +375,18 @@ async def test_a_picture_deleted_in_between_costs_nothing(world: World, ada: Per
 async def test_a_picture_that_cannot_be_fetched_for_long_costs_nothing(
     world: World, ada: Person
 ) -> None:
-    world.faults.order("download", faults.answer(503, "busy"), times=99)
+    world.faults.inject("download", faults.respond_with(503, "busy"), times=99)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
     await assert_it_cost_nothing(world, ada, "Please try again")
     assert len(world.slack.calls_of("download")) == 5
 
 
 async def test_a_picture_that_comes_at_the_third_time_is_used(world: World, ada: Person) -> None:
-    world.faults.order("download", faults.answer(503, "busy"))
-    world.faults.order("download", faults.drop, nth=2)
-    world.faults.order("files.info", faults.answer(429, {"ok": False, "error": "ratelimited"}))
+    world.faults.inject("download", faults.respond_with(503, "busy"))
+    world.faults.inject("download", faults.drop, nth=2)
+    world.faults.inject(
+        "files.info", faults.respond_with(429, {"ok": False, "error": "ratelimited"})
+    )
     await submit_with(ada, "sky.png", picture("PNG", (720, 1280)))
     await world.until(ready(Thread(world)))
     assert world.videos.creates[0].input_reference is not None
@@ -390,7 +394,7 @@ async def test_a_picture_that_comes_at_the_third_time_is_used(world: World, ada:
 
 
 async def test_a_server_that_is_busy_gets_the_picture_again(world: World, ada: Person) -> None:
-    world.faults.order("create", faults.answer(503, {"detail": "busy"}))
+    world.faults.inject("create", faults.respond_with(503, {"detail": "busy"}))
     await submit_with(ada, "sky.png", picture("PNG", (720, 1280)))
     await world.until(ready(Thread(world)))
     assert world.videos.creates[0].input_reference is not None
@@ -404,9 +408,9 @@ async def test_a_picture_that_is_gone_when_the_server_has_time_is_told_in_the_th
 
     async def busy_while_it_goes(request: web.Request) -> web.StreamResponse:
         world.slack.workspace.delete_file(file)
-        return await faults.answer(503, {"detail": "busy"})(request)
+        return await faults.respond_with(503, {"detail": "busy"})(request)
 
-    world.faults.order("create", busy_while_it_goes)
+    world.faults.inject("create", busy_while_it_goes)
     await ada.fill({"prompt": "clouds", "input_reference": [file]})
     await ada.submit()
     await world.until(failed(Thread(world)))
@@ -438,7 +442,9 @@ async def test_a_channel_of_strangers_is_joined_before_anything_is_paid(
 async def test_an_old_response_url_is_not_the_last_word(world: World) -> None:
     ada = world.slack.ada
     closed = world.slack.workspace.add_channel("closed", private=True, bot_is_member=False)
-    world.faults.order("response_url", faults.answer(404, {"ok": False, "error": "expired_url"}))
+    world.faults.inject(
+        "response_url", faults.respond_with(404, {"ok": False, "error": "expired_url"})
+    )
     await ada.command("a timelapse of clouds", channel=closed)
     assert "/invite" in await told_privately(world, ada)
     assert ada.private == []
@@ -492,7 +498,7 @@ async def test_a_foreign_address_in_slacks_clothes_never_sees_the_token(
 
 
 async def test_a_redirect_is_not_followed(world: World, ada: Person, foreigner: Foreigner) -> None:
-    world.faults.order("download", faults.answer(302, "", Location=foreigner.url))
+    world.faults.inject("download", faults.respond_with(302, "", Location=foreigner.url))
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
     await assert_it_cost_nothing(world, ada, "upload it in the form")
     assert foreigner.heard == []
@@ -541,7 +547,7 @@ async def test_an_expired_trigger_is_answered_privately(world: World) -> None:
 @pytest.mark.parametrize("code", ["expired_trigger_id", "internal_error"])
 async def test_a_shortcut_that_opens_no_form_says_so_privately(world: World, code: str) -> None:
     ada = world.slack.ada
-    world.faults.order("views.open", faults.answer(200, {"ok": False, "error": code}))
+    world.faults.inject("views.open", faults.respond_with(200, {"ok": False, "error": code}))
     answer = await ada.global_shortcut(CREATE_VIDEO)
     assert answer.delivered
     assert "Please try again" in await told_privately(world, ada)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.jobs import Job, JobState, Note
 from bot.request import VideoRequest
-from bot.sandbox.faults import answer, drop
+from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.person import Person
 from bot.sandbox.videos.state import Video
@@ -272,7 +272,7 @@ async def test_a_video_is_created_from_home(world: World) -> None:
 async def test_a_form_that_does_not_open_is_explained(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
-    world.faults.order("views.open", answer(200, {"ok": False, "error": "internal_error"}))
+    world.faults.inject("views.open", respond_with(200, {"ok": False, "error": "internal_error"}))
     assert ada.home is not None
     await ada.click(ada.home, "home_create")
     place = world.slack.workspace.direct_message(ada.user)
@@ -330,14 +330,14 @@ async def test_without_the_database_home_says_when_to_come_back(
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize(
-    "fault", [drop, answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")]
+    "fault", [drop, respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")]
 )
 async def test_a_home_that_slack_did_not_take_is_published_later(
     world: World, fault: object
 ) -> None:
     ada = world.slack.ada
     await opened(world, ada)
-    world.faults.order(PUBLISH, fault, times=3)  # type: ignore[arg-type]  # a fault's type is private
+    world.faults.inject(PUBLISH, fault, times=3)  # type: ignore[arg-type]  # a fault's type is private
     await ada.command("clouds")
     await world.until(lambda: "ready, in the thread" in home_of(ada))
 

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bot.app import Bot
 from bot.config import Settings
-from bot.sandbox.faults import answer
+from bot.sandbox.faults import respond_with
 from bot.sandbox.world import World
 from conftest import RunBot
 
@@ -138,8 +138,8 @@ async def test_health_in_socket_mode_wants_the_socket(
         well = await client.get("/healthz")
         assert well.status_code == 200
         assert well.json() == {"database": True, "worker": True, "socket": True}
-        trouble = answer(200, {"ok": False, "error": "internal_error"})
-        world.faults.order("apps.connections.open", trouble, times=99)
+        trouble = respond_with(200, {"ok": False, "error": "internal_error"})
+        world.faults.inject("apps.connections.open", trouble, times=99)
         await world.slack.sockets.cut()
         await world.until(lambda: not world.slack.sockets.connected)
         unwell = await client.get("/healthz")

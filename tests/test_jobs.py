@@ -64,8 +64,8 @@ def test_attempts_are_spaced_out_up_to_a_minute() -> None:
 
 
 def test_what_failed_together_does_not_come_back_together() -> None:
-    assert [jobs.retry_delay(2, luck=luck) for luck in (0, 0.5, 1)] == [4, 4.5, 5]
-    assert jobs.retry_delay(0, hint=30, luck=1) == 37.5
+    assert [jobs.retry_delay(2, jitter=jitter) for jitter in (0, 0.5, 1)] == [4, 4.5, 5]
+    assert jobs.retry_delay(0, hint=30, jitter=1) == 37.5
 
 
 def test_the_other_side_may_name_the_delay_within_reason() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.faults import When, answer, drop
+from bot.sandbox.faults import When, drop, respond_with
 from bot.sandbox.slack.sockets import Answer
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
@@ -14,7 +14,7 @@ from channel import Thread, shown
 from conftest import MANIFEST, RunBot
 from picture import picture
 
-SLOWER = answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
+SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ async def test_why_there_is_no_video_is_said_in_the_thread_of_the_mention(world:
 @pytest.mark.usefixtures("bot")
 async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> None:
     ada, root = world.slack.ada, world.slack.grace.post("shall we?")
-    world.faults.order("create", drop, when="after")
-    world.faults.order("list", answer(404, {"detail": "Not Found"}), times=100)
+    world.faults.inject("create", drop, when="after")
+    world.faults.inject("list", respond_with(404, {"detail": "Not Found"}), times=100)
     await ada.mention("clouds", thread_ts=root.ts)
     unclear = await world.until(
         lambda: next((m for m in in_thread_of(world, root) if "cannot tell" in shown(m)), None)
@@ -143,7 +143,7 @@ async def test_a_lost_answer_doubles_nothing_in_a_long_thread_of_others(
     root = world.slack.grace.post("shall we?")
     for number in range(120):
         world.slack.grace.post(f"{number}", thread_ts=root.ts)
-    world.faults.order(operation, drop, when=when)
+    world.faults.inject(operation, drop, when=when)
     await world.slack.ada.mention("clouds", thread_ts=root.ts)
     await world.until(lambda: is_delivered(in_thread_of(world, root)))
     _, card, reply = in_thread_of(world, root)[120:]
@@ -345,7 +345,7 @@ async def test_messages_of_channels_are_not_the_bots_business(world: World) -> N
 @pytest.mark.usefixtures("bot")
 async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(world: World) -> None:
     ada = world.slack.ada
-    world.faults.order("chat.postMessage", SLOWER, times=2)
+    world.faults.inject("chat.postMessage", SLOWER, times=2)
     await ada.mention("clouds")
     [mention] = Thread(world).cards
     world.slack.workspace.delete(mention)
@@ -372,7 +372,7 @@ async def test_a_thread_whose_first_message_is_deleted_goes_on(world: World) -> 
 @pytest.mark.usefixtures("bot")
 async def test_a_channel_archived_after_a_mention_costs_nothing(world: World) -> None:
     ada = world.slack.ada
-    world.faults.order("chat.postMessage", SLOWER, times=2)
+    world.faults.inject("chat.postMessage", SLOWER, times=2)
     await ada.mention("clouds")
     world.slack.workspace.videos.archived = True
     place = world.slack.workspace.direct_message(ada.user)
@@ -384,8 +384,8 @@ async def test_a_channel_archived_after_a_mention_costs_nothing(world: World) ->
 @pytest.mark.usefixtures("bot")
 async def test_a_refused_private_word_breaks_nothing(world: World) -> None:
     ada = world.slack.ada
-    refused = answer(200, {"ok": False, "error": "user_not_in_channel"})
-    world.faults.order("chat.postEphemeral", refused)
+    refused = respond_with(200, {"ok": False, "error": "user_not_in_channel"})
+    world.faults.inject("chat.postEphemeral", refused)
     await ada.mention("help")
     await world.until(lambda: world.slack.calls_of("chat.postEphemeral"))
     await ada.mention("help")

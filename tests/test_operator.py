@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from bot.sandbox.faults import Trouble, answer
+from bot.sandbox.faults import Fault, respond_with
 from bot.sandbox.world import World
-from bot.videos import gate
+from bot.videos import circuit_breaker
 from channel import Thread, ready, shown
 
 pytestmark = pytest.mark.usefixtures("logs", "bot")
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.usefixtures("logs", "bot")
 KEY = "sk-sandbox-0123456789"
 
 
-def refusal(status: int, code: str, message: str) -> Trouble:
+def refusal(status: int, code: str, message: str) -> Fault:
     envelope = {"message": message, "type": "t", "param": None, "code": code}
-    return answer(status, {"error": envelope})
+    return respond_with(status, {"error": envelope})
 
 
 REVOKED = refusal(401, "invalid_api_key", f"Incorrect API key provided: {KEY}.")
@@ -25,8 +25,8 @@ REFUSALS = {
     "wrong key": REVOKED,
     "organisation not verified": refusal(403, "unverified", "Your organization must be verified."),
     "retired": refusal(410, "retired", "The Videos API was shut down."),
-    "no such address": answer(404, {"detail": "Not Found"}),
-    "moved": answer(308, "", Location="https://example.com/v1/videos"),
+    "no such address": respond_with(404, {"detail": "Not Found"}),
+    "moved": respond_with(308, "", Location="https://example.com/v1/videos"),
 }
 
 
@@ -53,8 +53,8 @@ def asked(world: World) -> int:
 async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(gate, "PATIENCE", 0.2)
-    world.faults.order("create", REFUSALS[name])
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.2)
+    world.faults.inject("create", REFUSALS[name])
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     [reply] = thread.replies
@@ -66,7 +66,7 @@ async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
 
 
 async def test_the_servers_words_are_shown_but_never_the_key(world: World, thread: Thread) -> None:
-    world.faults.order("create", REVOKED)
+    world.faults.inject("create", REVOKED)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     assert "invalid_api_key" in shown(thread.replies[0])
@@ -77,7 +77,7 @@ async def test_the_servers_words_are_shown_but_never_the_key(world: World, threa
 async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
     world: World, thread: Thread, logs: list[structlog.typing.EventDict]
 ) -> None:
-    world.faults.order("create", REVOKED, times=99)
+    world.faults.inject("create", REVOKED, times=99)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     for number in range(5):
@@ -93,8 +93,8 @@ async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
 async def test_every_thread_is_told_once_however_long_it_lasts(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "PATIENCE", 0.0)
-    world.faults.order("create", REVOKED, times=6)
+    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.0)
+    world.faults.inject("create", REVOKED, times=6)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert asked(world) == 7
@@ -107,7 +107,7 @@ async def test_a_video_that_is_being_made_is_waited_for(
     world.videos.hold()
     await world.slack.ada.command("clouds")
     [video] = await world.until(lambda: world.videos.creates)
-    world.faults.order("retrieve", REVOKED, times=5)
+    world.faults.inject("retrieve", REVOKED, times=5)
     await world.until(lambda: waiting(thread))
     world.videos.finish(video.id)
     await world.until(ready(thread))
@@ -117,14 +117,14 @@ async def test_a_video_that_is_being_made_is_waited_for(
 
 
 async def test_a_finished_file_is_waited_for(world: World, thread: Thread) -> None:
-    world.faults.order("content", REVOKED, times=4)
+    world.faults.inject("content", REVOKED, times=4)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert [len(reply.files) for reply in thread.replies] == [0, 1]
 
 
 async def test_a_job_that_waits_can_be_cancelled(world: World, thread: Thread) -> None:
-    world.faults.order("create", REVOKED, times=99)
+    world.faults.inject("create", REVOKED, times=99)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     await world.slack.ada.click(thread.card, "cancel")

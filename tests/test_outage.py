@@ -95,7 +95,7 @@ async def test_what_was_learned_while_the_database_was_away_is_written_down_late
         accepted.set()
         return web.json_response({"id": world.videos.creates[-1].id, "status": "queued"})
 
-    world.faults.order("create", answer_without_a_database, when="after")
+    world.faults.inject("create", answer_without_a_database, when="after")
     async with run_bot():
         await world.slack.ada.command("clouds")
         await accepted.wait()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from bot.errors import FileRefused
-from bot.pictures import PIXELS_LIMIT, fitted
+from bot.pictures import MAX_PIXELS, fitted
 from bot.request import Fit
 from picture import opened, picture, size_of
 
@@ -113,7 +113,7 @@ def test_where_the_server_decides_about_the_size_the_picture_keeps_its_own() -> 
     assert size_of(large.content) == ("PNG", 2048, 1365)
 
 
-@pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (PIXELS_LIMIT + 1, 1)])
+@pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (MAX_PIXELS + 1, 1)])
 def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
     with pytest.raises(FileRefused, match="too many pixels"):
         fitted(picture("PNG", size, mode="1"), size="720x1280", fit=Fit.CROP)

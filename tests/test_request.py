@@ -4,7 +4,7 @@ import pytest
 
 from bot.catalog import load_catalog, read_catalog
 from bot.errors import BadRequest
-from bot.request import PROMPT_LIMIT, Draft, VideoRequest, read_command
+from bot.request import MAX_PROMPT_LENGTH, Draft, VideoRequest, read_command
 
 CATALOG = load_catalog()
 BARE = read_catalog('models = [{ name = "wan" }]')
@@ -124,7 +124,7 @@ def test_what_a_model_does_not_take_is_left_to_the_server() -> None:
         ("--", "prompt", "missing"),
         ("nul \0", "prompt", "no text"),
         ("half a pair \ud83d", "prompt", "no text"),
-        ("x" * (PROMPT_LIMIT + 1), "prompt", "32,001 characters; 32,000 is the most"),
+        ("x" * (MAX_PROMPT_LENGTH + 1), "prompt", "32,001 characters; 32,000 is the most"),
     ],
 )
 def test_a_wrong_request_is_told_what_is_allowed(text: str, field: str, hint: str) -> None:
@@ -134,7 +134,7 @@ def test_a_wrong_request_is_told_what_is_allowed(text: str, field: str, hint: st
 
 
 def test_a_prompt_of_exactly_the_limit_is_taken() -> None:
-    assert len(read("x" * PROMPT_LIMIT).prompt) == PROMPT_LIMIT
+    assert len(read("x" * MAX_PROMPT_LENGTH).prompt) == MAX_PROMPT_LENGTH
 
 
 def test_a_long_run_of_spaces_is_read_in_a_moment() -> None:

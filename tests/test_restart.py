@@ -38,7 +38,7 @@ async def test_a_job_goes_on_from_every_step(world: World, run_bot: RunBot, oper
         reached.set()
         return await hang(request)  # type: ignore[arg-type]  # it does not look at it
 
-    world.faults.order(operation, stuck)  # type: ignore[arg-type]  # it never answers
+    world.faults.inject(operation, stuck)  # type: ignore[arg-type]  # it never answers
     async with run_bot():
         await world.slack.ada.command("clouds")
         await asyncio.wait_for(reached.wait(), 10)
@@ -60,7 +60,7 @@ async def test_a_job_with_a_picture_goes_on_from_every_step(
         reached.set()
         return await hang(request)  # type: ignore[arg-type]  # it does not look at it
 
-    world.faults.order(operation, stuck)  # type: ignore[arg-type]  # it never answers
+    world.faults.inject(operation, stuck)  # type: ignore[arg-type]  # it never answers
     async with run_bot():
         await ada.command("clouds --form")
         sky = ada.upload("sky.jpg", picture("JPEG", (4032, 3024)), "image/jpeg")

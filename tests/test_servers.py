@@ -35,9 +35,9 @@ def read(asked: str, said: tuple[int, httpx.Headers, bytes]) -> dict[str, Any] |
     match asked:
         case "create":
             return {"id": wire.read_created(*said)}
-        case "look":
-            look = wire.read_look(*said)
-            return {type(look).__name__: asdict(look)}
+        case "retrieve":
+            status = wire.read_status(*said)
+            return {type(status).__name__: asdict(status)}
         case "list":
             page = wire.read_page(*said, request=REQUEST)
             return None if page is None else asdict(page)

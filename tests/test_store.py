@@ -117,9 +117,9 @@ async def test_what_is_handed_back_is_free_at_once(store: Store) -> None:
     for number in (1, 2):
         await store.add(new_job(number))
     await store.claim("a", now=NOW, limit=9)
-    await store.hand_back("a", now=NOW, only=["job1"])
+    await store.release("a", now=NOW, only=["job1"])
     assert [job.id for job in await store.claim("b", now=NOW, limit=9)] == ["job1"]
-    await store.hand_back("a", now=NOW)
+    await store.release("a", now=NOW)
     assert [job.id for job in await store.claim("b", now=NOW, limit=9)] == ["job2"]
 
 

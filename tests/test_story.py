@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from bot.sandbox.faults import When, answer, drop
+from bot.sandbox.faults import When, drop, respond_with
 from bot.sandbox.world import World
 from channel import Thread, failed, ready, shown
 
 pytestmark = pytest.mark.usefixtures("bot")
 
-SLOWER = answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
+SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
 
 
 async def test_a_prompt_becomes_a_video_in_a_thread(world: World, clip: bytes) -> None:
@@ -113,7 +113,7 @@ async def test_a_closed_channel_costs_nothing_and_is_explained_privately(
 
 async def test_a_channel_archived_in_between_costs_nothing(world: World) -> None:
     thread, ada = Thread(world), world.slack.ada
-    world.faults.order("chat.postMessage", SLOWER)
+    world.faults.inject("chat.postMessage", SLOWER)
     await ada.command("clouds")
     thread.channel.archived = True
     [told] = await world.until(lambda: ada.private)
@@ -225,7 +225,7 @@ async def test_the_bot_token_goes_to_slack_alone(world: World) -> None:
 )
 async def test_a_lost_answer_doubles_nothing(world: World, operation: str, when: When) -> None:
     thread = Thread(world)
-    world.faults.order(operation, drop, when=when)
+    world.faults.inject(operation, drop, when=when)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
@@ -237,7 +237,7 @@ async def test_a_lost_answer_doubles_nothing(world: World, operation: str, when:
 )
 async def test_slack_may_ask_to_go_slower(world: World, operation: str) -> None:
     thread = Thread(world)
-    world.faults.order(operation, SLOWER, times=3)
+    world.faults.inject(operation, SLOWER, times=3)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
@@ -245,15 +245,15 @@ async def test_slack_may_ask_to_go_slower(world: World, operation: str) -> None:
 
 @pytest.mark.parametrize("operation", ["retrieve", "content"])
 async def test_a_server_that_stumbles_is_asked_again(world: World, operation: str) -> None:
-    world.faults.order(operation, answer(500, "oops"), times=2)
-    world.faults.order(operation, drop, nth=3)
+    world.faults.inject(operation, respond_with(500, "oops"), times=2)
+    world.faults.inject(operation, drop, nth=3)
     await world.slack.ada.command("clouds")
     await world.until(ready(Thread(world)))
     assert len(world.videos.creates) == 1
 
 
 async def test_a_server_that_is_busy_is_asked_again(world: World) -> None:
-    world.faults.order("create", answer(503, {"detail": "busy"}), times=2)
+    world.faults.inject("create", respond_with(503, {"detail": "busy"}), times=2)
     await world.slack.ada.command("clouds")
     await world.until(ready(Thread(world)))
     assert len(world.videos.creates) == 1
@@ -261,7 +261,7 @@ async def test_a_server_that_is_busy_is_asked_again(world: World) -> None:
 
 async def test_a_json_error_in_place_of_the_file_is_not_posted_as_a_video(world: World) -> None:
     thread = Thread(world)
-    world.faults.order("content", answer(200, {"error": "upstream"}))
+    world.faults.inject("content", respond_with(200, {"error": "upstream"}))
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert thread.replies[0].files[0].data[4:8] == b"ftyp"

@@ -19,7 +19,7 @@ from bot.sandbox.slack.objects import view_object
 from bot.sandbox.slack.state import Workspace
 from bot.ui import usage
 from bot.ui.blocks import Message
-from bot.ui.form import NOTIFY_LIMIT, TEXT_FIELD_LIMIT, build_form, read_form, redraw_form
+from bot.ui.form import MAX_NOTIFY, MAX_TEXT_FIELD_LENGTH, build_form, read_form, redraw_form
 
 CATALOG = load_catalog()
 LARGEST = Catalog(
@@ -86,7 +86,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 def requests(draw: st.DrawFn, catalog: Catalog = CATALOG) -> VideoRequest:
     """Any legal request whose prompt fits in the field."""
     model = draw(st.sampled_from(catalog.models))
-    words = st.text(TEXT, min_size=1, max_size=TEXT_FIELD_LIMIT)
+    words = st.text(TEXT, min_size=1, max_size=MAX_TEXT_FIELD_LENGTH)
     return VideoRequest(
         prompt=draw(words.filter(str.strip)),
         model=model.name,
@@ -100,7 +100,7 @@ def requests(draw: st.DrawFn, catalog: Catalog = CATALOG) -> VideoRequest:
 @given(
     data=st.data(),
     channel_id=st.builds("C{}".format, IDS),
-    notify=st.lists(USERS, max_size=NOTIFY_LIMIT, unique=True),
+    notify=st.lists(USERS, max_size=MAX_NOTIFY, unique=True),
 )
 def test_any_legal_request_comes_out_of_the_form_as_it_went_in(
     data: st.DataObject, channel_id: str, notify: list[str]
@@ -133,9 +133,9 @@ def test_every_catalog_makes_a_form_that_slack_takes(
 
 @pytest.mark.parametrize("catalog", [CATALOG, LARGEST, BARE])
 def test_the_largest_and_the_smallest_form_are_within_slacks_limits(catalog: Catalog) -> None:
-    people = [f"U{number:010}" for number in range(NOTIFY_LIMIT)]
+    people = [f"U{number:010}" for number in range(MAX_NOTIFY)]
     picture = InputReference(file_id="F" * 20, user_id="U" * 20)
-    for prompt in ("", "\U0001f3ac" * TEXT_FIELD_LIMIT, "x" * 32_000):
+    for prompt in ("", "\U0001f3ac" * MAX_TEXT_FIELD_LENGTH, "x" * 32_000):
         draft = Draft(prompt=prompt, input_reference=picture)
         view = build_form(draft, catalog, channel_id="C" * 11, notify=people)
         assert block_kit.problems_of_view(view) == []

@@ -20,15 +20,15 @@ from bot.errors import (
 from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.videos import wire
-from bot.videos.wire import Broke, Finished, Look, Working
+from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
 
 REQUEST = VideoRequest(prompt="<@U1> & co", model="sora-2", seconds="4", size="720x1280")
 NAMES = ["id", "status", "progress", "error", "code", "message", "detail", "data", "url", "prompt"]
 
 
-def look(video: dict[str, Any], **headers: str) -> Look:
+def retrieve(video: dict[str, Any], **headers: str) -> VideoStatus:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return wire.read_look(200, named, json.dumps(video).encode())
+    return wire.read_status(200, named, json.dumps(video).encode())
 
 
 def error(status: int, code: str | None = None, message: str = "No.", **headers: str) -> BotError:
@@ -57,25 +57,25 @@ def test_what_is_empty_is_not_sent_and_a_picture_is_a_file() -> None:
 
 def test_a_running_video_says_how_far_it_is_and_when_to_look_again() -> None:
     video = {"status": "in_progress", "progress": 40}
-    assert look(video, openai_poll_after_ms="2000") == Working(40, 2.0)
+    assert retrieve(video, openai_poll_after_ms="2000") == InProgress(40, 2.0)
 
 
 @pytest.mark.parametrize("progress", [None, "half", True])
 def test_progress_that_is_no_number_is_not_known(progress: object) -> None:
-    assert look({"status": "queued", "progress": progress}) == Working(None, is_queued=True)
+    assert retrieve({"status": "queued", "progress": progress}) == InProgress(None, is_queued=True)
 
 
 def test_an_unknown_state_is_still_running() -> None:
-    assert look({"status": "warming_up"}) == Working(None)
+    assert retrieve({"status": "warming_up"}) == InProgress(None)
 
 
 def test_a_finished_video_can_be_fetched() -> None:
-    assert look({"status": "completed"}) == Finished()
+    assert retrieve({"status": "completed"}) == Completed()
 
 
 def test_a_failed_video_brings_code_and_message() -> None:
     trouble = {"code": "moderation_blocked", "message": "No."}
-    assert look({"status": "failed", "error": trouble}) == Broke("moderation_blocked", "No.")
+    assert retrieve({"status": "failed", "error": trouble}) == Failed("moderation_blocked", "No.")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ JSON = st.recursive(
 def test_whatever_a_server_says_the_answer_is_one_of_ours(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
-    for read in (wire.read_created, wire.read_look, wire.read_models):
+    for read in (wire.read_created, wire.read_status, wire.read_models):
         with contextlib.suppress(BotError):
             read(status, headers, body)
     with contextlib.suppress(BotError):
@@ -140,7 +140,7 @@ def test_whatever_a_server_says_the_answer_is_one_of_ours(
 
 
 def test_a_body_that_is_nested_without_end_is_not_understood() -> None:
-    assert wire.read_look(200, {}, b"[" * 100_000) == Working(None)
+    assert wire.read_status(200, {}, b"[" * 100_000) == InProgress(None)
 
 
 def test_a_create_that_was_turned_away_may_be_sent_again() -> None:

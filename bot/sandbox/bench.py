@@ -162,7 +162,7 @@ def shares(world: World) -> int:
 async def burst(clip: Path, folder: Path) -> AsyncIterator[Figure]:
     """500 commands in 10 seconds, beside an app that only acknowledges."""
     url = f"sqlite+aiosqlite:///{folder / 'burst.db'}"
-    async with World(clip=clip) as world, process_of(world, url, "bot.sandbox.bare", folder):
+    async with World(clip=clip) as world, process_of(world, url, "bot.sandbox.baseline", folder):
         await press(world, 20, 1)
         bare = acks(await press(world, 500, 10))
     async with (
@@ -229,7 +229,7 @@ async def rates(name: str, url: str) -> AsyncIterator[Figure]:
         claimed += found
     claims = number / (time.monotonic() - began)
     saved = await rate(number, [store.save(job, now=now) for job in claimed])
-    await store.hand_back("bench", now=now)
+    await store.release("bench", now=now)
     single = await rate(300, [store.claim("bench", now=now, limit=1) for _ in range(300)])
     await store.close()
     yield Figure(f"{name}: new rows", f"{added:,.0f} / s")

@@ -133,7 +133,7 @@ class Chaos:
     # Harm
 
     def _spawn(self) -> ForkServerProcess:
-        return spawn(self._settings, pace=PACE, lease=LEASE, log=self._folder / "bot.log")
+        return spawn(self._settings, timings=PACE, lease=LEASE, log=self._folder / "bot.log")
 
     async def _do_harm(self, group: asyncio.TaskGroup) -> None:
         """Wait a little, then kill or freeze one; several may be frozen at a time."""

@@ -8,23 +8,23 @@ from typing import Any, Literal
 from aiohttp import web
 
 When = Literal["before", "after"]
-Trouble = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """What the caller gets in place of the real answer."""
 
 
-def answer(status: int, body: Any, **headers: str) -> Trouble:  # noqa: ANN401 -- any JSON value
+def respond_with(status: int, body: Any, **headers: str) -> Fault:  # noqa: ANN401 -- any JSON value
     """Answer with this status, JSON body (a string goes out as plain text) and headers.
 
     An underscore in a header's name stands for a hyphen.
     """
 
-    async def trouble(_request: web.Request) -> web.StreamResponse:
+    async def fault(_request: web.Request) -> web.StreamResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if isinstance(body, str):
             return web.Response(status=status, text=body, headers=named)
         return web.json_response(body, status=status, headers=named)
 
-    return trouble
+    return fault
 
 
 async def drop(request: web.Request) -> web.StreamResponse:
@@ -44,19 +44,19 @@ async def hang(_request: web.Request) -> web.StreamResponse:
 class Faults:
     """What has been ordered and not yet come true."""
 
-    _ordered: list["_Order"] = field(default_factory=list)
+    _injected: list["_Injected"] = field(default_factory=list)
 
-    def order(
+    def inject(
         self,
         operation: str,
-        trouble: Trouble,
+        fault: Fault,
         *,
         nth: int = 1,
         times: int = 1,
         when: When = "before",
     ) -> None:
         """Let the nth call from now on (1 is the next), and `times` in all, meet this trouble."""
-        self._ordered.append(_Order(operation, trouble, when, nth, nth + times - 1))
+        self._injected.append(_Injected(operation, fault, when, nth, nth + times - 1))
 
     async def serve(
         self,
@@ -65,28 +65,28 @@ class Faults:
         handler: Callable[[], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
         """Answer the call, with the trouble that was ordered for it if there is any."""
-        trouble = self._due(operation)
-        if trouble is None:
+        fault = self._due(operation)
+        if fault is None:
             return await handler()
-        if trouble.when == "after":
+        if fault.when == "after":
             await handler()
-        return await trouble.trouble(request)
+        return await fault.fault(request)
 
-    def _due(self, operation: str) -> "_Order | None":
+    def _due(self, operation: str) -> "_Injected | None":
         due = None
-        for order in [order for order in self._ordered if order.operation == operation]:
-            order.seen += 1
-            if order.seen >= order.last:
-                self._ordered.remove(order)
-            if due is None and order.first <= order.seen:
-                due = order
+        for inject in [inject for inject in self._injected if inject.operation == operation]:
+            inject.seen += 1
+            if inject.seen >= inject.last:
+                self._injected.remove(inject)
+            if due is None and inject.first <= inject.seen:
+                due = inject
         return due
 
 
 @dataclass
-class _Order:
+class _Injected:
     operation: str
-    trouble: Trouble
+    fault: Fault
     when: When
     first: int
     last: int

@@ -14,11 +14,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 from bot import app, delivery
-from bot.carrier import Pace
 from bot.config import Settings, read_settings
 from bot.errors import BotError
+from bot.runner import Timings
 
-FAST = Pace(
+FAST = Timings(
     turn=0.05,
     poll=0.01,
     poll_least=0.01,
@@ -26,7 +26,7 @@ FAST = Pace(
     edit=0.0,
     settle=0.01,
     create=1.0,
-    clock_slack=0.1,
+    clock_skew=0.1,
     overdue_poll=0.05,
     retry=0.01,
 )
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--lease", type=float, required=True, help="seconds that a claim lasts")
     lease = parser.parse_args(arguments).lease
     try:
-        app.serve(read_settings(), pace=FAST, lease=lease)
+        app.serve(read_settings(), timings=FAST, lease=lease)
     except BotError as error:
         sys.stderr.write(f"{error.message}\n")
         return 2
@@ -62,18 +62,18 @@ FORK = multiprocessing.get_context("forkserver")
 FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
 
 
-def spawn(settings: Settings, *, pace: Pace, lease: float, log: Path) -> ForkServerProcess:
+def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> ForkServerProcess:
     """Start one at once, without Python's own second: a fork of a process that has all modules."""
-    process = FORK.Process(target=_serve, args=(settings, pace, lease, log), daemon=True)
+    process = FORK.Process(target=_serve, args=(settings, timings, lease, log), daemon=True)
     process.start()
     return process
 
 
-def _serve(settings: Settings, pace: Pace, lease: float, log: Path) -> None:
+def _serve(settings: Settings, timings: Timings, lease: float, log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     # Slack's limit on edits would make hundreds of jobs take a quarter of an hour.
     delivery.UPDATES_A_MINUTE = 100_000
-    app.serve(settings, pace=pace, lease=lease)
+    app.serve(settings, timings=timings, lease=lease)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class _Story:
     def __init__(self, world: World, settings: Settings, log: Path) -> None:
         self._world = world
         self._replicas = [
-            spawn(settings, pace=FAST, lease=LEASE, log=log.with_suffix(f".{number}"))
+            spawn(settings, timings=FAST, lease=LEASE, log=log.with_suffix(f".{number}"))
             for number in range(3)
         ]
 

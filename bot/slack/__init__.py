@@ -16,7 +16,7 @@ from bot.slack import actions, commands, events, home, shortcuts, views
 
 log = structlog.get_logger()
 
-_DOORS = (actions, commands, events, home, shortcuts, views)
+_LISTENERS = (actions, commands, events, home, shortcuts, views)
 
 
 def make_bolt_app(
@@ -45,7 +45,7 @@ def make_bolt_app(
     )
     app.middleware(_own_team_only(identity.team_id))
     app.error(_log_error)
-    for door in _DOORS:
+    for door in _LISTENERS:
         door.register(app, service, catalog)
     return app
 

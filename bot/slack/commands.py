@@ -11,12 +11,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.errors import BadRequest, TemporaryError
 from bot.request import Draft, VideoRequest, read_command, read_inquiry
-from bot.service import Asker, Service
+from bot.service import Origin, Service
 from bot.slack import inquiries
 from bot.slack.modals import open_form
 from bot.ui import usage
 from bot.ui.blocks import Message
-from bot.ui.form import TEXT_FIELD_LIMIT, build_form
+from bot.ui.form import MAX_TEXT_FIELD_LENGTH, build_form
 
 log = structlog.get_logger()
 
@@ -64,9 +64,9 @@ async def _open(
     body: dict[str, Any], client: AsyncWebClient, draft: Draft, catalog: Catalog
 ) -> Message | str:
     form = build_form(draft, catalog, channel_id=body["channel_id"])
-    if trouble := await open_form(client, body["trigger_id"], form):
-        return trouble
-    if len(draft.prompt) > TEXT_FIELD_LIMIT:
+    if problem := await open_form(client, body["trigger_id"], form):
+        return problem
+    if len(draft.prompt) > MAX_TEXT_FIELD_LENGTH:
         return usage.too_long_for_the_form(draft.prompt)
     return ""
 
@@ -74,15 +74,15 @@ async def _open(
 async def _start(body: dict[str, Any], request: VideoRequest, service: Service) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
-            await service.start(_asker(body), request)
+            await service.start(_origin(body), request)
     except (TemporaryError, TimeoutError) as error:
         log.error("request not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
         return usage.CANNOT_TAKE
     return ""
 
 
-def _asker(body: dict[str, Any]) -> Asker:
-    return Asker(
+def _origin(body: dict[str, Any]) -> Origin:
+    return Origin(
         # One press has one trigger, however often Slack delivers it (slackapi/bolt-js#2188).
         request_key=f"command:{body['trigger_id']}",
         team_id=body["team_id"],

@@ -16,7 +16,7 @@ from bot.catalog import Catalog
 from bot.delivery import translate
 from bot.errors import BadRequest, TemporaryError
 from bot.request import Draft, VideoRequest, read_command, read_inquiry
-from bot.service import Asker, Service
+from bot.service import Origin, Service
 from bot.slack import inquiries
 from bot.slack.shortcuts import read_message
 from bot.slack.text import typed, without_mention
@@ -100,16 +100,16 @@ def _name(context: AsyncBoltContext) -> str:
 async def _start(body: dict[str, Any], request: VideoRequest, service: Service) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
-            await service.start(_asker(body), request)
+            await service.start(_origin(body), request)
     except (TemporaryError, TimeoutError) as error:
         log.error("request not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
         return usage.CANNOT_TAKE
     return ""
 
 
-def _asker(body: dict[str, Any]) -> Asker:
+def _origin(body: dict[str, Any]) -> Origin:
     event = body["event"]
-    return Asker(
+    return Origin(
         # Slack repeats an event that it believes unheard, under the same id.
         request_key=f"event:{body['event_id']}",
         team_id=body["team_id"],

@@ -29,10 +29,10 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         await _show(service, body["user"]["id"], int(body["actions"][0]["value"]))
 
     async def create(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        trouble = await open_form(client, body["trigger_id"], build_form(Draft(), catalog))
+        problem = await open_form(client, body["trigger_id"], build_form(Draft(), catalog))
         await ack()
-        if trouble:
-            await tell(client, body["user"]["id"], trouble)
+        if problem:
+            await tell(client, body["user"]["id"], problem)
 
     app.event("app_home_opened")(opened)
     app.action(home.OLDER)(turned)

@@ -45,10 +45,10 @@ def read_message(message: Mapping[str, Any]) -> Draft:
 async def _open(
     ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, form: dict[str, Any]
 ) -> None:
-    trouble = await open_form(client, body["trigger_id"], form)
+    problem = await open_form(client, body["trigger_id"], form)
     await ack()
-    if trouble:
-        await tell(client, body["user"]["id"], trouble)
+    if problem:
+        await tell(client, body["user"]["id"], problem)
 
 
 def _reference(pictures: list[dict[str, Any]]) -> InputReference | None:

@@ -19,7 +19,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.request import Draft, VideoRequest
-from bot.service import Asker, Service
+from bot.service import Origin, Service
 from bot.slack.modals import open_form, redraw, tell
 from bot.ui import remix, usage
 from bot.ui.form import (
@@ -61,10 +61,10 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
 
     async def more_options(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         form = build_form(Draft(), catalog, channel_id=body["channel"]["id"])
-        trouble = await open_form(client, body["trigger_id"], form)
+        problem = await open_form(client, body["trigger_id"], form)
         await ack()
-        if trouble:
-            await tell(client, body["user"]["id"], trouble)
+        if problem:
+            await tell(client, body["user"]["id"], problem)
 
     async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         await redraw(client, body["view"], redraw_form(body["view"], catalog))
@@ -83,7 +83,7 @@ async def take(body: dict[str, Any], service: Service, catalog: Catalog) -> dict
         submission = read_form(body["view"], catalog, user_id=user_id)
         request = await _with_prompt(submission, service, user_id)
         async with asyncio.timeout(ROW_PATIENCE):
-            await service.start(_asker(body, submission), request)
+            await service.start(_origin(body, submission), request)
     except BadForm as error:
         return error.errors
     except (TemporaryError, TimeoutError) as error:
@@ -95,7 +95,7 @@ async def take(body: dict[str, Any], service: Service, catalog: Catalog) -> dict
 async def take_remix(body: dict[str, Any], service: Service) -> dict[str, str]:
     """Start the remix that is asked for; returns what is wrong, by block_id."""
     job_id, prompt = remix.read_remix(body["view"])
-    asker = Asker(
+    origin = Origin(
         request_key=f"view:{body['view']['id']}",
         team_id=body["team"]["id"],
         user_id=body["user"]["id"],
@@ -103,7 +103,7 @@ async def take_remix(body: dict[str, Any], service: Service) -> dict[str, str]:
     )
     try:
         async with asyncio.timeout(ROW_PATIENCE):
-            await service.remix(job_id, prompt, asker)
+            await service.remix(job_id, prompt, origin)
     except (BadRequest, NotPossible) as error:
         return {remix.PROMPT: error.message}
     except (TemporaryError, TimeoutError) as error:
@@ -127,8 +127,8 @@ async def _with_prompt(submission: Submission, service: Service, user_id: str) -
     return replace(submission.request, prompt=prompt)
 
 
-def _asker(body: dict[str, Any], submission: Submission) -> Asker:
-    return Asker(
+def _origin(body: dict[str, Any], submission: Submission) -> Origin:
+    return Origin(
         # However often it is pressed or delivered, one view is one job.
         request_key=f"view:{body['view']['id']}",
         team_id=body["team"]["id"],

@@ -10,9 +10,9 @@ from typing import Any
 
 Block = dict[str, Any]
 
-MESSAGE_TEXT_LIMIT = 4000
-MESSAGE_BLOCKS_LIMIT = 50
-SECTION_TEXT_LIMIT = 3000
+MAX_MESSAGE_TEXT = 4000
+MAX_MESSAGE_BLOCKS = 50
+MAX_SECTION_TEXT = 3000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +27,16 @@ class Message:
     blocks: list[Block]
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.text) <= MESSAGE_TEXT_LIMIT:
-            raise ValueError(f"a message's text has 1 to {MESSAGE_TEXT_LIMIT} characters")
-        if len(self.blocks) > MESSAGE_BLOCKS_LIMIT:
-            raise ValueError(f"a message has at most {MESSAGE_BLOCKS_LIMIT} blocks")
+        if not 0 < len(self.text) <= MAX_MESSAGE_TEXT:
+            raise ValueError(f"a message's text has 1 to {MAX_MESSAGE_TEXT} characters")
+        if len(self.blocks) > MAX_MESSAGE_BLOCKS:
+            raise ValueError(f"a message has at most {MAX_MESSAGE_BLOCKS} blocks")
 
 
 def section(mrkdwn: str) -> Block:
     """A paragraph of our own words."""
-    if len(mrkdwn) > SECTION_TEXT_LIMIT:
-        raise ValueError(f"a section has at most {SECTION_TEXT_LIMIT} characters")
+    if len(mrkdwn) > MAX_SECTION_TEXT:
+        raise ValueError(f"a section has at most {MAX_SECTION_TEXT} characters")
     return {"type": "section", "text": _mrkdwn(mrkdwn)}
 
 

@@ -23,7 +23,7 @@ from bot.ui.blocks import (
     user,
 )
 from bot.ui.failures import Failure, explain
-from bot.ui.progress import SILENCE, Outlook, duration, no_news_line, progress_line
+from bot.ui.progress import SILENCE, ProgressContext, duration, no_news_line, progress_line
 
 ASK_AGAIN = "ask_again"
 LET_IT_BE = "let_it_be"
@@ -50,11 +50,11 @@ PIECE = 3000
 """Characters of a prompt that stand in one block."""
 EXCERPT = 300
 """Characters of a prompt that stand on its card."""
-HELD = (
+PAUSED = (
     "The video server takes no requests from me just now. Whoever runs me can see why in my log. "
     "You need not do anything: I go on as soon as it works again."
 )
-COMMENT_LIMIT = 1000
+MAX_ERROR_LENGTH = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
 
 
@@ -62,14 +62,14 @@ NOT_STARTED_PROMPT = 10_000
 """Characters of a prompt that was not used, so that it is not lost; Slack takes about 12,000."""
 
 
-def job_card(job: Job, outlook: Outlook | None = None) -> Message:
+def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
     """The job's message in the channel; `outlook` is known while the server works on it."""
     return Message(
         text=f"Video {job.id}: {state_in_words(job)}",
         blocks=[
             quote(excerpt(job.request.prompt, EXCERPT)),
             context(f"<@{job.user_id}> · {describe(job)}"),
-            section(_status_line(job, outlook)),
+            section(_status_line(job, progress)),
             *(context(note) for note in _notes(job)),
             *buttons(job),
         ],
@@ -113,9 +113,9 @@ def status_reply(job: Job) -> Message:
     error = _reason(job)
     words = _end_in_words(job)
     blocks = [paragraph(user(job.user_id), plain(" "), bold(words), *_code_and_message(error))]
-    failure = None if job.is_held else explain(job)
+    failure = None if job.is_paused else explain(job)
     if failure is not None:
-        blocks += [section(failure.meaning), context(f"{failure.part} · {failure.charge}")]
+        blocks += [section(failure.meaning), context(f"{failure.blame} · {failure.charge}")]
     if offered := _ways_on(job, failure):
         blocks.append(actions(*offered))
     return Message(
@@ -153,7 +153,7 @@ def not_started(job: Job) -> Message:
         trouble = "I can't use your picture"
     words = (
         f"{trouble}, so I did not start your video: nothing was asked of the video server, and "
-        f"nothing was charged.\n{escape(excerpt(reason.message, COMMENT_LIMIT))}"
+        f"nothing was charged.\n{escape(excerpt(reason.message, MAX_ERROR_LENGTH))}"
     )
     prompt = quote(excerpt(job.request.prompt, NOT_STARTED_PROMPT))
     return Message(text=words, blocks=[section(words), section("Your prompt was:"), prompt])
@@ -177,14 +177,14 @@ def _same_shape(one: str, other: str) -> bool:
     return width * h == w * height
 
 
-def _status_line(job: Job, outlook: Outlook | None) -> str:
-    if job.is_held:
+def _status_line(job: Job, progress: ProgressContext | None) -> str:
+    if job.is_paused:
         return ":double_vertical_bar: *Waiting:* the thread says for what."
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return ":hourglass_flowing_sand: Asking the video server …"
         case JobState.RENDERING:
-            return _rendering(job, outlook)
+            return _rendering(job, progress)
         case JobState.OVERDUE:
             return ":hourglass: *Late:* the thread says more."
         case JobState.DELIVERING:
@@ -202,12 +202,12 @@ def _status_line(job: Job, outlook: Outlook | None) -> str:
             return ":wastebasket: *Deleted.*"
 
 
-def _rendering(job: Job, outlook: Outlook | None) -> str:
-    if outlook is None:
+def _rendering(job: Job, progress: ProgressContext | None) -> str:
+    if progress is None:
         return ":hourglass_flowing_sand: Waiting for the video server …"
     if job.attempts >= SILENCE:
-        return no_news_line(outlook)
-    return progress_line(job.progress, outlook)
+        return no_news_line(progress)
+    return progress_line(job.progress, progress)
 
 
 def _how_cancelled(job: Job) -> str:
@@ -262,7 +262,7 @@ def _offers(job: Job) -> Iterator[Block]:
 
 def state_in_words(job: Job) -> str:
     """The state in a few words, where the card itself is not before the reader."""
-    if job.is_held:
+    if job.is_paused:
         return "waiting, the thread says for what"
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
@@ -288,8 +288,8 @@ def state_in_words(job: Job) -> str:
 def _end_in_words(job: Job) -> str:
     if job.state is JobState.UNCERTAIN:
         return "I asked for your video, and cannot tell whether I was heard."
-    if job.is_held:
-        return HELD
+    if job.is_paused:
+        return PAUSED
     if job.state is JobState.OVERDUE:
         return "Your video is late. I keep looking for a day, and bring it if it comes."
     return "Your video could not be made."
@@ -299,7 +299,7 @@ def _code_and_message(error: JobError) -> list[Block]:
     return [
         plain("\n"),
         code(excerpt(error.code, 100)),
-        plain(f"  {excerpt(error.message, COMMENT_LIMIT)}"),
+        plain(f"  {excerpt(error.message, MAX_ERROR_LENGTH)}"),
     ]
 
 

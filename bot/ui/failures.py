@@ -12,7 +12,7 @@ from enum import StrEnum
 from bot.jobs import Job, JobState
 
 
-class Part(StrEnum):
+class Blame(StrEnum):
     """Which part was at fault."""
 
     PROMPT = "the prompt"
@@ -36,7 +36,7 @@ class Failure:
     """What people should know about a job that has no video."""
 
     meaning: str
-    part: Part
+    blame: Blame
     charge: Charge
     may_work_again: bool
     """Whether the same request may work another time; otherwise it must be changed first."""
@@ -45,114 +45,114 @@ class Failure:
 @dataclass(frozen=True, slots=True)
 class _Known:
     pattern: re.Pattern[str]
-    part: Part
+    blame: Blame
     meaning: str
     may_work_again: bool = False
 
 
-def _known(pattern: str, part: Part, meaning: str, *, again: bool = False) -> _Known:
-    return _Known(re.compile(pattern, re.IGNORECASE), part, meaning, again)
+def _known(pattern: str, blame: Blame, meaning: str, *, again: bool = False) -> _Known:
+    return _Known(re.compile(pattern, re.IGNORECASE), blame, meaning, again)
 
 
 # The first that fits counts. The words are OpenAI's where no server is named.
 _KNOWN = (
     _known(
         r"^too_large ",
-        Part.SETTINGS,
+        Blame.SETTINGS,
         "The file is too large for Slack. Ask for a shorter or smaller video.",
     ),
     _known(
         r"^(private_address|no_web_address) ",
-        Part.SERVER,
+        Blame.SERVER,
         "The server keeps the file where I must not fetch it from. Whoever runs me can allow its "
         "host with VIDEO_FILE_HOSTS.",
     ),
     _known(
         r"^timeout ",
-        Part.SERVER,
+        Blame.SERVER,
         "The server took too long. It may work another time.",
         again=True,
     ),
     _known(
         r"^(no_answer|gave_up) ",
-        Part.SERVER,
+        Blame.SERVER,
         "It did not work for a long time, however often I tried. It may work later.",
         again=True,
     ),
     _known(
         r"insufficient_quota|exceeded your current quota|billing.hard.limit|payment|http_402",
-        Part.BUDGET,
+        Blame.BUDGET,
         "The account at the video server has no money left. Whoever runs me must add some.",
         again=True,
     ),
     _known(
         r"people-in-user-uploads",
-        Part.PICTURE,
+        Blame.PICTURE,
         "The server does not take pictures of people. Use another picture, or none.",
     ),
     _known(
         r"inpaint image|match the requested width and height",
-        Part.PICTURE,
+        Blame.PICTURE,
         "The picture must have exactly the size of the video.",
     ),
     _known(
         r"mimetype|cannot be read as an image",
-        Part.PICTURE,
+        Blame.PICTURE,
         "The server cannot read this picture. JPEG, PNG and WebP usually work.",
     ),
     _known(
         r"input_reference|image_reference|reference_url",
-        Part.PICTURE,
+        Blame.PICTURE,
         "The server does not take this picture with this model. Try another, or none.",
     ),
     _known(
         r"moderation|content_policy|sentinel_block|didn't look right with your request",
-        Part.PROMPT,
+        Blame.PROMPT,
         "The server's moderation did not let this pass. Say it in other words.",
     ),
     _known(
         r"'prompt'|\bprompt(: | is required)|invalid_prompt",
-        Part.PROMPT,
+        Blame.PROMPT,
         "The server does not take this prompt. Change it.",
     ),
     _known(
         r"model mismatch|model_not_found|(model|deployment)\b.*does not exist|invalid model",
-        Part.SETTINGS,
+        Blame.SETTINGS,
         "The server does not have this model. Choose another one.",
     ),
     _known(
         r"invalid_value|invalid_type|unknown_parameter|should match pattern|http_422|_size\b",
-        Part.SETTINGS,
+        Blame.SETTINGS,
         "The server does not take one of the settings. Choose another model, size or length.",
     ),
     _known(
         r"rate_limit|too many|concurrent|http_429",
-        Part.SERVER,
+        Blame.SERVER,
         "The server has too much to do just now. It may work later.",
         again=True,
     ),
     _known(
         r"\bnot found\b|http_404|http_410|^404 ",
-        Part.SERVER,
+        Blame.SERVER,
         "The server no longer has the video: servers forget when they restart, and keep files "
         "for a while only.",
         again=True,
     ),
     _known(
         r"^expired ",
-        Part.SERVER,
+        Blame.SERVER,
         "The server let the video expire. It may work another time.",
         again=True,
     ),
     _known(
         r"^cancell?ed ",
-        Part.SERVER,
+        Blame.SERVER,
         "Somebody cancelled it at the server.",
         again=True,
     ),
     _known(
         r"server_error|internal_error|processing_error|heavy load|out of memory|^(http_)?5\d\d ",
-        Part.SERVER,
+        Blame.SERVER,
         "The server had trouble of its own. It may work another time.",
         again=True,
     ),
@@ -169,22 +169,22 @@ def explain(job: Job) -> Failure | None:
     charge = _charge(job)
     if _SLACK.search(job.error.message):
         meaning = "The video is made, but Slack did not take it."
-        return Failure(meaning, Part.SLACK, charge, may_work_again=True)
+        return Failure(meaning, Blame.SLACK, charge, may_work_again=True)
     for known in _KNOWN:
         if known.pattern.search(words):
-            return Failure(known.meaning, known.part, charge, known.may_work_again)
+            return Failure(known.meaning, known.blame, charge, known.may_work_again)
     return _unknown(job, charge)
 
 
 def _unknown(job: Job, charge: Charge) -> Failure:
     if job.state is JobState.UNCERTAIN:
         meaning = "Ask again only if it may be charged twice."
-        return Failure(meaning, Part.SERVER, charge, may_work_again=True)
+        return Failure(meaning, Blame.SERVER, charge, may_work_again=True)
     if job.video_id is None:
         meaning = "The server does not want this request. Its words say why."
-        return Failure(meaning, Part.SETTINGS, charge, may_work_again=False)
+        return Failure(meaning, Blame.SETTINGS, charge, may_work_again=False)
     meaning = "The server could not make it. It may work another time."
-    return Failure(meaning, Part.SERVER, charge, may_work_again=True)
+    return Failure(meaning, Blame.SERVER, charge, may_work_again=True)
 
 
 def _charge(job: Job) -> Charge:

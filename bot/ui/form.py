@@ -15,8 +15,8 @@ from bot import pictures
 from bot.catalog import Catalog, Model
 from bot.errors import BadForm, BadRequest, FileRefused
 from bot.request import (
-    PROMPT_BYTES,
-    PROMPT_LIMIT,
+    MAX_PROMPT_BYTES,
+    MAX_PROMPT_LENGTH,
     Draft,
     Fit,
     InputReference,
@@ -39,9 +39,9 @@ NOTIFY = "notify"
 REDRAWING = (MODEL, SECONDS, SIZE)
 """The fields that change the rest of the form."""
 
-TEXT_FIELD_LIMIT = 3000
-RADIO_BUTTONS_LIMIT = 10
-NOTIFY_LIMIT = 20
+MAX_TEXT_FIELD_LENGTH = 3000
+MAX_RADIO_BUTTONS = 10
+MAX_NOTIFY = 20
 
 _FITS = {Fit.CROP: "Crop it", Fit.PAD: "Show all of it, between black bars"}
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
@@ -144,8 +144,8 @@ def check_file(file: Mapping[str, Any], *, user_id: str, limit: int) -> None:
 
 
 def _prompt_fields(prompt: str) -> list[Block]:
-    text: Block = {"multiline": True, "max_length": TEXT_FIELD_LIMIT}
-    if 0 < len(prompt) <= TEXT_FIELD_LIMIT:
+    text: Block = {"multiline": True, "max_length": MAX_TEXT_FIELD_LENGTH}
+    if 0 < len(prompt) <= MAX_TEXT_FIELD_LENGTH:
         text["initial_value"] = prompt
     return [
         _input(
@@ -159,19 +159,20 @@ def _prompt_fields(prompt: str) -> list[Block]:
             PROMPT_FILE,
             "… or a text file with the prompt",
             {"type": "file_input", "filetypes": ["txt", "md"], "max_files": 1},
-            hint=f".txt or .md, up to {PROMPT_LIMIT:,} characters",
+            hint=f".txt or .md, up to {MAX_PROMPT_LENGTH:,} characters",
             optional=True,
         ),
     ]
 
 
 def _prompt_hint(prompt: str) -> str:
-    if len(prompt) > TEXT_FIELD_LIMIT:
+    if len(prompt) > MAX_TEXT_FIELD_LENGTH:
         return (
-            f"Your prompt has {len(prompt):,} characters; this field takes {TEXT_FIELD_LIMIT:,}. "
+            f"Your prompt has {len(prompt):,} characters; this field takes "
+            f"{MAX_TEXT_FIELD_LENGTH:,}. "
             "Please put it into a text file and choose that below."
         )
-    return f"What the video should show. Over {TEXT_FIELD_LIMIT:,} characters: as a file."
+    return f"What the video should show. Over {MAX_TEXT_FIELD_LENGTH:,} characters: as a file."
 
 
 def _model_fields(catalog: Catalog, model: Model, draft: Draft | VideoRequest) -> list[Block]:
@@ -228,7 +229,7 @@ def _channel_field(channel_id: str | None) -> Block:
 
 def _notify_field(notify: Sequence[str]) -> Block:
     chosen = {"initial_users": list(notify)} if notify else {}
-    chooser = {"type": "multi_users_select", "max_selected_items": NOTIFY_LIMIT}
+    chooser = {"type": "multi_users_select", "max_selected_items": MAX_NOTIFY}
     return _input(
         NOTIFY,
         "Who to notify",
@@ -240,7 +241,7 @@ def _notify_field(notify: Sequence[str]) -> Block:
 
 def _choice(name: str, block_id: str, label: str, choices: Mapping[str, str], chosen: str) -> Block:
     """Radio buttons for lengths, if they are few; else a menu. It tells the bot of a change."""
-    radio = name == SECONDS and len(choices) <= RADIO_BUTTONS_LIMIT
+    radio = name == SECONDS and len(choices) <= MAX_RADIO_BUTTONS
     element = {
         "type": "radio_buttons" if radio else "static_select",
         "options": [_option(value, words) for value, words in choices.items()],
@@ -348,12 +349,12 @@ class _Entered:
             self._wrong(PROMPT, error.message)
 
     def prompt_file(self, user_id: str) -> str | None:
-        return self._file(PROMPT_FILE, user_id, PROMPT_BYTES, "text/")
+        return self._file(PROMPT_FILE, user_id, MAX_PROMPT_BYTES, "text/")
 
     def reference(self, user_id: str) -> InputReference | None:
         """The picture that was chosen here; else the one that was given, if it is wanted."""
         types = tuple(pictures.FORMATS.values())
-        file_id = self._file(INPUT_REFERENCE, user_id, pictures.BYTES_LIMIT, types)
+        file_id = self._file(INPUT_REFERENCE, user_id, pictures.MAX_BYTES, types)
         if file_id is not None:
             return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
         wanted = self._state(GIVEN_REFERENCE).get("selected_options") or []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 
 BAR_WIDTH = 12
-LEARNT_FROM = 3
+MIN_SAMPLES = 3
 """Videos of a kind that must have been made here before their time says anything."""
 
 ALMOST = 90
@@ -16,7 +16,7 @@ SILENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Usual:
+class TypicalDuration:
     """How long such videos usually took here, in seconds: the middle half, and its middle."""
 
     low: float
@@ -25,48 +25,50 @@ class Usual:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class ProgressContext:
     """What is known about a video that is being made, beside its job."""
 
     elapsed: float
     """Seconds since the server was asked."""
-    usual: Usual | None = None
+    typical: TypicalDuration | None = None
     is_queued: bool = False
     ahead: int = 0
     """How many videos of this installation were waiting before it."""
 
 
-def learn(seconds: Sequence[float]) -> Usual | None:
+def estimate(seconds: Sequence[float]) -> TypicalDuration | None:
     """What the last videos of a kind say about the next one."""
-    if len(seconds) < LEARNT_FROM:
+    if len(seconds) < MIN_SAMPLES:
         return None
     low, _, high = quantiles(seconds, n=4)
-    return Usual(max(low, min(seconds)), median(seconds), min(high, max(seconds)))
+    return TypicalDuration(max(low, min(seconds)), median(seconds), min(high, max(seconds)))
 
 
-def progress_line(percent: int | None, outlook: Outlook) -> str:
+def progress_line(percent: int | None, progress: ProgressContext) -> str:
     """The server's percent where it moves, otherwise what usually happens; mrkdwn."""
-    if outlook.is_queued:
-        return f":hourglass_flowing_sand: {_place(outlook)}"
-    late = outlook.usual is not None and outlook.elapsed > outlook.usual.high * 1.2
+    if progress.is_queued:
+        return f":hourglass_flowing_sand: {_place(progress)}"
+    late = progress.typical is not None and progress.elapsed > progress.typical.high * 1.2
     if percent and not (late and percent >= ALMOST):
         return f":clapper: Rendering  {progress_bar(percent)}"
-    if outlook.usual is None:
-        return f":clapper: Rendering, for {duration(outlook.elapsed)} so far"
+    if progress.typical is None:
+        return f":clapper: Rendering, for {duration(progress.elapsed)} so far"
     if late:
         return (
-            f":clapper: Rendering, longer than usual: {duration(outlook.elapsed)} so far "
-            f"(usually {span(outlook.usual)})"
+            f":clapper: Rendering, longer than usual: {duration(progress.elapsed)} so far "
+            f"(usually {span(progress.typical)})"
         )
-    guess = min(ALMOST, round(100 * outlook.elapsed / max(outlook.usual.middle, 1)))
-    return f":clapper: Rendering  {progress_bar(guess)} by estimate (usually {span(outlook.usual)})"
+    guess = min(ALMOST, round(100 * progress.elapsed / max(progress.typical.middle, 1)))
+    return (
+        f":clapper: Rendering  {progress_bar(guess)} by estimate (usually {span(progress.typical)})"
+    )
 
 
-def no_news_line(outlook: Outlook) -> str:
+def no_news_line(progress: ProgressContext) -> str:
     """The server has not answered for a while; mrkdwn."""
     return (
         ":satellite_antenna: No news from the video server for some minutes; I keep asking "
-        f"({duration(outlook.elapsed)} since it was asked)."
+        f"({duration(progress.elapsed)} since it was asked)."
     )
 
 
@@ -82,19 +84,19 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def span(usual: Usual) -> str:
+def span(typical: TypicalDuration) -> str:
     """A range that people can read, in seconds or minutes."""
-    if usual.high < 100:  # noqa: PLR2004 -- seconds; above that minutes say it better
-        return _range(round(usual.low), round(usual.high), "s")
-    return _range(max(1, round(usual.low / 60)), max(1, round(usual.high / 60)), "min")
+    if typical.high < 100:  # noqa: PLR2004 -- seconds; above that minutes say it better
+        return _range(round(typical.low), round(typical.high), "s")
+    return _range(max(1, round(typical.low / 60)), max(1, round(typical.high / 60)), "min")
 
 
 def _range(low: int, high: int, unit: str) -> str:
     return f"{low} {unit}" if low == high else f"{low}–{high} {unit}"  # noqa: RUF001 -- a range
 
 
-def _place(outlook: Outlook) -> str:
-    if not outlook.ahead:
+def _place(progress: ProgressContext) -> str:
+    if not progress.ahead:
         return "In the video server's queue"
-    videos = "1 video" if outlook.ahead == 1 else f"{outlook.ahead} videos"
+    videos = "1 video" if progress.ahead == 1 else f"{progress.ahead} videos"
     return f"In the video server's queue, behind {videos} asked for here"

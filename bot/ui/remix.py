@@ -8,7 +8,7 @@ from bot.ui.blocks import Block, context, escape, excerpt
 
 CALLBACK_ID = "remix_form"
 PROMPT = "prompt"
-TYPED_LIMIT = 3000
+MAX_TEXT_FIELD_LENGTH = 3000
 """Characters that a text field takes (docs.slack.dev: plain-text input element)."""
 
 
@@ -18,9 +18,9 @@ def build_remix(job: Job) -> Block:
         "type": "plain_text_input",
         "action_id": PROMPT,
         "multiline": True,
-        "max_length": TYPED_LIMIT,
+        "max_length": MAX_TEXT_FIELD_LENGTH,
     }
-    if len(job.request.prompt) <= TYPED_LIMIT:
+    if len(job.request.prompt) <= MAX_TEXT_FIELD_LENGTH:
         field["initial_value"] = job.request.prompt
     return {
         "type": "modal",

@@ -7,7 +7,7 @@ from bot.jobs import Job, JobError, JobState, Note
 from bot.request import Fit, InputReference, VideoRequest
 from bot.ui.blocks import Message
 from bot.ui.cards import job_card, not_started, status_reply
-from bot.ui.progress import Outlook, Usual
+from bot.ui.progress import ProgressContext, TypicalDuration
 
 _REQUEST = VideoRequest(
     prompt="a timelapse of clouds", model="sora-2", seconds="4", size="720x1280"
@@ -26,7 +26,7 @@ _JOB = Job(
     submitted_at=0,
 )
 _REFUSED = JobError("moderation_blocked", "Your request was blocked by our moderation system.")
-_USUAL = Usual(low=60, middle=90, high=120)
+_TYPICAL = TypicalDuration(low=60, middle=90, high=120)
 _PICTURE = InputReference(file_id="F0123456789", user_id="U0123456789", fit=Fit.CROP)
 
 
@@ -39,18 +39,20 @@ def _cards_on_the_way() -> dict[str, Message]:
     rendering = replace(_JOB, state=JobState.RENDERING, video_id="video_1")
     at_40 = replace(rendering, progress=40)
     with_picture = replace(_REQUEST, input_reference=_PICTURE)
-    queued = Outlook(elapsed=5, is_queued=True, ahead=2)
+    queued = ProgressContext(elapsed=5, is_queued=True, ahead=2)
     return {
         "asking": job_card(_JOB),
         "asking, with a picture": job_card(
             replace(_JOB, request=with_picture, reference_size="4032x3024")
         ),
         "queued": job_card(rendering, queued),
-        "rendering, percent": job_card(at_40, Outlook(elapsed=40, usual=_USUAL)),
-        "rendering, estimate": job_card(rendering, Outlook(elapsed=45, usual=_USUAL)),
-        "rendering, no idea": job_card(rendering, Outlook(elapsed=45)),
-        "rendering, longer than usual": job_card(rendering, Outlook(elapsed=300, usual=_USUAL)),
-        "rendering, no news": job_card(replace(at_40, attempts=3), Outlook(elapsed=300)),
+        "rendering, percent": job_card(at_40, ProgressContext(elapsed=40, typical=_TYPICAL)),
+        "rendering, estimate": job_card(rendering, ProgressContext(elapsed=45, typical=_TYPICAL)),
+        "rendering, no idea": job_card(rendering, ProgressContext(elapsed=45)),
+        "rendering, longer than usual": job_card(
+            rendering, ProgressContext(elapsed=300, typical=_TYPICAL)
+        ),
+        "rendering, no news": job_card(replace(at_40, attempts=3), ProgressContext(elapsed=300)),
         "late": job_card(replace(rendering, state=JobState.OVERDUE)),
         "delivering": job_card(replace(_JOB, state=JobState.DELIVERING)),
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from bot.catalog import Catalog
 from bot.errors import BadRequest
 from bot.ui.blocks import Message, actions, button, escape, excerpt, quote, section
-from bot.ui.form import TEXT_FIELD_LIMIT
+from bot.ui.form import MAX_TEXT_FIELD_LENGTH
 
 SHOWN_VALUES = 10
 GIVEN_BACK = 10_000
@@ -64,7 +64,8 @@ def too_long_for_the_form(prompt: str) -> Message:
     """What to do with a prompt that the form's field does not take; it is given back."""
     words = (
         f"Your prompt has {len(prompt):,} characters, and the form's text field takes "
-        f"{TEXT_FIELD_LIMIT:,}. Put it into a text file (.txt or .md) and choose that in the form, "
+        f"{MAX_TEXT_FIELD_LENGTH:,}. Put it into a text file (.txt or .md) and choose that in the "
+        "form, "
         "or ask again without `--form`."
     )
     return Message(text=words, blocks=[section(words), quote(excerpt(prompt, GIVEN_BACK))])

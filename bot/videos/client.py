@@ -14,34 +14,34 @@ from bot.errors import OutcomeUnknown, ServerUnusable, TemporaryError, VideoGone
 from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.videos import wire
+from bot.videos.circuit_breaker import CircuitBreaker
 from bot.videos.download import Download, Server, unreachable
-from bot.videos.gate import Gate
-from bot.videos.wire import Found
+from bot.videos.wire import Candidates
 
-CLOCK_SLACK = 60.0
+CLOCK_SKEW = 60.0
 """Seconds by which a server's clock may be wrong beyond what it says itself."""
 
-MOST_PAGES = 50
+MAX_PAGES = 50
 """Of a list, before it counts as one without end."""
 
 TIMEOUT = httpx.Timeout(30, connect=5)
 # The answer to a create may wait until the server has read a picture and judged the prompt.
 CREATE_TIMEOUT = httpx.Timeout(60, connect=5)
 
-LOOKS_A_SECOND = 50
+POLLS_PER_SECOND = 50
 """At most: with ten thousand videos under way, each is looked at every few minutes."""
 
-LOOKS_AT_ONCE = 20
+MAX_CONCURRENT_POLLS = 20
 """As many as connections are kept open. (httpx's pool takes quadratic time in those that wait.)"""
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Errors before the first byte of a request could leave."""
 
-LEAST_SECRET = 8
+MIN_SECRET_LENGTH = 8
 """Characters; what is shorter is a word like `none`, for servers that ask for no key."""
 
 
-class _Answer(NamedTuple):
+class _Response(NamedTuple):
     status: int
     headers: httpx.Headers
     body: bytes
@@ -67,9 +67,12 @@ class VideosClient:
         self._max_bytes = max_bytes
         self._clock = clock
         self._headers = {"Authorization": f"Bearer {api_key}"}
-        self._creates, self._looks = Gate("a video", clock), Gate("a look", clock)
-        self._look_rate = AsyncLimiter(LOOKS_A_SECOND, 1)
-        self._look_places = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._creates, self._polls = (
+            CircuitBreaker("a video", clock),
+            CircuitBreaker("a look", clock),
+        )
+        self._poll_rate = AsyncLimiter(POLLS_PER_SECOND, 1)
+        self._poll_slots = asyncio.Semaphore(MAX_CONCURRENT_POLLS)
 
     def check_open(self) -> None:
         """See whether a video may be asked for now.
@@ -90,16 +93,16 @@ class VideosClient:
         with self._creates.watch():
             return wire.read_created(*await self._post(url, files=fields))
 
-    async def look(self, video_id: str) -> wire.Look:
+    async def retrieve(self, video_id: str) -> wire.VideoStatus:
         """See how far a video is."""
-        async with self._look_places:
-            await self._look_rate.acquire()
-            with self._looks.watch():
-                return wire.read_look(*await self._get(self._url(video_id)))
+        async with self._poll_slots:
+            await self._poll_rate.acquire()
+            with self._polls.watch():
+                return wire.read_status(*await self._get(self._url(video_id)))
 
-    async def find(
+    async def find_submitted(
         self, request: VideoRequest, *, since: float, known: Collection[str] = ()
-    ) -> Found:
+    ) -> Candidates:
         """Look in the server's list for what a create may have left there.
 
         Args:
@@ -114,17 +117,17 @@ class VideosClient:
         complete = True
         async for page in self._pages(request):
             behind = max(0.0, self._clock() - page.server_time) if page.server_time else 0.0
-            begin = since - behind - CLOCK_SLACK
+            begin = since - behind - CLOCK_SKEW
             found = page.search(begin, known)
             matches, complete = matches + found.matches, complete and found.complete
             if page.after is None or page.ends_before(begin):
-                return Found(matches, complete=complete)
-        return Found(matches, complete=False)
+                return Candidates(matches, complete=complete)
+        return Candidates(matches, complete=False)
 
     async def _pages(self, request: VideoRequest) -> AsyncIterator[wire.Page]:
         """The list, page by page, as far as the server can be followed."""
         seen, after = set[str](), None
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             page = await self._page(request, after)
             ids = {video.id for video in page.videos} if page else set()
             if page is None or seen & ids:
@@ -134,8 +137,8 @@ class VideosClient:
             seen, after = seen | ids, page.after
 
     async def _page(self, request: VideoRequest, after: str | None) -> wire.Page | None:
-        answer = await self._get(f"{self._base_url}/videos", **wire.list_query(after))
-        return wire.read_page(*answer, request=request)
+        response = await self._get(f"{self._base_url}/videos", **wire.list_query(after))
+        return wire.read_page(*response, request=request)
 
     async def download(self, video_id: str, path: Path) -> int:
         """Fetch the finished file to `path`; returns its size in bytes.
@@ -181,24 +184,24 @@ class VideosClient:
             raise ServerUnusable("There is no Videos API at this address.", code="no_videos_api")
         return abilities
 
-    async def _ask(self, method: str, url: str, **content: Any) -> _Answer:  # noqa: ANN401 -- httpx's body
+    async def _ask(self, method: str, url: str, **content: Any) -> _Response:  # noqa: ANN401 -- httpx's body
         try:
-            answer = await self._http.request(
+            response = await self._http.request(
                 method, url, headers=self._headers, timeout=TIMEOUT, **content
             )
         except httpx.HTTPError as error:
             raise unreachable(error) from error
-        return self._heard(answer)
+        return self._masked(response)
 
-    async def _get(self, url: str, **query: str) -> _Answer:
+    async def _get(self, url: str, **query: str) -> _Response:
         return await self._ask("GET", url, params=query or None)
 
-    def _heard(self, answer: httpx.Response) -> _Answer:
+    def _masked(self, response: httpx.Response) -> _Response:
         """The answer without the key, which some servers echo."""
-        body = answer.content
-        if len(self._api_key) >= LEAST_SECRET:
+        body = response.content
+        if len(self._api_key) >= MIN_SECRET_LENGTH:
             body = body.replace(self._api_key.encode(), b"[key]")
-        return _Answer(answer.status_code, answer.headers, body)
+        return _Response(response.status_code, response.headers, body)
 
     @property
     def server(self) -> str:
@@ -223,9 +226,9 @@ class VideosClient:
         """Stop or delete a video; whether nothing of it is left at the server."""
         return wire.read_deleted(*await self._ask("DELETE", self._url(video_id)))
 
-    async def _post(self, url: str, **content: Any) -> _Answer:  # noqa: ANN401 -- httpx's body
+    async def _post(self, url: str, **content: Any) -> _Response:  # noqa: ANN401 -- httpx's body
         try:
-            answer = await self._http.post(
+            response = await self._http.post(
                 url, headers=self._headers, timeout=CREATE_TIMEOUT, **content
             )
         except NOT_SENT as error:
@@ -234,7 +237,7 @@ class VideosClient:
             raise OutcomeUnknown(
                 "The connection broke before the video server answered."
             ) from error
-        return self._heard(answer)
+        return self._masked(response)
 
     async def _ask_for_change(self, url: str, body: dict[str, Any]) -> str | None:
         with self._creates.watch():

@@ -16,9 +16,9 @@ from bot.videos.public import PublicTransport
 TIMEOUT = httpx.Timeout(30, connect=5)
 PATIENCE = 1800.0
 """Seconds for one file: Slack's largest at half a megabyte a second."""
-MOST_PLACES = 6
+MAX_REDIRECTS = 6
 """Addresses that lead from one to the next."""
-MOST_CONNECTIONS = 20
+MAX_CONNECTIONS = 20
 """For one file; each must bring something."""
 
 _LONGEST_JSON = 1 << 20
@@ -63,7 +63,7 @@ class Download:
         """Fetch the file, from wherever this address leads; returns its size in bytes."""
         try:
             with anyio.fail_after(PATIENCE):
-                for _ in range(MOST_PLACES):
+                for _ in range(MAX_REDIRECTS):
                     size = await self._fetch_whole(url)
                     if await self._is_video():
                         return size
@@ -75,7 +75,7 @@ class Download:
     async def _fetch_whole(self, url: httpx.URL) -> int:
         """Fetch what is there, over as many connections as it takes."""
         async with _Part.open(self._path, self._limit) as part:
-            for _ in range(MOST_CONNECTIONS):
+            for _ in range(MAX_CONNECTIONS):
                 before = part.size
                 try:
                     return await self._fetch_rest(url, part)
@@ -85,29 +85,29 @@ class Download:
         raise TemporaryError("The connection to the video server breaks again and again.")
 
     async def _fetch_rest(self, url: httpx.URL, part: "_Part") -> int:
-        async with self._answer(url, part.wanted()) as answer:
-            if answer.is_success:
-                await part.begin(answer)
-                async for chunk in answer.aiter_raw():
+        async with self._answer(url, part.wanted()) as response:
+            if response.is_success:
+                await part.begin(response)
+                async for chunk in response.aiter_raw():
                     await part.write(chunk)
                 return part.size
-            status, body = answer.status_code, await answer.aread()
+            status, body = response.status_code, await response.aread()
         if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
             await part.clear()  # it is another file now
             return await self._fetch_rest(url, part)
-        raise wire.read_content_error(status, answer.headers, body)
+        raise wire.read_content_error(status, response.headers, body)
 
     @asynccontextmanager
     async def _answer(
         self, url: httpx.URL, headers: dict[str, str]
     ) -> AsyncIterator[httpx.Response]:
         """The answer at the end of the redirects: each is looked at before it is followed."""
-        for _ in range(MOST_PLACES):
-            async with self._ask(url, headers) as answer:
-                if not answer.has_redirect_location:
-                    yield answer
+        for _ in range(MAX_REDIRECTS):
+            async with self._ask(url, headers) as response:
+                if not response.has_redirect_location:
+                    yield response
                     return
-                url = url.join(answer.headers["location"])
+                url = url.join(response.headers["location"])
         raise TemporaryError("The video server sends from place to place.")
 
     @asynccontextmanager
@@ -118,14 +118,14 @@ class Download:
             )
         headers = headers | self._server.headers(url)
         if self._server.trusts(url):
-            async with self._http.stream("GET", url, headers=headers, timeout=TIMEOUT) as answer:
-                yield answer
+            async with self._http.stream("GET", url, headers=headers, timeout=TIMEOUT) as response:
+                yield response
         else:
             async with (
                 httpx.AsyncClient(transport=PublicTransport()) as http,
-                http.stream("GET", url, headers=headers, timeout=TIMEOUT) as answer,
+                http.stream("GET", url, headers=headers, timeout=TIMEOUT) as response,
             ):
-                yield answer
+                yield response
 
     async def _is_video(self) -> bool:
         """Some gateways answer 200 with an error in JSON (BerriAI/litellm#32602)."""
@@ -166,17 +166,17 @@ class _Part:
             headers |= {"Range": f"bytes={self.size}-", "If-Range": self._validator}
         return headers
 
-    async def begin(self, answer: httpx.Response) -> None:
+    async def begin(self, response: httpx.Response) -> None:
         """Go on behind what is there, or begin again, as the answer says."""
-        start = answer.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
-        if answer.status_code != httpx.codes.PARTIAL_CONTENT or start != str(self.size):
+        start = response.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
+        if response.status_code != httpx.codes.PARTIAL_CONTENT or start != str(self.size):
             await self.clear()
-        etag = answer.headers.get("etag", "")
+        etag = response.headers.get("etag", "")
         # A weak ETag names no bytes (RFC 9110, 13.1.5).
         self._validator = (
-            answer.headers.get("last-modified", "") if etag[:2] in {"", "W/"} else etag
+            response.headers.get("last-modified", "") if etag[:2] in {"", "W/"} else etag
         )
-        self._check(self.size + int(answer.headers.get("content-length", "0")))
+        self._check(self.size + int(response.headers.get("content-length", "0")))
 
     async def write(self, chunk: bytes) -> None:
         self._check(self.size + len(chunk))

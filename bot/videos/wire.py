@@ -29,7 +29,7 @@ from bot.request import VideoRequest
 DONE = frozenset({"completed", "succeeded", "success", "done", "finished"})
 QUEUED = frozenset({"queued", "pending", "submitted", "not_start", "preparing"})
 BROKEN = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
-MESSAGE_LIMIT = 4000
+MAX_MESSAGE_LENGTH = 4000
 """Characters of a server's message that are kept."""
 
 _NO_SUCH_PLACE = re.compile(r"^Not Found$|invalid url|cannot (post|delete)|HTTP 404", re.IGNORECASE)
@@ -70,7 +70,7 @@ _INSIDES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Working:
+class InProgress:
     """Not finished yet; `percent` where the server says it, `poll_after` seconds if it asks."""
 
     percent: int | None = None
@@ -79,24 +79,24 @@ class Working:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class Completed:
     """The file can be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broke:
+class Failed:
     """The server gave up on this video."""
 
     code: str
     message: str
 
 
-Look = Working | Finished | Broke
+VideoStatus = InProgress | Completed | Failed
 """What a look at a video may find."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Candidates:
     """What a create may have left behind.
 
     `complete`: the list goes back to before the create, and each video in it either matches or
@@ -126,7 +126,7 @@ class Page:
     server_time: float | None
     """What the server's clock said, by which `created_at` was set."""
 
-    def search(self, begin: float, known: Collection[str]) -> Found:
+    def search(self, begin: float, known: Collection[str]) -> Candidates:
         """What the request left on this page since `begin`, but for what is known already."""
         candidates = [
             video
@@ -136,7 +136,7 @@ class Page:
             and (video.created_at is None or video.created_at >= begin)
         ]
         matches = tuple(video.id for video in candidates if video.is_ours)
-        return Found(matches, complete=len(matches) == len(candidates))
+        return Candidates(matches, complete=len(matches) == len(candidates))
 
     def ends_before(self, moment: float) -> bool:
         """Whether all that may follow this page was certainly created before this moment.
@@ -148,12 +148,12 @@ class Page:
         return in_order and bool(times) and times[0] > times[-1] and times[-1] < moment
 
 
-Part = tuple[None, str] | tuple[str, bytes, str]
+FormPart = tuple[None, str] | tuple[str, bytes, str]
 
 
 def create_fields(
     request: VideoRequest, reference: Picture | None = None
-) -> list[tuple[str, Part]]:
+) -> list[tuple[str, FormPart]]:
     """The multipart fields of a create, for httpx `files=`; what is empty is not sent.
 
     As plain `data=` httpx sends them urlencoded, which SGLang and aquiles-image refuse.
@@ -164,7 +164,7 @@ def create_fields(
         "seconds": request.seconds,
         "size": request.size,
     }
-    parts: list[tuple[str, Part]] = [
+    parts: list[tuple[str, FormPart]] = [
         (name, (None, value)) for name, value in fields.items() if value
     ]
     if reference is not None:
@@ -173,13 +173,13 @@ def create_fields(
     return parts
 
 
-LIST_LIMIT = 100
+MAX_PAGE_SIZE = 100
 """Videos a page: the most that OpenAI and SGLang-Diffusion give."""
 
 
 def list_query(after: str | None) -> dict[str, str]:
     """The query of one page, the newest first where the server knows orders."""
-    query = {"limit": str(LIST_LIMIT), "order": "desc"}
+    query = {"limit": str(MAX_PAGE_SIZE), "order": "desc"}
     return query if after is None else query | {"after": after}
 
 
@@ -223,7 +223,7 @@ def read_deleted(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     return False  # OpenAI refuses to delete what is not finished, LiteLLM deletes nothing
 
 
-def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
+def read_status(status: int, headers: Mapping[str, str], body: bytes) -> VideoStatus:
     """How far the video is; a state that nobody knows is one on the way.
 
     Raises:
@@ -237,12 +237,12 @@ def read_look(status: int, headers: Mapping[str, str], body: bytes) -> Look:
             return _broke(video, state)
         raise _not_there(read_error(status, headers, body))
     if state in DONE:
-        return Finished()
+        return Completed()
     if state in BROKEN:
         return _broke(video, state)
     # Without openai-poll-after-ms a Retry-After says the same.
     poll_after = _milliseconds(headers.get("openai-poll-after-ms"))
-    return Working(
+    return InProgress(
         _percent(video.get("progress")),
         _retry_after(headers) if poll_after is None else poll_after,
         is_queued=state in QUEUED,
@@ -267,7 +267,7 @@ def read_page(
         return None
     videos = tuple(_listed(row, request) for row in rows if isinstance(row, Mapping))
     # FastVideo never says that there is more; so a full page means that there may be.
-    has_more = content.get("has_more") is True or len(rows) >= LIST_LIMIT
+    has_more = content.get("has_more") is True or len(rows) >= MAX_PAGE_SIZE
     after = videos[-1].id if videos and has_more else None
     return Page(videos, after, _date(headers.get("date")))
 
@@ -418,9 +418,9 @@ def _id(video: Mapping[str, Any]) -> str:
     return str(video.get("id") or video.get("task_id") or "")  # new-api: task_id
 
 
-def _broke(video: Mapping[str, Any], state: str) -> Broke:
+def _broke(video: Mapping[str, Any], state: str) -> Failed:
     code, message = _said(video.get("error"))
-    return Broke(code or state, _shown(message) or "The server gave no reason.")
+    return Failed(code or state, _shown(message) or "The server gave no reason.")
 
 
 def _json(body: bytes) -> object:
@@ -505,7 +505,7 @@ def _shown(message: str) -> str:
     """A server's words without its insides."""
     for pattern, instead in _INSIDES:
         message = pattern.sub(instead, message)
-    return message.strip()[:MESSAGE_LIMIT]
+    return message.strip()[:MAX_MESSAGE_LENGTH]
 
 
 def _percent(progress: object) -> int | None:

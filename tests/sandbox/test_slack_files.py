@@ -233,7 +233,7 @@ async def test_a_big_file_goes_to_disk_as_it_comes(
 async def test_trouble_after_the_upload_leaves_the_bytes(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
-    slack.faults.order("upload", faults.drop, when="after")
+    slack.faults.inject("upload", faults.drop, when="after")
     ticket = await client.files_getUploadURLExternal(filename="clip.mp4", length=5)
     with pytest.raises(httpx.TransportError):
         await http.post(ticket["upload_url"], content=b"12345")

@@ -461,8 +461,8 @@ async def test_edits_are_limited_for_the_whole_workspace(clock: Clock) -> None:
 async def test_trouble_before_leaves_nothing_and_trouble_after_leaves_the_message(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
-    slack.faults.order("chat.postMessage", faults.drop)
-    slack.faults.order("chat.postMessage", faults.drop, nth=2, when="after")
+    slack.faults.inject("chat.postMessage", faults.drop)
+    slack.faults.inject("chat.postMessage", faults.drop, nth=2, when="after")
     for text in ("before", "after"):
         with pytest.raises(aiohttp.ClientError):
             await client.chat_postMessage(channel=videos.id, text=text)
@@ -473,8 +473,8 @@ async def test_trouble_before_leaves_nothing_and_trouble_after_leaves_the_messag
 async def test_a_rate_limit_can_be_ordered(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
-    busy = faults.answer(429, {"ok": False, "error": "ratelimited"}, Retry_After="7")
-    slack.faults.order("chat.postMessage", busy)
+    busy = faults.respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="7")
+    slack.faults.inject("chat.postMessage", busy)
     with pytest.raises(SlackApiError) as caught:
         await client.chat_postMessage(channel=videos.id, text="x")
     assert caught.value.response.headers["Retry-After"] == "7"
@@ -483,7 +483,7 @@ async def test_a_rate_limit_can_be_ordered(
 async def test_a_server_that_hangs_can_be_stopped(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
-    slack.faults.order("auth.test", faults.hang)
+    slack.faults.inject("auth.test", faults.hang)
     waiting = asyncio.create_task(client.auth_test())
     await slack.changes.until(lambda: slack.calls)
     async with asyncio.timeout(2):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import tiny_clip
-from bot.sandbox.faults import Faults, answer, drop
+from bot.sandbox.faults import Faults, drop, respond_with
 from bot.sandbox.videos import VideosSandbox
 
 START = 1_800_000_000
@@ -170,19 +170,19 @@ async def test_a_test_can_decide_about_a_job(
 ) -> None:
     video_id = await created(client)
 
-    async def look() -> tuple[Any, ...]:
+    async def retrieve() -> tuple[Any, ...]:
         video = (await client.get(f"/videos/{video_id}")).json()
         return video["status"], video["progress"], video["error"]
 
     videos.progress(video_id, 40)
     clock.now += 1000
-    assert await look() == ("in_progress", 40, None)
+    assert await retrieve() == ("in_progress", 40, None)
     videos.fail(video_id, "internal_error", "Oh dear.")
-    assert await look() == ("failed", 40, {"code": "internal_error", "message": "Oh dear."})
+    assert await retrieve() == ("failed", 40, {"code": "internal_error", "message": "Oh dear."})
     videos.queue(video_id)
-    assert await look() == ("queued", 0, None)
+    assert await retrieve() == ("queued", 0, None)
     videos.finish(video_id)
-    assert await look() == ("completed", 100, None)
+    assert await retrieve() == ("completed", 100, None)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ async def test_only_the_pro_model_makes_large_videos(client: httpx.AsyncClient) 
 
 
 async def test_the_guides_accent_takes_what_the_guide_offers(clock: Clock) -> None:
-    sandbox = VideosSandbox(Changes(), Faults(), clock=clock, accent="openai_guide")
+    sandbox = VideosSandbox(Changes(), Faults(), clock=clock, dialect="openai_guide")
     await sandbox.start()
     headers = {"Authorization": f"Bearer {sandbox.api_key}"}
     async with httpx.AsyncClient(base_url=sandbox.base_url, headers=headers) as client:
@@ -436,7 +436,7 @@ async def test_any_other_reference_is_refused(
 async def test_json_names_a_picture_by_data_url_or_file_id(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
-    videos.accent.uploads["file-1"] = picture()
+    videos.dialect.uploads["file-1"] = picture()
     url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
     for reference, status in (
         ({"image_url": url}, 200),
@@ -555,7 +555,7 @@ async def test_every_request_is_remembered(
 async def test_an_answer_can_be_lost_after_the_job_was_made(
     client: httpx.AsyncClient, videos: VideosSandbox, faults: Faults
 ) -> None:
-    faults.order("create", drop, when="after")
+    faults.inject("create", drop, when="after")
     with pytest.raises(httpx.RemoteProtocolError):
         await client.post("/videos", files=form(prompt="clouds"))
     assert [video.prompt for video in videos.creates] == ["clouds"]
@@ -577,7 +577,7 @@ async def test_trouble_can_be_ordered_for_every_operation(
         ("edit", "POST", "/videos/edits"),
         ("models", "GET", "/models"),
     ):
-        faults.order(operation, answer(503, "later"))
+        faults.inject(operation, respond_with(503, "later"))
         response = await client.request(method, path)
         assert (response.status_code, response.text) == (503, "later")
         assert videos.calls[-1].status == 503

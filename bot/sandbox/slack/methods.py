@@ -506,7 +506,7 @@ def post_ephemeral(api: WebApi, args: Args) -> Json:
     text, blocks = _content(args)
     thread = parent_of(api, conversation, args.get("thread_ts"))
     ts = workspace.new_ts()
-    workspace.tell_privately(
+    workspace.notify_privately(
         PrivateMessage(args["user"], conversation.id, ts, text, blocks, thread)
     )
     return {"message_ts": ts}

@@ -552,7 +552,7 @@ class Person:
         workspace, ts = self._workspace, self._workspace.new_ts()
         if body.get("response_type") != "in_channel":
             private = PrivateMessage(self.id, url.channel, ts, text, blocks, body.get("thread_ts"))
-            workspace.tell_privately(private)
+            workspace.notify_privately(private)
             return
         if isinstance(url.about, PrivateMessage):
             raise SlackError("invalid_response_type")

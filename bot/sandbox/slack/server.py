@@ -16,10 +16,10 @@ from aiohttp import BodyPartReader, web
 
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults
+from bot.sandbox.slack.http_mode import SignedRequests
 from bot.sandbox.slack.limits import RateLimited
 from bot.sandbox.slack.methods import WebApi
 from bot.sandbox.slack.person import Person
-from bot.sandbox.slack.signed import SignedRequests
 from bot.sandbox.slack.sockets import Answer, Envelope, Sockets
 from bot.sandbox.slack.state import File, Json, SlackError, Workspace
 
@@ -42,7 +42,7 @@ class Call:
     error: str | None = "unanswered"
 
 
-class Carrier(Protocol):
+class JobRunner(Protocol):
     """A way by which envelopes reach the app."""
 
     async def deliver(self, envelope: Envelope) -> Answer:
@@ -77,7 +77,7 @@ class SlackSandbox:
         self.sockets = Sockets(changes.happened, self.complain, clock, self.workspace.app_id)
         self.web_api = WebApi(self.workspace, self.sockets.issue_ticket, limits=limits)
         self.port = 0
-        self._carrier: Carrier = self.sockets
+        self._carrier: JobRunner = self.sockets
         self._people: dict[str, Person] = {}
         self._runner: web.AppRunner | None = None
 

@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 from bot.sandbox.slack.state import Json
 
 Type = Literal["slash_commands", "interactive", "events_api"]
-MOST_CONNECTIONS = 10  # docs.slack.dev: using Socket Mode
+MAX_CONNECTIONS = 10  # docs.slack.dev: using Socket Mode
 TICKET_SECONDS = 30  # how long is not documented
 
 
@@ -153,7 +153,7 @@ class Sockets:
             return web.Response(status=401, text="invalid ticket")
         socket = web.WebSocketResponse(heartbeat=10, timeout=0.5)
         await socket.prepare(request)
-        if len(self._connections) >= MOST_CONNECTIONS:
+        if len(self._connections) >= MAX_CONNECTIONS:
             refusal = {"type": "disconnect", "reason": "too_many_websockets", "debug_info": {}}
             await socket.send_str(json.dumps(refusal))
             await socket.close()

@@ -371,7 +371,7 @@ class Workspace:
         bare = message.parse != "none"
         message.mentions = mentions.in_message(message.text, message.blocks, names, bare=bare)
 
-    def tell_privately(self, message: PrivateMessage) -> PrivateMessage:
+    def notify_privately(self, message: PrivateMessage) -> PrivateMessage:
         """Show one person an ephemeral message."""
         message.blocks = self.with_ids(message.blocks)
         self.private.append(message)

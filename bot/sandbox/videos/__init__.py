@@ -9,7 +9,7 @@ word (waves may be crashing):
     sentinel    the create is refused: 400 sentinel_block
     quota       the create is refused: 429 insufficient_quota
 
-`accent` chooses whose words it speaks (`bot.sandbox.videos.accents`): openai, openai_guide (more
+`dialect` chooses whose words it speaks (`bot.sandbox.videos.dialects`): openai, openai_guide (more
 sizes and seconds than the spec), vllm_omni, sglang, litellm or aquiles. `behaviour` makes it slow
 (long in the queue, long at 99 %) or busy (the first two creates are turned away).
 

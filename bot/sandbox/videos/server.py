@@ -15,9 +15,9 @@ from aiohttp import web
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import make_clip, make_spritesheet, make_thumbnail
 from bot.sandbox.faults import Faults
-from bot.sandbox.videos.accents import ACCENTS, Answer, OpenAI
 from bot.sandbox.videos.call import Call, Refused, read_call
 from bot.sandbox.videos.content import Clip, Content
+from bot.sandbox.videos.dialects import DIALECTS, Answer, OpenAI
 from bot.sandbox.videos.state import Order, Studio, Video, has_word
 
 Behaviour = Literal["normal", "slow", "busy"]
@@ -47,7 +47,7 @@ class VideosSandbox:
         faults: Faults,
         *,
         clock: Callable[[], float] = time.time,
-        accent: str | OpenAI = "openai",
+        dialect: str | OpenAI = "openai",
         behaviour: Behaviour = "normal",
         render_seconds: float = 10,
         poll_after_ms: int | None = 1000,
@@ -55,7 +55,7 @@ class VideosSandbox:
         api_key: str = "sk-sandbox-0123456789",
     ) -> None:
         self.calls: list[Call] = []
-        self.accent = ACCENTS[accent]() if isinstance(accent, str) else accent
+        self.dialect = DIALECTS[dialect]() if isinstance(dialect, str) else dialect
         self.api_key = api_key
         self.base_url = ""
         self.clip = clip
@@ -66,8 +66,8 @@ class VideosSandbox:
         self._changes = changes
         self._faults = faults
         self._clock = clock
-        pace: Literal["normal", "slow"] = "slow" if behaviour == "slow" else "normal"
-        self._studio = Studio(changes, clock, render_seconds, pace)
+        timings: Literal["normal", "slow"] = "slow" if behaviour == "slow" else "normal"
+        self._studio = Studio(changes, clock, render_seconds, timings)
         self._busy_times = _BUSY_TIMES if behaviour == "busy" else 0
         self._cuts: list[int] = []
         self._drip: _Drip | None = None
@@ -161,8 +161,8 @@ class VideosSandbox:
         self, handler: Handler, call: Call, request: web.Request
     ) -> web.StreamResponse:
         try:
-            self.accent.admit(call, self.api_key)
-            if (status := self.accent.missing_operations.get(call.operation)) is not None:
+            self.dialect.admit(call, self.api_key)
+            if (status := self.dialect.missing_operations.get(call.operation)) is not None:
                 raise _nowhere(call, status)
             return await handler(call, request)
         except Refused as refused:
@@ -171,13 +171,13 @@ class VideosSandbox:
     def _refusal(self, refused: Refused) -> Answer:
         if refused.body is not None:
             return Answer(refused.body, refused.status, refused.headers)
-        return self.accent.refusal(refused)
+        return self.dialect.refusal(refused)
 
     @web.middleware
     async def _refuse_unknown(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer what no route takes in the server's own accent."""
+        """Answer what no route takes in the server's own dialect."""
         problem = request.match_info.http_exception
         if problem is None:
             return await handler(request)
@@ -191,59 +191,59 @@ class VideosSandbox:
     async def _create(self, call: Call, _request: web.Request) -> web.Response:
         if self._busy_times > 0:
             self._busy_times -= 1
-            raise self.accent.busy()
-        return self._take(self.accent.order(call))
+            raise self.dialect.busy()
+        return self._take(self.dialect.order(call))
 
     async def _remix(self, call: Call, request: web.Request) -> web.Response:
-        self.accent.remixed(call)
-        return self._take(self.accent.change(call, self._video(request.match_info["id"])))
+        self.dialect.remixed(call)
+        return self._take(self.dialect.change(call, self._video(request.match_info["id"])))
 
     async def _edit(self, call: Call, _request: web.Request) -> web.Response:
-        return self._take(self.accent.change(call, self._video(self.accent.edited(call))))
+        return self._take(self.dialect.change(call, self._video(self.dialect.edited(call))))
 
     def _take(self, order: Order) -> web.Response:
         if has_word(order.prompt, "sentinel"):
             raise Refused(400, _SENTINEL, "sentinel_block")
         if has_word(order.prompt, "quota"):
             raise Refused(429, _QUOTA, "insufficient_quota", type="insufficient_quota")
-        video = self._studio.create(self.accent.new_id(), order)
-        return self._send_video(self.accent.created(video), video)
+        video = self._studio.create(self.dialect.new_id(), order)
+        return self._send_video(self.dialect.created(video), video)
 
     async def _retrieve(self, _call: Call, request: web.Request) -> web.Response:
         video = self._video(request.match_info["id"])
-        return self._send_video(self.accent.retrieved(video), video)
+        return self._send_video(self.dialect.retrieved(video), video)
 
     async def _list(self, call: Call, _request: web.Request) -> web.Response:
-        return _send(self.accent.page(call, self.videos.values()))
+        return _send(self.dialect.page(call, self.videos.values()))
 
     async def _delete(self, _call: Call, request: web.Request) -> web.Response:
         video = self._video(request.match_info["id"])
-        self.accent.check_delete(video)
+        self.dialect.check_delete(video)
         self.forget(video.id)
-        return _send(self.accent.deleted(video))
+        return _send(self.dialect.deleted(video))
 
     async def _models(self, _call: Call, _request: web.Request) -> web.Response:
-        return _send(self.accent.model_list())
+        return _send(self.dialect.model_list())
 
     def _video(self, video_id: str) -> Video:
-        video = self.accent.find(video_id, self.videos)
+        video = self.dialect.find(video_id, self.videos)
         if video is None:
-            raise self.accent.missing_video(video_id)
+            raise self.dialect.missing_video(video_id)
         return video
 
     def _send_video(self, answer: Answer, video: Video) -> web.Response:
         response = _send(answer)
         hint = self.poll_after_ms
-        if hint is not None and self.accent.hints_at_polling and not video.is_over:
+        if hint is not None and self.dialect.hints_at_polling and not video.is_over:
             response.headers["openai-poll-after-ms"] = str(hint)
         return response
 
     # Downloads
 
     async def _content(self, call: Call, request: web.Request) -> web.StreamResponse:
-        variant = self.accent.variant(call)
+        variant = self.dialect.variant(call)
         video = self._video(request.match_info["id"])
-        self.accent.check_content(video, variant, self._clock())
+        self.dialect.check_content(video, variant, self._clock())
         return await self._download(request, await self._file(video, variant))
 
     async def _file(self, video: Video, variant: str) -> Content:
@@ -274,7 +274,7 @@ class VideosSandbox:
         except ValueError:
             headers["Content-Range"] = f"bytes */{content.size}"
             return web.Response(status=416, headers=headers)
-        if self.accent.knows_ranges:
+        if self.dialect.knows_ranges:
             headers |= {"Accept-Ranges": "bytes", "ETag": content.etag}
         if status == HTTPStatus.PARTIAL_CONTENT:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
@@ -289,7 +289,7 @@ class VideosSandbox:
         """Return what is wanted of the file, and the status to send it with."""
         size = content.size
         same = request.headers.get("If-Range", content.etag) == content.etag
-        if "Range" not in request.headers or not self.accent.knows_ranges or not same:
+        if "Range" not in request.headers or not self.dialect.knows_ranges or not same:
             return 0, size, 200
         start, stop, _step = request.http_range.indices(size)
         if start >= stop:

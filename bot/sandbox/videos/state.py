@@ -10,7 +10,7 @@ from bot.sandbox.videos.call import Upload
 from bot.sandbox.videos.content import Clip
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
-Pace = Literal["normal", "slow"]
+Timings = Literal["normal", "slow"]
 
 CONTENT_LIFE = 3600
 """OpenAI's video guide: a download is valid for at most an hour after the generation."""
@@ -78,10 +78,10 @@ class Studio:
     """Makes the videos that were ordered, each at its own time."""
 
     def __init__(
-        self, changes: Changes, clock: Callable[[], float], render_seconds: float, pace: Pace
+        self, changes: Changes, clock: Callable[[], float], render_seconds: float, timings: Timings
     ) -> None:
         self.render_seconds = render_seconds
-        self.pace = pace
+        self.timings = timings
         self._changes = changes
         self._clock = clock
         self._held = False
@@ -179,11 +179,11 @@ class Studio:
         return (video.status, video.progress) != before
 
     def _render_time(self) -> float:
-        return self.render_seconds * (1 if self.pace == "normal" else 10)
+        return self.render_seconds * (1 if self.timings == "normal" else 10)
 
     def _share_done(self, elapsed: float) -> float:
         share = elapsed / self._render_time() if self._render_time() > 0 else 1.0
-        if self.pace == "normal" or share >= 1:
+        if self.timings == "normal" or share >= 1:
             return share
         # Slow: half of the time in the queue, then a rush, then long at 99 %.
         return 0.0 if share < 0.5 else min(0.99, (share - 0.5) * 5)

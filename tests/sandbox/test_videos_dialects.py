@@ -29,7 +29,7 @@ class Server:
         self.client = client
 
     async def create(self, **fields: str) -> httpx.Response:
-        form = {"prompt": "clouds", "model": self.sandbox.accent.models[0]} | fields
+        form = {"prompt": "clouds", "model": self.sandbox.dialect.models[0]} | fields
         return await self.client.post("/videos", files=[(n, (None, t)) for n, t in form.items()])
 
     async def created(self, **fields: str) -> Video:
@@ -37,7 +37,7 @@ class Server:
         assert response.status_code == 200, response.text
         return self.sandbox.videos[response.json()["id"]]
 
-    async def look(self, video: Video) -> httpx.Response:
+    async def retrieve(self, video: Video) -> httpx.Response:
         return await self.client.get(path(video))
 
 
@@ -52,12 +52,12 @@ def picture(size: tuple[int, int]) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running(accent: str, behaviour: Behaviour = "normal") -> AsyncIterator[Server]:
+async def running(dialect: str, behaviour: Behaviour = "normal") -> AsyncIterator[Server]:
     sandbox = VideosSandbox(
         Changes(),
         Faults(),
         clock=lambda: 1_800_000_000,
-        accent=accent,
+        dialect=dialect,
         behaviour=behaviour,
         clip=tiny_clip(),
     )
@@ -92,12 +92,12 @@ async def aquiles() -> AsyncIterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("accent", ["openai", "vllm_omni", "sglang", "litellm", "aquiles"])
-async def test_every_server_makes_a_video_that_can_be_watched_and_downloaded(accent: str) -> None:
-    async with running(accent) as server:
+@pytest.mark.parametrize("dialect", ["openai", "vllm_omni", "sglang", "litellm", "aquiles"])
+async def test_every_server_makes_a_video_that_can_be_watched_and_downloaded(dialect: str) -> None:
+    async with running(dialect) as server:
         video = await server.created(size="1280x720", seconds="4")
         server.sandbox.finish(video.id)
-        assert (await server.look(video)).json()["status"] == "completed"
+        assert (await server.retrieve(video)).json()["status"] == "completed"
         response = await server.client.get(path(video, "/content"))
         assert response.content == tiny_clip()
 
@@ -155,10 +155,10 @@ async def test_vllm_omni_shows_no_progress_before_the_end(vllm_omni: Server) -> 
     video = await vllm_omni.created(seconds="7")
     assert video.id.startswith("video_gen_")
     vllm_omni.sandbox.progress(video.id, 80)
-    shown = (await vllm_omni.look(video)).json()
+    shown = (await vllm_omni.retrieve(video)).json()
     assert (shown["status"], shown["progress"], shown["seconds"]) == ("in_progress", 0, "7")
     vllm_omni.sandbox.finish(video.id)
-    assert (await vllm_omni.look(video)).json()["progress"] == 100
+    assert (await vllm_omni.retrieve(video)).json()["progress"] == 100
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ async def test_vllm_omni_answers_for_a_failed_job_with_an_http_error(
 ) -> None:
     video = await vllm_omni.created()
     vllm_omni.sandbox.fail(video.id, code, "Out of memory.")
-    response = await vllm_omni.look(video)
+    response = await vllm_omni.retrieve(video)
     assert response.status_code == status
     assert response.json()["status"] == "failed"
     assert response.json()["error"] == {"code": status, "message": "Out of memory."}
@@ -190,7 +190,7 @@ async def test_vllm_omni_aborts_a_running_job_when_it_is_deleted(vllm_omni: Serv
     video = await vllm_omni.created()
     response = await vllm_omni.client.delete(path(video))
     assert response.json() == {"id": video.id, "object": "video.deleted", "deleted": True}
-    response = await vllm_omni.look(video)
+    response = await vllm_omni.retrieve(video)
     assert (response.status_code, response.json()["error"]["message"]) == (404, "Video not found")
 
 
@@ -215,7 +215,7 @@ async def test_sglang_needs_no_key_and_names_jobs_by_uuid(sglang: Server) -> Non
     del sglang.client.headers["Authorization"]
     video = await sglang.created(model="anything")
     assert len(video.id) == 36
-    shown = (await sglang.look(video)).json()
+    shown = (await sglang.retrieve(video)).json()
     assert "prompt" not in shown
     assert shown["model"] == "anything"
     assert shown["file_path"].endswith(f"{video.id}.mp4")
@@ -276,7 +276,7 @@ async def test_a_variant_is_the_number_of_an_output_in_sglang(sglang: Server) ->
 async def test_sglang_says_only_in_words_why_a_job_failed(sglang: Server) -> None:
     video = await sglang.created()
     sglang.sandbox.fail(video.id, "server_error", "CUDA error")
-    response = await sglang.look(video)
+    response = await sglang.retrieve(video)
     assert (response.status_code, response.json()["error"]) == (200, {"message": "CUDA error"})
     assert (await sglang.client.get(path(video, "/content"))).status_code == 404
 
@@ -285,7 +285,7 @@ async def test_sglang_answers_a_delete_with_the_video(sglang: Server) -> None:
     video = await sglang.created()
     response = await sglang.client.delete(path(video))
     assert (response.json()["id"], response.json()["status"]) == (video.id, "deleted")
-    response = await sglang.look(video)
+    response = await sglang.retrieve(video)
     assert (response.status_code, response.json()) == (404, {"detail": "Video not found"})
 
 
@@ -305,7 +305,7 @@ async def test_litellm_has_long_ids_and_only_those_of_the_create_and_the_list_wo
     video = await litellm.created()
     assert len(video.id) > 250
     assert video.id.endswith("=")
-    polled = (await litellm.look(video)).json()["id"]
+    polled = (await litellm.retrieve(video)).json()["id"]
     page = (await litellm.client.get("/videos?custom_llm_provider=openai")).json()
     listed = page["data"][0]["id"]
     assert len({video.id, polled, listed}) == 3
@@ -317,7 +317,7 @@ async def test_litellm_knows_no_prompt_no_progress_and_no_time(litellm: Server) 
     created: dict[str, Any] = (await litellm.create()).json()
     video = litellm.sandbox.creates[0]
     litellm.sandbox.progress(video.id, 50)
-    response = await litellm.look(video)
+    response = await litellm.retrieve(video)
     assert "prompt" not in created
     assert created["created_at"] == 0
     assert (response.json()["progress"], response.json()["created_at"]) == (None, None)
@@ -346,7 +346,7 @@ async def test_litellm_renames_the_headers_that_say_when_to_come_back() -> None:
 async def test_litellm_turns_a_failed_job_into_a_failed_server(litellm: Server) -> None:
     video = await litellm.created()
     litellm.sandbox.fail(video.id, "moderation_blocked", "Blocked.")
-    response = await litellm.look(video)
+    response = await litellm.retrieve(video)
     assert response.status_code == 500
     message = response.json()["error"]["message"]
     upstream = json.loads(message[message.index("{") : message.rindex("}") + 1])
@@ -364,7 +364,7 @@ async def test_litellm_does_not_know_where_an_unknown_id_belongs(litellm: Server
     assert (await litellm.client.get("/videos/video_1")).status_code == 500
     video = await litellm.created()
     litellm.sandbox.forget(video.id)
-    assert (await litellm.look(video)).status_code == 404
+    assert (await litellm.retrieve(video)).status_code == 404
 
 
 async def test_litellm_sends_whole_films_whatever_was_asked(litellm: Server) -> None:
@@ -401,7 +401,7 @@ async def test_aquiles_has_a_status_of_its_own_and_a_progress_that_is_made_up(
     seen = []
     for percent in (0, 10, 30, 99):
         aquiles.sandbox.progress(video.id, percent)
-        shown = (await aquiles.look(video)).json()
+        shown = (await aquiles.retrieve(video)).json()
         seen.append((shown["status"], shown["progress"]))
     assert seen == [("processing", 0), ("processing", 50), ("processing", 90), ("processing", 90)]
     assert "completed_at" not in shown
@@ -410,7 +410,7 @@ async def test_aquiles_has_a_status_of_its_own_and_a_progress_that_is_made_up(
 async def test_aquiles_has_one_code_for_every_failed_job(aquiles: Server) -> None:
     video = await aquiles.created()
     aquiles.sandbox.fail(video.id, "moderation_blocked", "Blocked.")
-    shown = (await aquiles.look(video)).json()
+    shown = (await aquiles.retrieve(video)).json()
     assert shown["error"] == {"code": "generation_error", "message": "Blocked."}
 
 
@@ -423,7 +423,7 @@ async def test_aquiles_lets_everybody_download_and_breaks_down_where_there_is_no
     assert (response.status_code, response.text) == (500, "Internal Server Error")
     aquiles.sandbox.finish(video.id)
     assert (await aquiles.client.get(path(video, "/content"))).status_code == 200
-    response = await aquiles.look(video)
+    response = await aquiles.retrieve(video)
     assert (response.status_code, response.json()) == (403, {"detail": "API key missing"})
 
 
@@ -456,9 +456,9 @@ async def test_aquiles_begins_again_after_an_unknown_video(aquiles: Server) -> N
     }
 
 
-@pytest.mark.parametrize("accent", ["vllm_omni", "sglang", "aquiles"])
-async def test_servers_that_only_make_videos_do_not_change_them(accent: str) -> None:
-    async with running(accent) as server:
+@pytest.mark.parametrize("dialect", ["vllm_omni", "sglang", "aquiles"])
+async def test_servers_that_only_make_videos_do_not_change_them(dialect: str) -> None:
+    async with running(dialect) as server:
         video = await server.created()
         server.sandbox.finish(video.id)
         remix = await server.client.post(path(video, "/remix"), json={"prompt": "at night"})

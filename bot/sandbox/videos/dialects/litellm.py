@@ -10,8 +10,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bot.sandbox.videos.accents.openai import Answer, OpenAI
 from bot.sandbox.videos.call import Call, Refused
+from bot.sandbox.videos.dialects.openai import Answer, OpenAI
 from bot.sandbox.videos.state import Order, Video
 
 _DEPLOYMENT = "1f0c5e1b7d3a4c28" * 4

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from bot.sandbox.videos.accents.checks import from_data_url, picture_size
-from bot.sandbox.videos.accents.openai import NO_CHANGES, Answer, OpenAI
 from bot.sandbox.videos.call import Call, Refused, Upload
+from bot.sandbox.videos.dialects.checks import from_data_url, picture_size
+from bot.sandbox.videos.dialects.openai import NO_CHANGES, Answer, OpenAI
 from bot.sandbox.videos.state import Failure, Order, Video
 
 _STATUSES = {"moderation_blocked": 400}

@@ -8,12 +8,12 @@ from aiohttp import web
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults
 from bot.sandbox.videos import VideosSandbox
-from bot.videos.client import LOOKS_AT_ONCE, VideosClient
-from bot.videos.wire import Working
+from bot.videos.client import MAX_CONCURRENT_POLLS, VideosClient
+from bot.videos.wire import InProgress
 
 
 async def test_looks_wait_for_a_place(clip: bytes) -> None:
-    looks, changes, faults = 3 * LOOKS_AT_ONCE, Changes(), Faults()
+    looks, changes, faults = 3 * MAX_CONCURRENT_POLLS, Changes(), Faults()
     under_way, most, go_on = 0, 0, asyncio.Event()
 
     async def slow(_request: web.Request) -> web.Response:
@@ -25,15 +25,15 @@ async def test_looks_wait_for_a_place(clip: bytes) -> None:
         under_way -= 1
         return web.json_response({"id": "video1", "status": "queued"})
 
-    faults.order("retrieve", slow, times=looks)
+    faults.inject("retrieve", slow, times=looks)
     server = VideosSandbox(changes, faults, clip=clip)
     await server.start()
     async with httpx.AsyncClient() as http:
         client = VideosClient(http, base_url=server.base_url, api_key=server.api_key)
-        tasks = [asyncio.create_task(client.look("video1")) for _ in range(looks)]
-        await changes.until(lambda: under_way == LOOKS_AT_ONCE)
+        tasks = [asyncio.create_task(client.retrieve("video1")) for _ in range(looks)]
+        await changes.until(lambda: under_way == MAX_CONCURRENT_POLLS)
         go_on.set()
         found = await asyncio.gather(*tasks)
     await server.stop()
-    assert most == LOOKS_AT_ONCE
-    assert all(isinstance(look, Working) for look in found)
+    assert most == MAX_CONCURRENT_POLLS
+    assert all(isinstance(look, InProgress) for look in found)

@@ -17,13 +17,13 @@ PATIENCE = 60.0
 """Seconds between two jobs that try."""
 
 
-class Gate:
+class CircuitBreaker:
     """One kind of request; `clock` says when to try again."""
 
     def __init__(self, what: str, clock: Callable[[], float]) -> None:
         self._what = what
         self._clock = clock
-        self._shut_by: ServerUnusable | None = None
+        self._tripped_by: ServerUnusable | None = None
         self._next_try = 0.0
 
     def check(self) -> None:
@@ -32,10 +32,10 @@ class Gate:
         Raises:
             ServerUnusable: not now; in the words of the last answer.
         """
-        if self._shut_by is None:
+        if self._tripped_by is None:
             return
         if self._clock() < self._next_try:
-            raise ServerUnusable(self._shut_by.message, code=self._shut_by.code)
+            raise ServerUnusable(self._tripped_by.message, code=self._tripped_by.code)
         self._next_try = self._clock() + PATIENCE
 
     @contextmanager
@@ -44,16 +44,16 @@ class Gate:
         try:
             yield
         except ServerUnusable as error:
-            self._shut(error)
+            self._trip(error)
             raise
         except PermanentError:
-            self._open()  # it was heard
+            self._reset()  # it was heard
             raise
         else:
-            self._open()
+            self._reset()
 
-    def _shut(self, error: ServerUnusable) -> None:
-        if self._shut_by is None:
+    def _trip(self, error: ServerUnusable) -> None:
+        if self._tripped_by is None:
             self._next_try = self._clock() + PATIENCE
             log.error(
                 "the video server refuses everybody: check OPENAI_BASE_URL and OPENAI_API_KEY",
@@ -61,9 +61,9 @@ class Gate:
                 code=error.code,
                 reason=error.message,
             )
-        self._shut_by = error
+        self._tripped_by = error
 
-    def _open(self) -> None:
-        if self._shut_by is not None:
-            self._shut_by = None
+    def _reset(self) -> None:
+        if self._tripped_by is not None:
+            self._tripped_by = None
             log.info("the video server answers again", asked_for=self._what)

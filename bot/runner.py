@@ -15,7 +15,7 @@ from typing import NoReturn, TypeVar
 import structlog
 
 from bot import jobs, pictures
-from bot.delivery import Delivery, Posted, Said
+from bot.delivery import Delivery, MessageKind, Posted
 from bot.errors import (
     BotError,
     CannotPost,
@@ -31,19 +31,19 @@ from bot.errors import (
 )
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import CANCELLABLE, HOLDABLE, Job, JobState, Note, Wish, again_key
+from bot.jobs import CANCELLABLE, PAUSABLE, Job, JobState, Note, Signal, again_key
 from bot.pictures import Picture
 from bot.request import InputReference
 from bot.store import Store
-from bot.ui.progress import SILENCE, Outlook, Usual, learn, progress_line
+from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, estimate, progress_line
 from bot.videos.client import VideosClient
-from bot.videos.wire import Broke, Finished, Look, Working
+from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-LEARN_FROM = 50
+ESTIMATE_FROM = 50
 """Videos of a kind, the last ones, that say how long the next will take."""
 
 GONE_AFTER = 6
@@ -56,7 +56,7 @@ UNCERTAIN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class Timings:
     """How long things may take, in seconds unless it says otherwise."""
 
     turn: float = 2.0
@@ -75,7 +75,7 @@ class Pace:
     """How often a reference picture is tried to be fetched before the job fails."""
     create: float = 50.0
     """How long the server may take to answer a create: less than half a lease."""
-    clock_slack: float = 10.0
+    clock_skew: float = 10.0
     """By how much the clocks of two processes may differ."""
     deadline: float = 1800.0
     """How long the server may work on a video."""
@@ -93,7 +93,7 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class Dependencies:
     """What every carrier of a process shares."""
 
     store: Store
@@ -101,25 +101,25 @@ class Tools:
     delivery: Delivery
     files: Files
     homes: Homes
-    pace: Pace
+    timings: Timings
     clock: Callable[[], float]
     downloads: asyncio.Semaphore
     fitting: asyncio.Lock = field(default_factory=asyncio.Lock)
     """One picture at a time is decoded, because each may take a lot of memory."""
 
 
-class Carrier:
+class JobRunner:
     """One job in hand; `self.job` is always what the row says."""
 
-    def __init__(self, job: Job, tools: Tools) -> None:
+    def __init__(self, job: Job, tools: Dependencies) -> None:
         self.job = job
         self._is_unwanted = False
-        self._tools = tools
+        self._dependencies = tools
         self._store, self._videos, self._delivery = tools.store, tools.videos, tools.delivery
-        self._pace, self._now = tools.pace, tools.clock
+        self._timings, self._now = tools.timings, tools.clock
         self._picture: Picture | None = None
 
-    async def carry(self) -> None:
+    async def run(self) -> None:
         """Bring the job to its end, or let go of it until it can go on.
 
         Raises:
@@ -128,7 +128,7 @@ class Carrier:
         try:
             # A wish stops the task and lets the job be claimed anew, so a first claim has none.
             if self.job.fence > 1:
-                self._is_unwanted = await self._wanted_by(Wish.CANCEL) != ()
+                self._is_unwanted = await self._wanted_by(Signal.CANCEL) != ()
             while self.job.closed_at is None:
                 await self._step_safely()
         except _Later as later:
@@ -147,7 +147,7 @@ class Carrier:
         except PermanentError as error:
             await self._fail(error.code, error.message)
         except ServerUnusable as error:
-            await self._hold(error)
+            await self._pause(error)
         except (TemporaryError, OutcomeUnknown, MisconfiguredError) as error:
             await self._try_later(error)
         except Exception as error:
@@ -161,34 +161,36 @@ class Carrier:
         else:
             await self._fail(error.code, error.message)
 
-    async def _hold(self, error: ServerUnusable) -> None:
+    async def _pause(self, error: ServerUnusable) -> None:
         """Wait until the operator has put it right; the next step tells the people so, once."""
-        if self.job.state in HOLDABLE and not self.job.is_held:
-            await self._save(jobs.held(self.job, code=error.code, message=error.message), "held")
-        elif self._now() - self.job.created_at > self._pace.give_up:
+        if self.job.state in PAUSABLE and not self.job.is_paused:
+            await self._save(
+                jobs.paused(self.job, code=error.code, message=error.message), "paused"
+            )
+        elif self._now() - self.job.created_at > self._timings.give_up:
             await self._fail(error.code, error.message)
         else:
-            raise self._later(error, quiet=self.job.is_held)
+            raise self._later(error, quiet=self.job.is_paused)
 
     def _can_cancel(self) -> bool:
         """What is under way at the server must be known before it can be stopped."""
         is_known = self.job.state is not JobState.SUBMITTING
         return self._is_unwanted and is_known and self.job.state in CANCELLABLE
 
-    async def _wanted_by(self, wish: Wish) -> tuple[str, ...]:
-        wishes = await self._store.wishes(self.job.id)
-        return tuple(sorted(user_id for kind, user_id in wishes if kind is wish))
+    async def _wanted_by(self, wish: Signal) -> tuple[str, ...]:
+        signals = await self._store.signals(self.job.id)
+        return tuple(sorted(user_id for kind, user_id in signals if kind is wish))
 
     async def _step(self) -> None:
-        if self.job.is_held and self.job.reply_ts is None:
-            await self._tell(Said.HELD)
+        if self.job.is_paused and self.job.reply_ts is None:
+            await self._notify(MessageKind.PAUSED)
         match self.job.state:
             case JobState.REQUESTED:
                 await self._announce()
             case JobState.ANNOUNCED:
                 await self._submit()
             case JobState.SUBMITTING:
-                await self._settle_submission()
+                await self._reconcile_submission()
             case JobState.RENDERING:
                 await self._watch()
             case JobState.OVERDUE:
@@ -210,7 +212,7 @@ class Carrier:
         job = self.job
         if (picture := await self._reference()) is not None:
             job = jobs.picture_fitted(job, from_size=picture.from_size)
-        card = await self._said_before(Said.CARD)
+        card = await self._said_before(MessageKind.CARD)
         if card is None:
             await self._prove_ownership()
             card = await self._delivery.announce(job)
@@ -221,9 +223,9 @@ class Carrier:
         """The reference picture, ready to be sent; fetched again if we were interrupted."""
         reference, size = self.job.request.input_reference, self.job.request.size
         if reference is not None and self._picture is None:
-            async with self._tools.downloads:
+            async with self._dependencies.downloads:
                 content = await self._fetch(reference)
-            async with self._tools.fitting:
+            async with self._dependencies.fitting:
                 self._picture = await asyncio.to_thread(
                     pictures.fitted, content, size=size, fit=reference.fit
                 )
@@ -231,15 +233,15 @@ class Carrier:
 
     async def _fetch(self, reference: InputReference) -> bytes:
         try:
-            return await self._tools.files.fetch(
-                reference.file_id, user_id=reference.user_id, limit=pictures.BYTES_LIMIT
+            return await self._dependencies.files.fetch(
+                reference.file_id, user_id=reference.user_id, limit=pictures.MAX_BYTES
             )
         except TemporaryError as error:
-            if self.job.attempts + 1 < self._pace.picture_attempts:
+            if self.job.attempts + 1 < self._timings.picture_attempts:
                 raise
             raise FileRefused(f"I cannot fetch it. {error.message} Please try again.") from error
 
-    async def _said_before(self, what: Said) -> Posted | None:
+    async def _said_before(self, what: MessageKind) -> Posted | None:
         """What an earlier claim of this job may have said before it broke off."""
         return await self._delivery.find(self.job, what) if self.job.fence > 1 else None
 
@@ -262,7 +264,7 @@ class Carrier:
         begun = jobs.submission_begun(self.job, server=self._videos.server, now=self._now())
         await self._save(begun, "submission begun")
         try:
-            async with asyncio.timeout(self._pace.create):
+            async with asyncio.timeout(self._timings.create):
                 video_id = await self._ask_server(picture)
         except (OutcomeUnknown, TimeoutError) as error:
             log.warning("create not answered", job=self.job.id, reason=str(error))
@@ -290,17 +292,17 @@ class Carrier:
             # Another job with the same request adopted it in between: to both it is the same.
             log.warning("video taken", job=self.job.id, video=video_id)
 
-    async def _settle_submission(self) -> None:
+    async def _reconcile_submission(self) -> None:
         """A create was begun and its answer is not known: never ask again without proof.
 
         The server's list decides, once no answer can be on its way any more: our video is in
         it, or it is complete and nobody heard; otherwise the person decides.
         """
-        begun = _known(self.job.submitted_at)
-        if (wait := begun + self._pace.create + self._pace.clock_slack - self._now()) > 0:
+        begun = _required(self.job.submitted_at)
+        if (wait := begun + self._timings.create + self._timings.clock_skew - self._now()) > 0:
             raise _Later("the create may still be under way", wait)
-        known = await self._store.video_ids(submitted_since=begun - self._pace.give_up)
-        found = await self._videos.find(self.job.request, since=begun, known=known)
+        known = await self._store.video_ids(submitted_since=begun - self._timings.give_up)
+        found = await self._videos.find_submitted(self.job.request, since=begun, known=known)
         log.info("looked for it", job=self.job.id, matches=len(found.matches), all=found.complete)
         if len(found.matches) == 1:
             await self._accept(found.matches[0])
@@ -319,74 +321,81 @@ class Carrier:
 
     async def _watch(self) -> None:
         """Look until the server is done, and let the card say how far it is."""
-        usual = await self._usual()
+        typical = await self._typical_duration()
         drawn, drawn_at = "", 0.0
-        while isinstance(look := await self._look(), Working):
-            if self._is_out_of_time(_known(self.job.submitted_at)):
+        while isinstance(status := await self._retrieve(), InProgress):
+            if self._is_out_of_time(_required(self.job.submitted_at)):
                 await self._run_out_of_time()
                 return
-            if self._now() - drawn_at >= self._pace.edit and self._delivery.has_room:
-                drawn, drawn_at = await self._draw_progress(look, usual, drawn), self._now()
-            await asyncio.sleep(self._poll_delay(look))
-        await self._end_look(look)
+            if self._now() - drawn_at >= self._timings.edit and self._delivery.has_room:
+                drawn, drawn_at = await self._draw_progress(status, typical, drawn), self._now()
+            await asyncio.sleep(self._poll_delay(status))
+        await self._finish_rendering(status)
 
-    async def _draw_progress(self, look: Working, usual: Usual | None, drawn: str) -> str:
+    async def _draw_progress(
+        self, status: InProgress, typical: TypicalDuration | None, drawn: str
+    ) -> str:
         """Say on the card how far it is, if that is news; returns what stands there now."""
-        outlook = await self._outlook(look, usual)
-        line = progress_line(self.job.progress, outlook)
-        if line != drawn and await self._delivery.draw_progress(self.job, outlook):
+        progress = await self._progress_context(status, typical)
+        line = progress_line(self.job.progress, progress)
+        if line != drawn and await self._delivery.draw_progress(self.job, progress):
             return line
         return drawn
 
-    async def _usual(self) -> Usual | None:
+    async def _typical_duration(self) -> TypicalDuration | None:
         """How long this server took for the last videos of this kind."""
         times = await self._store.render_times(
-            _known(self.job.server), self.job.request, limit=LEARN_FROM
+            _required(self.job.server), self.job.request, limit=ESTIMATE_FROM
         )
-        return learn(times)
+        return estimate(times)
 
-    async def _outlook(self, look: Working, usual: Usual | None) -> Outlook:
-        submitted_at = _known(self.job.submitted_at)
+    async def _progress_context(
+        self, status: InProgress, typical: TypicalDuration | None
+    ) -> ProgressContext:
+        submitted_at = _required(self.job.submitted_at)
         ahead = 0
-        if look.is_queued:
-            ahead = await self._store.waiting_before(_known(self.job.server), submitted_at)
-        return Outlook(
-            elapsed=self._now() - submitted_at, usual=usual, is_queued=look.is_queued, ahead=ahead
+        if status.is_queued:
+            ahead = await self._store.waiting_before(_required(self.job.server), submitted_at)
+        return ProgressContext(
+            elapsed=self._now() - submitted_at,
+            typical=typical,
+            is_queued=status.is_queued,
+            ahead=ahead,
         )
 
     async def _watch_overdue(self) -> None:
         """Tell the person; then look now and then, for a day or until they ask again."""
-        await self._tell(Said.OVERDUE)
-        until = _known(self.job.submitted_at) + self._pace.deadline + self._pace.overdue
-        while isinstance(look := await self._look(), Working):
+        await self._notify(MessageKind.OVERDUE)
+        until = _required(self.job.submitted_at) + self._timings.deadline + self._timings.overdue
+        while isinstance(status := await self._retrieve(), InProgress):
             if await self._store.has_key(again_key(self.job.id)):
                 await self._save(jobs.superseded(self.job, now=self._now()), "superseded")
                 return
             if self._now() > until:
                 await self._fail("timeout", "The video server has not finished within a day.")
                 return
-            await asyncio.sleep(self._pace.overdue_poll)
-        await self._end_look(look)
+            await asyncio.sleep(self._timings.overdue_poll)
+        await self._finish_rendering(status)
 
-    async def _look(self) -> Look:
-        look = await self._videos.look(_known(self.job.video_id))
-        if isinstance(look, Working):
-            progressed = jobs.progressed(self.job, percent=look.percent)
+    async def _retrieve(self) -> VideoStatus:
+        status = await self._videos.retrieve(_required(self.job.video_id))
+        if isinstance(status, InProgress):
+            progressed = jobs.progressed(self.job, percent=status.percent)
             if progressed != self.job:
                 await self._save(progressed, "progressed")
-        return look
+        return status
 
-    async def _end_look(self, look: Finished | Broke) -> None:
-        if isinstance(look, Broke):
-            await self._fail(look.code, look.message)
+    async def _finish_rendering(self, status: Completed | Failed) -> None:
+        if isinstance(status, Failed):
+            await self._fail(status.code, status.message)
         else:
             await self._save(jobs.rendered(self.job, now=self._now()), "rendered")
 
     def _is_out_of_time(self, since: float) -> bool:
-        return self._now() - since > self._pace.deadline
+        return self._now() - since > self._timings.deadline
 
     async def _run_out_of_time(self) -> None:
-        minutes = round(self._pace.deadline / 60)
+        minutes = round(self._timings.deadline / 60)
         message = f"The video server has not finished within {minutes} minutes."
         await self._save(jobs.overdue(self.job, message=message), "overdue")
 
@@ -398,22 +407,22 @@ class Carrier:
             await self._deliver_as(ts)
             return
         try:
-            await self._delivery.share(self.job, await self._wanted_by(Wish.NOTIFY))
+            await self._delivery.share(self.job, await self._wanted_by(Signal.NOTIFY))
         except CannotPost:
             raise
         except PermanentError as error:
             # Perhaps it was asked before, and heard: the look at the file decides.
             log.warning("share refused", job=self.job.id, code=error.code)
             if await self._replace_lost_card():
-                await self._delivery.share(self.job, await self._wanted_by(Wish.NOTIFY))
+                await self._delivery.share(self.job, await self._wanted_by(Signal.NOTIFY))
         await self._await_share()
 
     async def _upload(self) -> None:
         """Fetch the file and send it to Slack; its id is saved before the bytes go up."""
-        async with self._tools.downloads:
+        async with self._dependencies.downloads:
             with tempfile.TemporaryDirectory(prefix="video-bot-") as folder:
                 path = Path(folder) / "video.mp4"
-                size = await self._videos.download(_known(self.job.video_id), path)
+                size = await self._videos.download(_required(self.job.video_id), path)
                 upload = await self._delivery.begin_upload(self.job, size)
                 begun = jobs.upload_begun(self.job, file_id=upload.file_id)
                 await self._save(begun, "upload begun")
@@ -423,10 +432,10 @@ class Carrier:
         """Slack shares a file in its own time, or now and then never."""
         began = self._now()
         while (ts := await self._share_of()) is None:
-            if self._now() - began > self._pace.share_patience:
-                await self._delivery.discard(self.job)
+            if self._now() - began > self._timings.share_patience:
+                await self._delivery.delete_file(self.job)
                 await self._upload_again("Slack has not shared the file.")
-            await asyncio.sleep(self._pace.settle)
+            await asyncio.sleep(self._timings.settle)
         await self._deliver_as(ts)
 
     async def _share_of(self) -> str | None:
@@ -453,15 +462,15 @@ class Carrier:
             gone = await self._videos.delete(self.job.video_id)
             note = Note.STOPPED if gone else Note.NOT_STOPPED
         if self.job.file_id is not None:
-            await self._delivery.discard(self.job)
+            await self._delivery.delete_file(self.job)
         await self._save(jobs.cancelled(self.job, note=note, now=self._now()), "cancelled")
 
     async def _close_or_delete(self) -> None:
-        if not await self._wanted_by(Wish.DELETE):
+        if not await self._wanted_by(Signal.DELETE):
             await self._close()
             return
-        await self._delivery.discard(self.job)
-        copy_left = not await self._videos.delete(_known(self.job.video_id))
+        await self._delivery.delete_file(self.job)
+        copy_left = not await self._videos.delete(_required(self.job.video_id))
         await self._save(jobs.deleted(self.job, copy_left=copy_left), "deleted")
 
     async def _close_quietly(self) -> None:
@@ -473,31 +482,31 @@ class Carrier:
     async def _close(self) -> None:
         """Tell the people how it ended."""
         if self.job.card_ts is None:
-            await self._delivery.tell_privately(self.job)
+            await self._delivery.notify_privately(self.job)
         else:
-            await self._tell_end()
+            await self._notify_end()
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
 
-    async def _tell_end(self) -> None:
+    async def _notify_end(self) -> None:
         """In the thread, or where that is closed by now, to the person alone."""
         try:
-            await self._tell(Said.END)
+            await self._notify(MessageKind.END)
         except PermanentError as error:
             log.warning("end not told in the thread", job=self.job.id, code=error.code)
             if self.job.reply_ts is None:
-                await self._delivery.tell_privately(self.job)
+                await self._delivery.notify_privately(self.job)
 
-    async def _tell(self, what: Said) -> None:
+    async def _notify(self, what: MessageKind) -> None:
         """Say it in the thread, once, and bring the card up to date."""
         if self.job.reply_ts is None:
             reply = await self._said_before(what)
             if reply is None:
                 await self._prove_ownership()
                 reply = await self._reply(what)
-            await self._save(jobs.told(self.job, reply_ts=reply.ts), f"told {what}")
+            await self._save(jobs.notified(self.job, reply_ts=reply.ts), f"notified {what}")
         await self._delivery.draw(self.job)
 
-    async def _reply(self, what: Said) -> Posted:
+    async def _reply(self, what: MessageKind) -> Posted:
         try:
             return await self._delivery.reply(self.job, what)
         except PermanentError as error:
@@ -516,23 +525,23 @@ class Carrier:
 
     async def _try_later(self, error: BotError) -> None:
         if self.job.state is JobState.RENDERING and self._is_out_of_time(
-            _known(self.job.submitted_at)
+            _required(self.job.submitted_at)
         ):
             await self._run_out_of_time()
             return
         if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
-            elapsed = self._now() - _known(self.job.submitted_at)
-            await self._delivery.draw_progress(self.job, Outlook(elapsed=elapsed))
+            elapsed = self._now() - _required(self.job.submitted_at)
+            await self._delivery.draw_progress(self.job, ProgressContext(elapsed=elapsed))
         since = self.job.finished_at or self.job.rendered_at or self.job.created_at
-        if self._now() - since > self._pace.give_up:
+        if self._now() - since > self._timings.give_up:
             await self._fail("gave_up", error.message)
             return
         raise self._later(error)
 
     def _later(self, error: BotError, *, quiet: bool = False) -> "_Later":
         hint = error.retry_after if isinstance(error, TemporaryError) else None
-        luck = random.random()  # noqa: S311 -- spreads attempts, and guards nothing
-        delay = jobs.retry_delay(self.job.attempts, hint=hint, luck=luck) * self._pace.retry
+        jitter = random.random()  # noqa: S311 -- spreads attempts, and guards nothing
+        delay = jobs.retry_delay(self.job.attempts, hint=hint, jitter=jitter) * self._timings.retry
         return _Later(error.message, delay, quiet=quiet)
 
     async def _let_go(self, later: "_Later") -> None:
@@ -549,13 +558,13 @@ class Carrier:
     async def _save(self, job: Job, event: str, **details: str) -> None:
         await self._store.save(job, now=self._now())
         if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):
-            self._tools.homes.changed(job.user_id)
+            self._dependencies.homes.changed(job.user_id)
         self.job = job
         log.info(event, job=job.id, state=job.state, **details)
 
-    def _poll_delay(self, look: Working) -> float:
-        wanted = self._pace.poll if look.poll_after is None else look.poll_after
-        return min(max(wanted, self._pace.poll_least), self._pace.poll_most)
+    def _poll_delay(self, status: InProgress) -> float:
+        wanted = self._timings.poll if status.poll_after is None else status.poll_after
+        return min(max(wanted, self._timings.poll_least), self._timings.poll_most)
 
 
 class _Later(Exception):
@@ -566,7 +575,7 @@ class _Later(Exception):
         self.quiet = quiet
 
 
-def _known(value: T | None) -> T:
+def _required(value: T | None) -> T:
     """A value that this state of a job always has."""
     if value is None:
         raise AssertionError("the row lacks what its state promises")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.config import Settings
-from bot.sandbox.faults import answer, drop
+from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.world import World
 from channel import Thread, failed, ready, shown
 from conftest import RunBot
@@ -26,7 +26,7 @@ def thread(world: World) -> Thread:
 async def test_a_create_that_was_heard_is_adopted_from_the_servers_list(
     world: World, thread: Thread
 ) -> None:
-    world.faults.order("create", drop, when="after")
+    world.faults.inject("create", drop, when="after")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
@@ -34,7 +34,7 @@ async def test_a_create_that_was_heard_is_adopted_from_the_servers_list(
 
 @pytest.mark.usefixtures("bot")
 async def test_a_create_that_nobody_heard_is_sent_once_more(world: World, thread: Thread) -> None:
-    world.faults.order("create", drop, when="before")
+    world.faults.inject("create", drop, when="before")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len([call for call in world.videos.calls if call.operation == "create"]) == 2
@@ -45,7 +45,7 @@ async def test_a_create_that_nobody_heard_is_sent_once_more(world: World, thread
 async def test_a_video_that_another_job_has_is_not_adopted(world: World, thread: Thread) -> None:
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
-    world.faults.order("create", drop, when="before")
+    world.faults.inject("create", drop, when="before")
     await world.slack.ada.command("clouds")
     await world.until(lambda: str([card.blocks for card in thread.cards]).count("*Ready*") == 2)
     assert len(world.videos.creates) == 2
@@ -57,8 +57,8 @@ async def test_where_the_server_cannot_list_the_person_decides(
     world: World, thread: Thread, when: str
 ) -> None:
     ada = world.slack.ada
-    world.faults.order("create", drop, when="before" if when == "before" else "after")
-    world.faults.order("list", answer(405, {"detail": "Method Not Allowed"}), times=99)
+    world.faults.inject("create", drop, when="before" if when == "before" else "after")
+    world.faults.inject("list", respond_with(405, {"detail": "Method Not Allowed"}), times=99)
     await ada.command("clouds")
     await world.until(unclear(thread))
     [reply] = thread.replies
@@ -70,7 +70,7 @@ async def test_where_the_server_cannot_list_the_person_decides(
 
 @pytest.mark.usefixtures("bot")
 async def test_two_that_look_alike_are_not_guessed_at(world: World, thread: Thread) -> None:
-    world.faults.order("create", drop, times=2, when="after")
+    world.faults.inject("create", drop, times=2, when="after")
     await world.slack.ada.command("clouds")
     await world.slack.ada.command("clouds")
     await world.until(lambda: str([c.blocks for c in thread.cards]).count("*Unclear:*") == 2)
@@ -78,8 +78,8 @@ async def test_two_that_look_alike_are_not_guessed_at(world: World, thread: Thre
 
 
 async def uncertain(world: World, thread: Thread) -> None:
-    world.faults.order("create", drop, when="after")
-    world.faults.order("list", answer(405, {"detail": "Method Not Allowed"}), times=99)
+    world.faults.inject("create", drop, when="after")
+    world.faults.inject("list", respond_with(405, {"detail": "Method Not Allowed"}), times=99)
     await world.slack.ada.command("clouds")
     await world.until(unclear(thread))
 
@@ -121,7 +121,7 @@ async def test_only_the_requester_decides(world: World, thread: Thread) -> None:
 @pytest.mark.usefixtures("bot")
 async def test_a_lost_answer_to_the_card_leaves_one_card(world: World, thread: Thread) -> None:
     world.slack.workspace.scopes |= HISTORY
-    world.faults.order("chat.postMessage", drop, when="after")
+    world.faults.inject("chat.postMessage", drop, when="after")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(thread.cards) == 1
@@ -130,7 +130,7 @@ async def test_a_lost_answer_to_the_card_leaves_one_card(world: World, thread: T
 @pytest.mark.usefixtures("bot")
 async def test_a_lost_answer_to_the_last_word_leaves_one_word(world: World, thread: Thread) -> None:
     world.slack.workspace.scopes |= HISTORY
-    world.faults.order("chat.postMessage", drop, nth=2, when="after")
+    world.faults.inject("chat.postMessage", drop, nth=2, when="after")
     await world.slack.ada.command("forbidden")
     await world.until(failed(thread))
     assert len(thread.replies) == 1
@@ -150,8 +150,8 @@ async def test_a_server_that_forgot_the_video_ends_in_words(world: World, thread
 async def test_a_video_that_is_missing_for_a_moment_is_not_given_up(
     world: World, thread: Thread
 ) -> None:
-    missing = answer(404, {"error": {"message": "not found", "code": None}})
-    world.faults.order("retrieve", missing, times=4)
+    missing = respond_with(404, {"error": {"message": "not found", "code": None}})
+    world.faults.inject("retrieve", missing, times=4)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
 

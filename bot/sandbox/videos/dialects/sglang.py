@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from bot.sandbox.videos.accents.checks import from_data_url, picture_size
-from bot.sandbox.videos.accents.openai import NO_CHANGES, Answer, OpenAI
 from bot.sandbox.videos.call import Call, Refused, Upload
+from bot.sandbox.videos.dialects.checks import from_data_url, picture_size
+from bot.sandbox.videos.dialects.openai import NO_CHANGES, Answer, OpenAI
 from bot.sandbox.videos.state import Order, Video
 
 _SERVED = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"

@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-from bot.sandbox.videos.accents.openai import NO_CHANGES, Answer, OpenAI
 from bot.sandbox.videos.call import Call, Refused
+from bot.sandbox.videos.dialects.openai import NO_CHANGES, Answer, OpenAI
 from bot.sandbox.videos.state import Order, Video
 
 _CRASH = "Internal Server Error"

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot.sandbox.videos.accents.checks import (
+from bot.sandbox.videos.call import Call, Refused, Upload
+from bot.sandbox.videos.dialects.checks import (
     IMAGE_TYPES,
     choice,
     from_data_url,
@@ -26,7 +27,6 @@ from bot.sandbox.videos.accents.checks import (
     whole_number,
     wrong_type,
 )
-from bot.sandbox.videos.call import Call, Refused, Upload
 from bot.sandbox.videos.state import Order, Video
 
 _BIG_SIZES = ("1024x1792", "1792x1024")
@@ -45,7 +45,7 @@ class Answer:
 
 
 class OpenAI:
-    """How OpenAI speaks. The other accents say what they do differently."""
+    """How OpenAI speaks. The other dialects say what they do differently."""
 
     models: Sequence[str] = (
         "sora-2",

@@ -1,13 +1,13 @@
-"""The whole story against every server's accent, and against every kind of bad connection."""
+"""The whole story against every server's dialect, and against every kind of bad connection."""
 
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
-from bot.sandbox.faults import Trouble, answer, drop, hang
+from bot.sandbox.faults import Fault, drop, hang, respond_with
 from bot.sandbox.videos import Filler
-from bot.sandbox.videos.accents import ACCENTS
+from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
 from bot.videos import client, download
 from channel import Thread, failed, ready, shown
@@ -20,12 +20,12 @@ pytestmark = pytest.mark.usefixtures("bot")
 
 @pytest.fixture
 async def world(request: pytest.FixtureRequest, clip: bytes) -> AsyncIterator[World]:
-    """A world whose Videos server has the accent and the behaviour of the test's mark."""
+    """A world whose Videos server has the dialect and the behaviour of the test's mark."""
     name, behaviour = getattr(request, "param", ("openai", "normal"))
-    accent = ACCENTS[name]()
-    accent.models = ("sora-2",)  # vLLM: --served-model-name
+    dialect = DIALECTS[name]()
+    dialect.models = ("sora-2",)  # vLLM: --served-model-name
     async with World(
-        render_seconds=0.1, poll_after_ms=10, clip=clip, accent=accent, behaviour=behaviour
+        render_seconds=0.1, poll_after_ms=10, clip=clip, dialect=dialect, behaviour=behaviour
     ) as world:
         world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
         yield world
@@ -33,13 +33,13 @@ async def world(request: pytest.FixtureRequest, clip: bytes) -> AsyncIterator[Wo
 
 
 def every(behaviour: str = "normal") -> pytest.MarkDecorator:
-    """On every accent."""
-    servers = [pytest.param((name, behaviour), id=name) for name in ACCENTS]
+    """On every dialect."""
+    servers = [pytest.param((name, behaviour), id=name) for name in DIALECTS]
     return pytest.mark.parametrize("world", servers, indirect=True)
 
 
-def on(*accents: str) -> pytest.MarkDecorator:
-    servers = [pytest.param((name, "normal"), id=name) for name in accents]
+def on(*dialects: str) -> pytest.MarkDecorator:
+    servers = [pytest.param((name, "normal"), id=name) for name in dialects]
     return pytest.mark.parametrize("world", servers, indirect=True)
 
 
@@ -84,8 +84,8 @@ async def test_a_failed_video_says_why(
     await world.until(failed(thread))
     [reply] = thread.replies
     assert "Your request was blocked by our moderation system." in shown(reply)
-    accent = request.node.callspec.id
-    assert f'"{CODES.get(accent, "moderation_blocked")}"' in shown(reply)
+    dialect = request.node.callspec.id
+    assert f'"{CODES.get(dialect, "moderation_blocked")}"' in shown(reply)
     assert reply.mentions == {world.slack.ada.id}
 
 
@@ -118,7 +118,7 @@ async def test_a_video_that_a_restart_forgot_is_gone(world: World, thread: Threa
 
 @on("openai", "openai_guide", "vllm_omni", "aquiles")
 async def test_a_lost_create_is_found_in_the_list(world: World, thread: Thread) -> None:
-    world.faults.order("create", drop, when="after")
+    world.faults.inject("create", drop, when="after")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == 1
@@ -128,7 +128,7 @@ async def test_a_lost_create_is_found_in_the_list(world: World, thread: Thread) 
 async def test_where_the_list_does_not_decide_nothing_is_asked_twice(
     world: World, thread: Thread
 ) -> None:
-    world.faults.order("create", drop, when="after")
+    world.faults.inject("create", drop, when="after")
     await world.slack.ada.command("clouds")
     await world.until(lambda: thread.says("*Unclear:*"))
     assert len(world.videos.creates) == 1
@@ -145,12 +145,12 @@ async def test_a_cut_download_arrives_whole(world: World, thread: Thread) -> Non
 
 # Bad connections.
 
-STORM = answer(429, {"error": {"message": "Rate limit reached."}}, Retry_After="0")
+STORM = respond_with(429, {"error": {"message": "Rate limit reached."}}, Retry_After="0")
 
 
 @pytest.mark.parametrize("operation", ["create", "retrieve", "content"])
 async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: str) -> None:
-    world.faults.order(operation, STORM, times=50)
+    world.faults.inject(operation, STORM, times=50)
     for number in range(10):
         await world.slack.ada.command(f"clouds {number}")
     await world.until(lambda: len(thread.replies) == 10, seconds=30)
@@ -158,20 +158,22 @@ async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: st
     assert all(reply.files for reply in thread.replies)
 
 
-@pytest.mark.parametrize("trouble", [drop, hang, answer(500, "oops"), answer(502, "<html>")])
+@pytest.mark.parametrize(
+    "fault", [drop, hang, respond_with(500, "oops"), respond_with(502, "<html>")]
+)
 @pytest.mark.parametrize("operation", ["retrieve", "content", "list"])
 async def test_bad_connections_cost_time_and_nothing_else(
     world: World,
     thread: Thread,
     monkeypatch: pytest.MonkeyPatch,
     operation: str,
-    trouble: Trouble,
+    fault: Fault,
 ) -> None:
     for module in (client, download):
         monkeypatch.setattr(module, "TIMEOUT", httpx.Timeout(0.2))
     if operation == "list":
-        world.faults.order("create", drop, when="after")
-    world.faults.order(operation, trouble, times=3)
+        world.faults.inject("create", drop, when="after")
+    world.faults.inject(operation, fault, times=3)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
@@ -181,7 +183,7 @@ async def test_bad_connections_cost_time_and_nothing_else(
 async def test_a_create_that_disappears_is_one_video(
     world: World, thread: Thread, when: str
 ) -> None:
-    world.faults.order("create", hang, when="before" if when == "before" else "after")
+    world.faults.inject("create", hang, when="before" if when == "before" else "after")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == len(thread.replies) == 1
