@@ -26,10 +26,18 @@ from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
 from bot.files import Files
 from bot.homes import Homes
 from bot.log import configure
-from bot.runner import Timings
 from bot.service import Service
 from bot.slack import make_bolt_app
-from bot.store import LEASE, Store
+from bot.store import Store
+from bot.timings import (
+    CONNECT_TIMEOUT,
+    DATABASE_TIMEOUT,
+    KEEPALIVE_EXPIRY,
+    LEASE,
+    SLACK_TIMEOUT,
+    STOP_TIMEOUT,
+    Timings,
+)
 from bot.videos.client import VideosClient
 from bot.web import listening, make_web_app
 from bot.worker import Worker
@@ -40,16 +48,8 @@ DEFAULT_PORT = 3000
 CONNECTIONS = httpx.Limits(
     max_connections=100,
     max_keepalive_connections=20,
-    # A create on a connection that the other side is just closing would leave open whether it
-    # was heard. uvicorn closes what is idle after 5 seconds, gunicorn after 2.
-    keepalive_expiry=1.5,
+    keepalive_expiry=KEEPALIVE_EXPIRY,
 )
-SLACK_PATIENCE = 20.0
-"""Seconds for one call of the Web API: less than half a lease."""
-DATABASE_PATIENCE = 2.0
-"""Seconds for the health page's question."""
-STOP_PATIENCE = 8.0
-"""Seconds for a graceful stop; hosts send SIGKILL after ten."""
 
 
 class Bot:
@@ -70,7 +70,7 @@ class Bot:
 
     async def _database_answers(self) -> bool:
         try:
-            async with asyncio.timeout(DATABASE_PATIENCE):
+            async with asyncio.timeout(DATABASE_TIMEOUT):
                 await self._store.ping()
         except (TemporaryError, TimeoutError):
             return False
@@ -177,7 +177,9 @@ async def _slack_clients(settings: Settings, stack: AsyncExitStack) -> _Clients:
     # A client with a session of its own opens a new connection for each call, and the
     # client's `timeout` does not count with a shared session.
     session = await stack.enter_async_context(
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SLACK_PATIENCE, connect=5))
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=SLACK_TIMEOUT, connect=CONNECT_TIMEOUT)
+        )
     )
 
     def client(token: str | None) -> AsyncWebClient:
@@ -261,6 +263,6 @@ async def _on_port(web: Application, port: int) -> AsyncIterator[None]:
 
 async def _stop(work: asyncio.Task[None]) -> None:
     work.cancel()
-    done, _ = await asyncio.wait({work}, timeout=STOP_PATIENCE)
+    done, _ = await asyncio.wait({work}, timeout=STOP_TIMEOUT)
     if not done:
         log.warning("stopped without handing back: the leases run out instead")

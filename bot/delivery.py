@@ -30,6 +30,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.jobs import Job
+from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, UPLOAD_TIMEOUT
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
 from bot.ui.progress import ProgressContext
@@ -45,11 +46,7 @@ HOMES_A_MINUTE = 80
 UPDATES_KEPT_BACK = 10
 """What progress leaves of them for final states."""
 
-CLOCK_SKEW = 60.0
-"""Seconds, at most, between Slack's clock and ours."""
-
 _CHUNK = 1 << 20
-_UPLOAD_TIMEOUT = httpx.Timeout(60, connect=5)
 
 _INVITE = "Invite me with `/invite @{bot}` and ask again, or ask in another channel."
 _CLOSED = {
@@ -231,7 +228,7 @@ class Delivery:
                     upload.url,
                     content=_chunks(anyio.wrap_file(file)),
                     headers=headers,
-                    timeout=_UPLOAD_TIMEOUT,
+                    timeout=httpx.Timeout(UPLOAD_TIMEOUT, connect=CONNECT_TIMEOUT),
                 )
             except httpx.HTTPError as error:
                 raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error

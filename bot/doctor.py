@@ -24,7 +24,7 @@ from bot.config import Settings
 from bot.delivery import translate
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
 from bot.request import VideoRequest, make_request
-from bot.runner import Timings
+from bot.timings import SLACK_TIMEOUT, Timings
 from bot.videos.client import VideosClient
 from bot.videos.wire import Failed, InProgress
 
@@ -46,8 +46,6 @@ OPTIONAL_SCOPES = frozenset({"channels:history", "groups:history"})
 _IN_WORDS = {True: "yes", False: "no", None: "unknown"}
 
 PROMPT = "A timelapse of clouds"
-PATIENCE = 20
-"""Seconds for one answer of Slack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def cost(settings: Settings) -> str:
 
 
 async def _slack(settings: Settings) -> AsyncIterator[Finding]:
-    timeout = aiohttp.ClientTimeout(total=PATIENCE)
+    timeout = aiohttp.ClientTimeout(total=SLACK_TIMEOUT)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         slack = AsyncWebClient(base_url=settings.slack_api_url, session=session, retry_handlers=[])
         try:
@@ -274,8 +272,8 @@ def _request(catalog: Catalog) -> VideoRequest:
 
 async def _watch(videos: VideosClient, video_id: str) -> Finding:
     while isinstance(look := await videos.retrieve(video_id), InProgress):
-        wanted = Timings().poll if look.poll_after is None else look.poll_after
-        await asyncio.sleep(min(wanted, Timings().poll_most))
+        wanted = Timings().poll_interval if look.poll_after is None else look.poll_after
+        await asyncio.sleep(min(wanted, Timings().max_poll_interval))
     if isinstance(look, Failed):
         return Finding("render", f"{look.code}: {look.message}", "Read the server's own log.")
     return Finding("render", "completed")

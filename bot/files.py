@@ -15,11 +15,12 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.delivery import translate
 from bot.errors import FileRefused, OutcomeUnknown, PermanentError, TemporaryError
+from bot.timings import CONNECT_TIMEOUT, SLACK_FILE_TIMEOUT
 from bot.ui.form import check_file
 
 log = structlog.get_logger()
 
-_TIMEOUT = httpx.Timeout(15, connect=5)
+_TIMEOUT = httpx.Timeout(SLACK_FILE_TIMEOUT, connect=CONNECT_TIMEOUT)
 _CANNOT_SEE = (
     "Slack does not give me this file: perhaps it was deleted, or it is in a conversation that "
     "I am not in. Please upload it in the form itself."

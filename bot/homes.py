@@ -9,13 +9,11 @@ import structlog
 from bot.delivery import Delivery
 from bot.errors import BotError, OutcomeUnknown, TemporaryError
 from bot.store import Store
+from bot.timings import HOME_REFRESH_WINDOW
 from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable
 
 log = structlog.get_logger()
-
-OPEN_FOR = 600.0
-"""Seconds after which a tab that was opened is no longer kept up to date."""
 
 
 class Homes:
@@ -59,7 +57,7 @@ class Homes:
         """
         if not self._changed:
             return
-        pages = await self._store.homes_since(self._clock() - OPEN_FOR)
+        pages = await self._store.homes_since(self._clock() - HOME_REFRESH_WINDOW)
         for user_id in [*self._changed]:
             self._changed.discard(user_id)
             if user_id in pages:

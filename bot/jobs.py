@@ -19,6 +19,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from bot.request import VideoRequest
+from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY
 
 
 class JobState(StrEnum):
@@ -269,11 +270,11 @@ def again_key(job_id: str) -> str:
 def retry_delay(attempts: int, *, hint: float | None = None, jitter: float = 0.0) -> float:
     """Seconds until the next attempt: 1, 2, 4 ... 60, or what the other side asked for.
 
-    And up to a quarter more, by `luck` from 0 to 1: what failed together does not come back
-    together.
+    `jitter`, from 0 to 1, adds up to a quarter, so that jobs that failed together are not all
+    retried together.
     """
-    backoff = min(2.0 ** min(attempts, 6), 60.0)
-    delay = backoff if hint is None else min(max(hint, 0.0), 300.0)
+    backoff = min(2.0 ** min(attempts, 6), MAX_RETRY_DELAY)
+    delay = backoff if hint is None else min(max(hint, 0.0), MAX_RETRY_AFTER)
     return delay * (1 + jitter / 4)
 
 

@@ -35,6 +35,7 @@ from bot.jobs import CANCELLABLE, PAUSABLE, Job, JobState, Note, Signal, again_k
 from bot.pictures import Picture
 from bot.request import InputReference
 from bot.store import Store
+from bot.timings import Timings
 from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, estimate, progress_line
 from bot.videos.client import VideosClient
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
@@ -49,47 +50,13 @@ ESTIMATE_FROM = 50
 GONE_AFTER = 6
 """Looks in a row, about a minute, after which a video that is not found is gone."""
 
+MAX_PICTURE_ATTEMPTS = 5
+"""Attempts to fetch a reference picture before the job fails."""
+
 UNCERTAIN = (
     "I asked the video server, and cannot tell whether it was heard: its answer was lost, and its "
     "list of videos does not decide it. It may have been charged."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timings:
-    """How long things may take, in seconds unless it says otherwise."""
-
-    turn: float = 2.0
-    """Between looks into the table when nobody wakes the worker."""
-    poll: float = 10.0
-    """Between looks at a video, where the server names no time of its own."""
-    poll_least: float = 1.0
-    poll_most: float = 60.0
-    edit: float = 3.0
-    """Between progress edits of one card."""
-    settle: float = 1.0
-    """Between looks whether Slack has shared a file."""
-    share_patience: float = 300.0
-    """How long Slack may take to share a file before it is uploaded anew."""
-    picture_attempts: int = 5
-    """How often a reference picture is tried to be fetched before the job fails."""
-    create: float = 50.0
-    """How long the server may take to answer a create: less than half a lease."""
-    clock_skew: float = 10.0
-    """By how much the clocks of two processes may differ."""
-    deadline: float = 1800.0
-    """How long the server may work on a video."""
-    overdue_poll: float = 120.0
-    """Between looks at a video that is out of time."""
-    overdue: float = 86400.0
-    """How long a video that is out of time is still welcome."""
-    retry: float = 1.0
-    """Scales the delays between attempts."""
-    give_up: float = 86400.0
-    """How long a step is tried again before the job fails."""
-    jobs_in_hand: int = 20_000
-    downloads: int = 4
-    """How many files are on their way at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +134,7 @@ class JobRunner:
             await self._save(
                 jobs.paused(self.job, code=error.code, message=error.message), "paused"
             )
-        elif self._now() - self.job.created_at > self._timings.give_up:
+        elif self._now() - self.job.created_at > self._timings.give_up_after:
             await self._fail(error.code, error.message)
         else:
             raise self._later(error, quiet=self.job.is_paused)
@@ -237,7 +204,7 @@ class JobRunner:
                 reference.file_id, user_id=reference.user_id, limit=pictures.MAX_BYTES
             )
         except TemporaryError as error:
-            if self.job.attempts + 1 < self._timings.picture_attempts:
+            if self.job.attempts + 1 < MAX_PICTURE_ATTEMPTS:
                 raise
             raise FileRefused(f"I cannot fetch it. {error.message} Please try again.") from error
 
@@ -264,7 +231,7 @@ class JobRunner:
         begun = jobs.submission_begun(self.job, server=self._videos.server, now=self._now())
         await self._save(begun, "submission begun")
         try:
-            async with asyncio.timeout(self._timings.create):
+            async with asyncio.timeout(self._timings.create_timeout):
                 video_id = await self._ask_server(picture)
         except (OutcomeUnknown, TimeoutError) as error:
             log.warning("create not answered", job=self.job.id, reason=str(error))
@@ -299,9 +266,14 @@ class JobRunner:
         it, or it is complete and nobody heard; otherwise the person decides.
         """
         begun = _required(self.job.submitted_at)
-        if (wait := begun + self._timings.create + self._timings.clock_skew - self._now()) > 0:
+        if (
+            wait := begun
+            + self._timings.create_timeout
+            + self._timings.process_clock_skew
+            - self._now()
+        ) > 0:
             raise _Later("the create may still be under way", wait)
-        known = await self._store.video_ids(submitted_since=begun - self._timings.give_up)
+        known = await self._store.video_ids(submitted_since=begun - self._timings.give_up_after)
         found = await self._videos.find_submitted(self.job.request, since=begun, known=known)
         log.info("looked for it", job=self.job.id, matches=len(found.matches), all=found.complete)
         if len(found.matches) == 1:
@@ -327,7 +299,7 @@ class JobRunner:
             if self._is_out_of_time(_required(self.job.submitted_at)):
                 await self._run_out_of_time()
                 return
-            if self._now() - drawn_at >= self._timings.edit and self._delivery.has_room:
+            if self._now() - drawn_at >= self._timings.card_interval and self._delivery.has_room:
                 drawn, drawn_at = await self._draw_progress(status, typical, drawn), self._now()
             await asyncio.sleep(self._poll_delay(status))
         await self._finish_rendering(status)
@@ -366,7 +338,11 @@ class JobRunner:
     async def _watch_overdue(self) -> None:
         """Tell the person; then look now and then, for a day or until they ask again."""
         await self._notify(MessageKind.OVERDUE)
-        until = _required(self.job.submitted_at) + self._timings.deadline + self._timings.overdue
+        until = (
+            _required(self.job.submitted_at)
+            + self._timings.deadline
+            + self._timings.overdue_timeout
+        )
         while isinstance(status := await self._retrieve(), InProgress):
             if await self._store.has_key(again_key(self.job.id)):
                 await self._save(jobs.superseded(self.job, now=self._now()), "superseded")
@@ -374,7 +350,7 @@ class JobRunner:
             if self._now() > until:
                 await self._fail("timeout", "The video server has not finished within a day.")
                 return
-            await asyncio.sleep(self._timings.overdue_poll)
+            await asyncio.sleep(self._timings.overdue_poll_interval)
         await self._finish_rendering(status)
 
     async def _retrieve(self) -> VideoStatus:
@@ -432,10 +408,10 @@ class JobRunner:
         """Slack shares a file in its own time, or now and then never."""
         began = self._now()
         while (ts := await self._share_of()) is None:
-            if self._now() - began > self._timings.share_patience:
+            if self._now() - began > self._timings.share_timeout:
                 await self._delivery.delete_file(self.job)
                 await self._upload_again("Slack has not shared the file.")
-            await asyncio.sleep(self._timings.settle)
+            await asyncio.sleep(self._timings.share_poll_interval)
         await self._deliver_as(ts)
 
     async def _share_of(self) -> str | None:
@@ -533,7 +509,7 @@ class JobRunner:
             elapsed = self._now() - _required(self.job.submitted_at)
             await self._delivery.draw_progress(self.job, ProgressContext(elapsed=elapsed))
         since = self.job.finished_at or self.job.rendered_at or self.job.created_at
-        if self._now() - since > self._timings.give_up:
+        if self._now() - since > self._timings.give_up_after:
             await self._fail("gave_up", error.message)
             return
         raise self._later(error)
@@ -541,7 +517,10 @@ class JobRunner:
     def _later(self, error: BotError, *, quiet: bool = False) -> "_Later":
         hint = error.retry_after if isinstance(error, TemporaryError) else None
         jitter = random.random()  # noqa: S311 -- spreads attempts, and guards nothing
-        delay = jobs.retry_delay(self.job.attempts, hint=hint, jitter=jitter) * self._timings.retry
+        delay = (
+            jobs.retry_delay(self.job.attempts, hint=hint, jitter=jitter)
+            * self._timings.retry_scale
+        )
         return _Later(error.message, delay, quiet=quiet)
 
     async def _let_go(self, later: "_Later") -> None:
@@ -563,8 +542,8 @@ class JobRunner:
         log.info(event, job=job.id, state=job.state, **details)
 
     def _poll_delay(self, status: InProgress) -> float:
-        wanted = self._timings.poll if status.poll_after is None else status.poll_after
-        return min(max(wanted, self._timings.poll_least), self._timings.poll_most)
+        wanted = self._timings.poll_interval if status.poll_after is None else status.poll_after
+        return min(max(wanted, self._timings.min_poll_interval), self._timings.max_poll_interval)
 
 
 class _Later(Exception):

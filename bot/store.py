@@ -20,14 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.errors import LeaseLost, TemporaryError, VideoTaken
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal
 from bot.request import Fit, InputReference, VideoRequest
+from bot.timings import CLOSE_TIMEOUT, LEASE
 
 log = structlog.get_logger()
-
-LEASE = 120.0
-"""Seconds that a claim lasts without a sign of life."""
-
-CLOSE_PATIENCE = 1.0
-"""Seconds for the last statements when the store closes."""
 
 CONNECTIONS = 5
 """To PostgreSQL, for one process: small databases of hosts allow about twenty in all."""
@@ -128,7 +123,7 @@ class Store:
 
     async def close(self) -> None:
         """Give the connections back; what the database does not take now is given up."""
-        await asyncio.wait([asyncio.create_task(self._settled())], timeout=CLOSE_PATIENCE)
+        await asyncio.wait([asyncio.create_task(self._settled())], timeout=CLOSE_TIMEOUT)
         for statement in self._running:
             statement.cancel()
         for task in self._running:

@@ -9,6 +9,8 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.signature import SignatureVerifier
 
+from bot.timings import WEB_STOP_TIMEOUT
+
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_000_000
@@ -43,7 +45,7 @@ async def listening(app: web.Application, port: int) -> AsyncIterator[None]:
     Raises:
         OSError: the port is taken.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=3)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=WEB_STOP_TIMEOUT)
     await runner.setup()
     try:
         await web.TCPSite(runner, port=port).start()

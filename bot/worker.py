@@ -12,11 +12,18 @@ from bot.errors import TemporaryError
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import Job
-from bot.runner import Dependencies, JobRunner, Timings
+from bot.runner import Dependencies, JobRunner
 from bot.store import Store
+from bot.timings import Timings
 from bot.videos.client import VideosClient
 
 log = structlog.get_logger()
+
+MAX_JOBS = 20_000
+"""Jobs that one process runs at once."""
+
+MAX_DOWNLOADS = 4
+"""Files that one process fetches at once."""
 
 BATCH = 200
 """Jobs that one turn takes: thousands at once would hold up the event loop for seconds."""
@@ -44,7 +51,7 @@ class Worker:
         self._owner = owner
         self._timings = timings or Timings()
         self._clock = clock
-        downloads = asyncio.Semaphore(self._timings.downloads)
+        downloads = asyncio.Semaphore(MAX_DOWNLOADS)
         self._dependencies = Dependencies(
             store, videos, delivery, files, homes, self._timings, clock, downloads
         )
@@ -64,7 +71,7 @@ class Worker:
     @property
     def is_alive(self) -> bool:
         """Whether the loop has turned lately."""
-        return time.monotonic() - self._ran_at < 5 * self._timings.turn + 10
+        return time.monotonic() - self._ran_at < 5 * self._timings.claim_interval + 10
 
     async def run(self) -> None:
         """Carry jobs until cancelled; then hand back what is in hand."""
@@ -75,7 +82,7 @@ class Worker:
                 self._wanted.clear()
                 await self._run_once_safely()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), self._timings.turn)
+                    await asyncio.wait_for(self._wanted.wait(), self._timings.claim_interval)
         finally:
             heartbeat.cancel()
             homes.cancel()
@@ -84,7 +91,7 @@ class Worker:
     async def run_once(self) -> None:
         """Claim what is free, and start to carry it."""
         async with self._claiming:
-            room = self._timings.jobs_in_hand - len(self._in_hand)
+            room = MAX_JOBS - len(self._in_hand)
             await self._drop_unwanted()
             limit = min(room, BATCH)
             claimed = await self._store.claim(self._owner, now=self._clock(), limit=limit)
@@ -148,7 +155,7 @@ class Worker:
     async def _keep_homes(self) -> None:
         """Beside the turns, which must not wait for Slack."""
         while True:
-            await asyncio.sleep(self._timings.turn)
+            await asyncio.sleep(self._timings.home_interval)
             try:
                 await self._homes.refresh()
             except TemporaryError as error:

@@ -12,12 +12,11 @@ import yaml
 from bot import migrations
 from bot.app import Bot, running
 from bot.config import Settings, read_settings
-from bot.runner import Timings
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
-from bot.store import LEASE
+from bot.timings import LEASE, Timings
 
 # The same examples each time: what fails here fails everywhere.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)

@@ -28,7 +28,7 @@ from channel import Thread
 from conftest import MANIFEST
 
 LEASE = 1.0
-PACE = replace(FAST, create=0.4)
+PACE = replace(FAST, create_timeout=0.4)
 AT_ONCE = 10
 """Cells under way at a time: they mostly wait for a lease to run out."""
 

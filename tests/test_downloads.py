@@ -186,7 +186,7 @@ async def test_a_server_that_sends_nothing_is_to_be_tried_later(
 async def test_a_file_that_comes_too_slowly_is_given_up(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "PATIENCE", 0.2)
+    monkeypatch.setattr(download, "DOWNLOAD_TIMEOUT", 0.2)
     server.sandbox.drip_content(1, 0.05)
     with pytest.raises(TemporaryError, match="too slowly"):
         await server.download()

@@ -53,7 +53,7 @@ def asked(world: World) -> int:
 async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.2)
+    monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.2)
     world.faults.inject("create", REFUSALS[name])
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
@@ -93,7 +93,7 @@ async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
 async def test_every_thread_is_told_once_however_long_it_lasts(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(circuit_breaker, "PATIENCE", 0.0)
+    monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.0)
     world.faults.inject("create", REVOKED, times=6)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))

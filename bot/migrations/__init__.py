@@ -18,9 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bot.errors import MisconfiguredError
 from bot.store import engine_options, jobs
-
-PATIENCE = 60
-"""Seconds to wait for another process that is at it."""
+from bot.timings import MIGRATION_TIMEOUT
 
 _NO_DRIVER = "DATABASE_URL names PostgreSQL, whose driver is an extra: pip install '.[postgres]'"
 
@@ -91,7 +89,7 @@ def _alone(url: str) -> Iterator[sa.Connection]:
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 # Both end with the transaction, so they also work through PgBouncer.
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE}s'")
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{MIGRATION_TIMEOUT:.0f}s'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield connection
     finally:
@@ -104,7 +102,7 @@ def _begin_by_locking(engine: sa.Engine) -> None:
     @sa.event.listens_for(engine, "connect")
     def _leave_it_to_us(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
         connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout={PATIENCE * 1000}")
+        connection.execute(f"PRAGMA busy_timeout={MIGRATION_TIMEOUT * 1000:.0f}")
         _write_ahead(connection)
 
     @sa.event.listens_for(engine, "begin")
@@ -114,7 +112,7 @@ def _begin_by_locking(engine: sa.Engine) -> None:
 
 def _write_ahead(connection: Any) -> None:  # noqa: ANN401 -- a DBAPI connection
     """Switch to a write-ahead log; for this one lock SQLite itself does not wait."""
-    give_up_at = time.monotonic() + PATIENCE
+    give_up_at = time.monotonic() + MIGRATION_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")

@@ -35,7 +35,16 @@ from bot.sandbox.world import World
 from bot.store import jobs
 
 LEASE = 4.0
-PACE = replace(FAST, turn=0.5, poll=0.3, poll_least=0.3, poll_most=0.5, edit=0.5, settle=0.2)
+PACE = replace(
+    FAST,
+    claim_interval=0.5,
+    home_interval=0.5,
+    poll_interval=0.3,
+    min_poll_interval=0.3,
+    max_poll_interval=0.5,
+    card_interval=0.5,
+    share_poll_interval=0.2,
+)
 PATIENCE = 120.0
 """Seconds for the rest, when the last harm was done."""
 WAKING = 1.0

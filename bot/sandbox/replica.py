@@ -16,19 +16,20 @@ from pathlib import Path
 from bot import app, delivery
 from bot.config import Settings, read_settings
 from bot.errors import BotError
-from bot.runner import Timings
+from bot.timings import Timings
 
 FAST = Timings(
-    turn=0.05,
-    poll=0.01,
-    poll_least=0.01,
-    poll_most=0.05,
-    edit=0.0,
-    settle=0.01,
-    create=1.0,
-    clock_skew=0.1,
-    overdue_poll=0.05,
-    retry=0.01,
+    claim_interval=0.05,
+    poll_interval=0.01,
+    min_poll_interval=0.01,
+    max_poll_interval=0.05,
+    card_interval=0.0,
+    share_poll_interval=0.01,
+    create_timeout=1.0,
+    process_clock_skew=0.1,
+    home_interval=0.05,
+    overdue_poll_interval=0.05,
+    retry_scale=0.01,
 )
 """The bot's own pace, so much faster that a whole story takes a moment."""
 

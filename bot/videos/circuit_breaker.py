@@ -10,11 +10,9 @@ from contextlib import contextmanager
 import structlog
 
 from bot.errors import PermanentError, ServerUnusable
+from bot.timings import CIRCUIT_RESET_TIMEOUT
 
 log = structlog.get_logger()
-
-PATIENCE = 60.0
-"""Seconds between two jobs that try."""
 
 
 class CircuitBreaker:
@@ -36,7 +34,7 @@ class CircuitBreaker:
             return
         if self._clock() < self._next_try:
             raise ServerUnusable(self._tripped_by.message, code=self._tripped_by.code)
-        self._next_try = self._clock() + PATIENCE
+        self._next_try = self._clock() + CIRCUIT_RESET_TIMEOUT
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -54,7 +52,7 @@ class CircuitBreaker:
 
     def _trip(self, error: ServerUnusable) -> None:
         if self._tripped_by is None:
-            self._next_try = self._clock() + PATIENCE
+            self._next_try = self._clock() + CIRCUIT_RESET_TIMEOUT
             log.error(
                 "the video server refuses everybody: check OPENAI_BASE_URL and OPENAI_API_KEY",
                 asked_for=self._what,

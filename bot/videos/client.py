@@ -13,20 +13,17 @@ from aiolimiter import AsyncLimiter
 from bot.errors import OutcomeUnknown, ServerUnusable, TemporaryError, VideoGone
 from bot.pictures import Picture
 from bot.request import VideoRequest
+from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, CREATE_TIMEOUT, VIDEOS_TIMEOUT
 from bot.videos import wire
 from bot.videos.circuit_breaker import CircuitBreaker
 from bot.videos.download import Download, Server, unreachable
 from bot.videos.wire import Candidates
 
-CLOCK_SKEW = 60.0
-"""Seconds by which a server's clock may be wrong beyond what it says itself."""
-
 MAX_PAGES = 50
 """Of a list, before it counts as one without end."""
 
-TIMEOUT = httpx.Timeout(30, connect=5)
-# The answer to a create may wait until the server has read a picture and judged the prompt.
-CREATE_TIMEOUT = httpx.Timeout(60, connect=5)
+TIMEOUT = httpx.Timeout(VIDEOS_TIMEOUT, connect=CONNECT_TIMEOUT)
+_CREATE_TIMEOUT = httpx.Timeout(CREATE_TIMEOUT, connect=CONNECT_TIMEOUT)
 
 POLLS_PER_SECOND = 50
 """At most: with ten thousand videos under way, each is looked at every few minutes."""
@@ -229,7 +226,7 @@ class VideosClient:
     async def _post(self, url: str, **content: Any) -> _Response:  # noqa: ANN401 -- httpx's body
         try:
             response = await self._http.post(
-                url, headers=self._headers, timeout=CREATE_TIMEOUT, **content
+                url, headers=self._headers, timeout=_CREATE_TIMEOUT, **content
             )
         except NOT_SENT as error:
             raise TemporaryError("The video server cannot be reached.") from error

@@ -10,12 +10,11 @@ import anyio
 import httpx
 
 from bot.errors import PermanentError, TemporaryError
+from bot.timings import CONNECT_TIMEOUT, DOWNLOAD_TIMEOUT, VIDEOS_TIMEOUT
 from bot.videos import wire
 from bot.videos.public import PublicTransport
 
-TIMEOUT = httpx.Timeout(30, connect=5)
-PATIENCE = 1800.0
-"""Seconds for one file: Slack's largest at half a megabyte a second."""
+TIMEOUT = httpx.Timeout(VIDEOS_TIMEOUT, connect=CONNECT_TIMEOUT)
 MAX_REDIRECTS = 6
 """Addresses that lead from one to the next."""
 MAX_CONNECTIONS = 20
@@ -62,7 +61,7 @@ class Download:
     async def fetch(self, url: httpx.URL) -> int:
         """Fetch the file, from wherever this address leads; returns its size in bytes."""
         try:
-            with anyio.fail_after(PATIENCE):
+            with anyio.fail_after(DOWNLOAD_TIMEOUT):
                 for _ in range(MAX_REDIRECTS):
                     size = await self._fetch_whole(url)
                     if await self._is_video():

@@ -1,0 +1,99 @@
+"""Every duration that someone might want to change, in seconds."""
+
+from dataclasses import dataclass
+
+# Slack gives a listener three seconds: each of these leaves time for the acknowledgement itself.
+ACK_TIMEOUT = 2.0
+"""For the database, while Slack waits for an acknowledgement."""
+VIEW_OPEN_TIMEOUT = 2.5
+"""For `views.open`: a `trigger_id` expires three seconds after the click."""
+PROMPT_FILE_TIMEOUT = 1.5
+"""For fetching and checking a picture while its form waits to be submitted."""
+FORM_SAVE_TIMEOUT = 1.0
+"""For the database, after a picture has used up part of the acknowledgement's time."""
+
+LEASE = 120.0
+"""How long a claim lasts without a heartbeat."""
+STOP_TIMEOUT = 8.0
+"""For a graceful stop; hosts send SIGKILL after ten seconds."""
+CLOSE_TIMEOUT = 1.0
+"""For the last statements when the database closes."""
+
+CONNECT_TIMEOUT = 5.0
+"""For connecting to Slack, to a Videos server or to the database."""
+CLOCK_SKEW = 60.0
+"""By how much the clock of Slack or of a Videos server may differ from ours.
+
+Generous, because a larger value only searches a little further back.
+"""
+MAX_RETRY_DELAY = 60.0
+"""Between two attempts, where the other side names no delay."""
+MAX_RETRY_AFTER = 300.0
+"""The longest `Retry-After` that is respected."""
+
+SLACK_TIMEOUT = 20.0
+"""For one call of Slack's Web API: less than half a lease."""
+SLACK_FILE_TIMEOUT = 15.0
+"""For each read of a file that a person uploaded."""
+UPLOAD_TIMEOUT = 60.0
+"""For each write of a finished video to Slack."""
+HOME_REFRESH_WINDOW = 600.0
+"""How long a Home tab is kept up to date after it was opened."""
+
+VIDEOS_TIMEOUT = 30.0
+"""For one request to the Videos server, and for each read of a file."""
+CREATE_TIMEOUT = 50.0
+"""For a create, whose response may wait for the prompt to be moderated: less than half a lease."""
+DOWNLOAD_TIMEOUT = 1800.0
+"""For one finished video: Slack's largest file at half a megabyte per second."""
+KEEPALIVE_EXPIRY = 1.5
+"""How long an idle connection is reused; uvicorn closes one after 5 seconds, gunicorn after 2.
+
+A create on a connection that the server is just closing could be lost or not: nobody can tell.
+"""
+CIRCUIT_RESET_TIMEOUT = 60.0
+"""How long an open circuit breaker refuses requests before it lets one through."""
+
+DATABASE_TIMEOUT = 2.0
+"""For the health check's query."""
+LOCK_TIMEOUT = 5.0
+"""For SQLite's write lock."""
+UNACKNOWLEDGED_TIMEOUT = 15.0
+"""After which a PostgreSQL server that acknowledges nothing counts as gone."""
+MIGRATION_TIMEOUT = 60.0
+"""For another process that is migrating the same database."""
+WEB_STOP_TIMEOUT = 3.0
+"""For requests in progress when the web server stops."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """What the worker waits for; tests and the sandbox use shorter ones."""
+
+    claim_interval: float = 2.0
+    """Between claims when nothing wakes the worker."""
+    home_interval: float = 2.0
+    """Between updates of the Home tabs whose jobs have changed."""
+    poll_interval: float = 10.0
+    """Between polls of a video, where the server names no interval of its own."""
+    min_poll_interval: float = 1.0
+    max_poll_interval: float = 60.0
+    card_interval: float = 3.0
+    """Between progress updates of one card."""
+    share_poll_interval: float = 1.0
+    """Between checks that Slack has shared a file."""
+    share_timeout: float = 300.0
+    """How long Slack may take to share a file before it is uploaded again."""
+    create_timeout: float = CREATE_TIMEOUT
+    process_clock_skew: float = 10.0
+    """By how much the clocks of two processes of this bot may differ."""
+    deadline: float = 1800.0
+    """How long the server may render a video before its job is overdue."""
+    overdue_poll_interval: float = 120.0
+    """Between polls of an overdue video."""
+    overdue_timeout: float = 86400.0
+    """How long an overdue video is still delivered."""
+    retry_scale: float = 1.0
+    """Multiplies the delays between attempts."""
+    give_up_after: float = 86400.0
+    """How long a step is retried before the job fails."""
