@@ -75,7 +75,7 @@ class Homes:
     async def _view(self, user_id: str, page: int) -> Block:
         now = self._clock()
         jobs = await self._store.list_of(user_id, limit=PAGE + 1, offset=page * PAGE)
-        made = await self._store.delivered_since(user_id, since=_month_began(now))
+        made = await self._store.rendered_since(user_id, since=_month_began(now))
         return build_home(jobs[:PAGE], page=page, has_older=len(jobs) > PAGE, made=made)
 
 

@@ -327,7 +327,7 @@ class JobRunner:
         submitted_at = _required(self.job.submitted_at)
         ahead = 0
         if status.is_queued:
-            ahead = await self._store.waiting_before(_required(self.job.server), submitted_at)
+            ahead = await self._store.queued_before(_required(self.job.server), submitted_at)
         return ProgressContext(
             elapsed=self._now() - submitted_at,
             typical=typical,

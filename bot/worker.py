@@ -102,7 +102,7 @@ class Worker:
 
     async def _drop_unwanted(self) -> None:
         """Stop the tasks of what is to be cancelled; the next claim finds the wish."""
-        unwanted = await self._store.to_be_cancelled(self._owner) - self._dropped
+        unwanted = await self._store.cancel_requested(self._owner) - self._dropped
         if not unwanted:
             return
         self._dropped |= unwanted

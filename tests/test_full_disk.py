@@ -10,12 +10,12 @@ from conftest import RunBot
 
 async def let_grow(bot: Bot, pages: int) -> None:
     """Let the database grow to so many pages; beyond, SQLite says that the disk is full."""
-    async with bot._store._engine.connect() as connection:
+    async with bot._store._database._engine.connect() as connection:
         await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
 
 async def size(bot: Bot) -> int:
-    async with bot._store._engine.connect() as connection:
+    async with bot._store._database._engine.connect() as connection:
         return int((await connection.exec_driver_sql("PRAGMA page_count")).scalar_one())
 
 

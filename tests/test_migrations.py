@@ -18,7 +18,8 @@ from bot import migrations
 from bot.errors import MisconfiguredError
 from bot.jobs import Job, JobState
 from bot.request import VideoRequest
-from bot.store import Store, metadata
+from bot.store import Store
+from bot.tables import metadata
 
 pytestmark = pytest.mark.both_databases
 

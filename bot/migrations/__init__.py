@@ -16,8 +16,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from bot.database import engine_options
 from bot.errors import MisconfiguredError
-from bot.store import engine_options, jobs
+from bot.tables import jobs
 from bot.timings import MIGRATION_TIMEOUT
 
 _NO_DRIVER = "DATABASE_URL names PostgreSQL, whose driver is an extra: pip install '.[postgres]'"

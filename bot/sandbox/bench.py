@@ -30,7 +30,7 @@ from bot.sandbox.videos.content import Filler
 from bot.sandbox.videos.state import Order
 from bot.sandbox.world import World
 from bot.store import Store
-from bot.store import jobs as table
+from bot.tables import jobs as table
 
 MB = 1_000_000
 START = 60.0

@@ -32,7 +32,7 @@ from bot.sandbox.slack.sockets import Answer
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
-from bot.store import jobs
+from bot.tables import jobs
 
 LEASE = 4.0
 PACE = replace(

@@ -1,0 +1,193 @@
+"""Runs SQL statements, each one to completion, and those that people wait for first."""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Mapping
+from enum import Enum, auto
+from typing import Any, Self
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.errors import TemporaryError
+from bot.timings import CLOSE_TIMEOUT, CONNECT_TIMEOUT, LOCK_TIMEOUT, UNACKNOWLEDGED_TIMEOUT
+
+log = structlog.get_logger()
+
+CONNECTIONS = 5
+"""To PostgreSQL, per process: small hosted databases allow about twenty in all."""
+
+Rows = list[Mapping[str, Any]]
+
+
+class Priority(Enum):
+    """Who waits for a statement. Each leaves a place free for the one above it."""
+
+    PERSON = auto()
+    """Someone who has to be answered within seconds."""
+    WORKER = auto()
+    """Claims and heartbeats, on which every lease depends."""
+    JOB = auto()
+    """A running job, or anything else that can wait its turn."""
+
+
+class Database:
+    """One database. A statement that has begun is never cancelled halfway.
+
+    Methods raise TemporaryError while the database does not respond.
+    """
+
+    def __init__(self, engine: AsyncEngine, *, connections: int) -> None:
+        self._engine = engine
+        self._below_person = asyncio.Semaphore(max(1, connections - 1))
+        self._below_worker = asyncio.Semaphore(max(1, connections - 2))
+        self._pending_writes = 0
+        self._running: set[asyncio.Task[Rows]] = set()
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """The database at this address; connects when the first statement runs."""
+        # More connections would only compete for SQLite's single write lock.
+        connections = 1 if url.startswith("sqlite") else CONNECTIONS
+        return cls(_make_engine(url, connections), connections=connections)
+
+    async def close(self) -> None:
+        """Close the connections, after a moment for the statements that are still running."""
+        await self.wait(CLOSE_TIMEOUT)
+        for statement in self._running:
+            statement.cancel()
+        await self._engine.dispose()
+
+    async def execute(self, statement: sa.Executable, priority: Priority = Priority.JOB) -> Rows:
+        """Run one statement in a transaction of its own; returns its rows, if it has any."""
+        return await self._to_completion(self._run(statement, priority))
+
+    async def execute_until_done(
+        self, statement: sa.Executable, *, min_delay: float, max_delay: float
+    ) -> Rows:
+        """Retry the statement until the database responds, even if the caller is cancelled.
+
+        Delays are in seconds and double from the least to the most.
+        """
+        return await self._to_completion(self._retry(statement, min_delay, max_delay))
+
+    @property
+    def has_pending_writes(self) -> bool:
+        """Whether `execute_until_done` is retrying a statement."""
+        return self._pending_writes > 0
+
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 -- running out of time is no error
+        """Wait for the statements in progress, including those of cancelled callers."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout)
+
+    async def _to_completion(self, work: Coroutine[None, None, Rows]) -> Rows:
+        """Shield the work from cancellation of its caller.
+
+        An interrupted `UPDATE ... RETURNING` would keep SQLite's write lock.
+        """
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def _ended(self, task: asyncio.Task[Rows]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # retrieved here, because a cancelled caller no longer does
+
+    async def _retry(self, statement: sa.Executable, delay: float, max_delay: float) -> Rows:
+        try:
+            return await self._run(statement, Priority.JOB)
+        except TemporaryError as error:
+            log.warning("write postponed", reason=error.message)
+        self._pending_writes += 1
+        try:
+            while True:
+                await asyncio.sleep(delay)
+                with contextlib.suppress(TemporaryError):
+                    return await self._run(statement, Priority.JOB)
+                delay = min(2 * delay, max_delay)
+        finally:
+            self._pending_writes -= 1
+
+    async def _run(self, statement: sa.Executable, priority: Priority) -> Rows:
+        match priority:
+            case Priority.PERSON:
+                return await self._run_translated(statement)
+            case Priority.WORKER:
+                async with self._below_person:
+                    return await self._run_translated(statement)
+            case Priority.JOB:
+                async with self._below_worker, self._below_person:
+                    return await self._run_translated(statement)
+
+    async def _run_translated(self, statement: sa.Executable) -> Rows:
+        try:
+            return await self._run_with_reconnect(statement)
+        except (IntegrityError, DataError):
+            raise
+        except (DBAPIError, sa.exc.TimeoutError, OSError) as error:
+            raise TemporaryError(
+                f"The database does not respond ({type(error).__name__})."
+            ) from error
+
+    async def _run_with_reconnect(self, statement: sa.Executable) -> Rows:
+        """Try again if the connection was dead, as all are after a restart of the server.
+
+        The first attempt may have taken effect: every statement here can safely run twice.
+        """
+        try:
+            return await self._run_once(statement)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+        return await self._run_once(statement)
+
+    async def _run_once(self, statement: sa.Executable) -> Rows:
+        async with self._engine.connect() as connection:
+            result = await connection.execute(statement)
+            return [*map(dict, result.mappings())] if result.returns_rows else []
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Arguments that any engine for this database needs, with or without asyncio."""
+    if url.startswith("sqlite"):
+        return {}
+    options = {
+        "connect_timeout": int(CONNECT_TIMEOUT),
+        # Notice within seconds, not hours, that the server has disappeared.
+        "tcp_user_timeout": int(UNACKNOWLEDGED_TIMEOUT * 1000),
+        "keepalives_idle": int(UNACKNOWLEDGED_TIMEOUT),
+        # No prepared statements: PgBouncer's transaction mode gives each transaction another
+        # connection, where they are unknown (psycopg's docs: prepared statements).
+        "prepare_threshold": None,
+    }
+    given = sa.make_url(url).query
+    return {"connect_args": {name: options[name] for name in options.keys() - given.keys()}}
+
+
+def _make_engine(url: str, connections: int) -> AsyncEngine:
+    """AUTOCOMMIT: every statement is a transaction of its own."""
+    engine = create_async_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=connections,
+        max_overflow=0,
+        **engine_options(url),
+    )
+    if engine.dialect.name != "sqlite":
+        return engine
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _make_durable(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={LOCK_TIMEOUT * 1000:.0f}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL: the table records money, so a committed row must survive a power cut.
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    return engine

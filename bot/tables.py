@@ -1,0 +1,75 @@
+"""The tables: all that migrations need to know. Times are seconds since 1970."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("request_key", sa.Text, nullable=False, unique=True),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("channel_id", sa.Text, nullable=False),
+    sa.Column("response_url", sa.Text),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Text, nullable=False),
+    sa.Column("size", sa.Text, nullable=False),
+    sa.Column("reference_file_id", sa.Text),
+    sa.Column("reference_user_id", sa.Text),
+    sa.Column("reference_fit", sa.Text),
+    sa.Column("reference_size", sa.Text),
+    sa.Column("notify", sa.Text),
+    sa.Column("remix_of", sa.Text),
+    sa.Column("thread_ts", sa.Text),
+    sa.Column("server", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("permalink", sa.Text),
+    sa.Column("price", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("card_ts", sa.Text),
+    sa.Column("video_id", sa.Text, unique=True),
+    sa.Column("progress", sa.Integer),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("file_id", sa.Text),
+    sa.Column("reply_ts", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("submitted_at", sa.Double),
+    sa.Column("rendered_at", sa.Double),
+    sa.Column("finished_at", sa.Double),
+    sa.Column("closed_at", sa.Double),
+    sa.Column("owner", sa.Text),
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+)
+
+OPEN = jobs.c.closed_at.is_(None)
+RENDERED = jobs.c.rendered_at.is_not(None)
+sa.Index("jobs_open", jobs.c.lease_until, sqlite_where=OPEN, postgresql_where=OPEN)
+sa.Index("jobs_of_user", jobs.c.user_id, jobs.c.created_at)
+sa.Index(
+    "jobs_alike",
+    *(jobs.c[name] for name in ("server", "model", "seconds", "size", "rendered_at")),
+    sqlite_where=RENDERED,
+    postgresql_where=RENDERED,
+)
+
+signals = sa.Table(
+    "signals",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+)
+
+homes = sa.Table(
+    "homes",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("opened_at", sa.Double, nullable=False),
+    sa.Column("page", sa.Integer, nullable=False),
+)
