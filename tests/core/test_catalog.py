@@ -9,7 +9,7 @@ import pytest
 from bot.catalog import Catalog, load_catalog, read_catalog
 from bot.errors import MisconfiguredError
 
-DOCS = (Path(__file__).parent.parent / "docs" / "catalog.md").read_text()
+DOCS = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text()
 
 
 def refusal(path: Path, text: str) -> str:

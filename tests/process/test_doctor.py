@@ -17,7 +17,7 @@ from bot.errors import MisconfiguredError
 from bot.sandbox.faults import respond_with
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
-from conftest import MANIFEST
+from tests.conftest import MANIFEST
 
 Change = Callable[[World, Settings, Path], dict[str, object]]
 

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from bot.config import Settings
-from conftest import MANIFEST
+from tests.conftest import MANIFEST
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 

@@ -8,7 +8,7 @@ from bot import doctor
 from bot.config import Settings
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.world import World
-from test_doctor import run
+from tests.process.test_doctor import run
 
 
 async def test_one_video_is_made_after_saying_what_it_costs(world: World, tmp_path: Path) -> None:

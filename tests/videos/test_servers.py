@@ -1,4 +1,4 @@
-"""What each server really answers, and what it must mean: `tests/servers/*.json`."""
+"""What each server really answers, and what it must mean: `tests/videos/servers/*.json`."""
 
 import json
 from dataclasses import asdict

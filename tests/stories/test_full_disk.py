@@ -4,8 +4,8 @@ import pytest
 
 from bot.app import Bot
 from bot.sandbox.world import World
-from channel import Thread
-from conftest import RunBot
+from tests.conftest import RunBot
+from tests.support.channel import Thread
 
 
 async def let_grow(bot: Bot, pages: int) -> None:

@@ -1,6 +1,6 @@
 """Every card and reply stays as it is unless somebody means to change it.
 
-`python -m bot cards > tests/golden/cards.json` writes them anew; each `blocks` can be pasted
+`python -m bot cards > tests/core/golden/cards.json` writes them anew; each `blocks` can be pasted
 into Block Kit Builder.
 """
 

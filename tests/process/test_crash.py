@@ -24,8 +24,8 @@ from bot.sandbox.faults import Fault, When, hang
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 from bot.store import Store
-from channel import Thread
-from conftest import MANIFEST
+from tests.conftest import MANIFEST
+from tests.support.channel import Thread
 
 LEASE = 1.0
 PACE = replace(FAST, create_timeout=0.4)

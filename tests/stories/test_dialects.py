@@ -10,8 +10,8 @@ from bot.sandbox.videos import Filler
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
 from bot.videos import client, download
-from channel import Thread, failed, ready, shown
-from conftest import MANIFEST
+from tests.conftest import MANIFEST
+from tests.support.channel import Thread, failed, ready, shown
 
 MB = 1_000_000
 

@@ -6,7 +6,7 @@ import pytest
 
 from bot.sandbox.faults import When, drop, respond_with
 from bot.sandbox.world import World
-from channel import Thread, failed, ready, shown
+from tests.support.channel import Thread, failed, ready, shown
 
 pytestmark = pytest.mark.usefixtures("bot")
 

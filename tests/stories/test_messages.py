@@ -10,9 +10,9 @@ from bot.sandbox.slack.sockets import Answer
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 from bot.slack.text import typed, without_mention
-from channel import Thread, shown
-from conftest import MANIFEST, RunBot
-from picture import picture
+from tests.conftest import MANIFEST, RunBot
+from tests.support.channel import Thread, shown
+from tests.support.picture import picture
 
 SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
 

@@ -9,9 +9,9 @@ import pytest
 from bot.sandbox.faults import hang
 from bot.sandbox.world import World
 from bot.slack import commands
-from channel import shown
-from conftest import RunBot
-from picture import picture, size_of
+from tests.conftest import RunBot
+from tests.support.channel import shown
+from tests.support.picture import picture, size_of
 
 OPERATIONS = [
     "chat.postMessage",

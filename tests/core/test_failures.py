@@ -168,7 +168,7 @@ WORDS_SAY_IT_ALL = {
 
 def test_every_recorded_failure_has_a_meaning_unless_its_words_say_it_all() -> None:
     unknown = set()
-    for path in (Path(__file__).parent / "servers").glob("*.json"):
+    for path in (Path(__file__).parents[1] / "videos" / "servers").glob("*.json"):
         for name, answer in json.loads(path.read_text())["answers"].items():
             for kind, job in (("RequestRefused", JOB), ("Failed", ACCEPTED)):
                 if kind in (answer["means"] or {}):

@@ -8,7 +8,7 @@ import structlog
 from bot.sandbox.faults import Fault, respond_with
 from bot.sandbox.world import World
 from bot.videos import circuit_breaker
-from channel import Thread, ready, shown
+from tests.support.channel import Thread, ready, shown
 
 pytestmark = pytest.mark.usefixtures("logs", "bot")
 

@@ -1,0 +1,1 @@
+"""The bot's core: what runs without a network or a database."""

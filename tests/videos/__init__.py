@@ -1,0 +1,1 @@
+"""The Videos API: requests, responses, downloads."""
