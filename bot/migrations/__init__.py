@@ -36,7 +36,7 @@ def upgrade(url: str, revision: str = "head") -> None:
         MisconfiguredError: the database cannot be used; one line says why.
     """
     try:
-        with _alone(url) as connection:
+        with _exclusively(url) as connection:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent))
             config.attributes["connection"] = connection
@@ -69,10 +69,8 @@ def revisions(url: str) -> tuple[str | None, str]:
             raise MisconfiguredError(f"DATABASE_URL cannot be used: no writing in {folder}")
         return None, head
     try:
-        engine = sa.create_engine(url.replace("+aiosqlite", ""), **engine_options(url))
-        with engine.connect() as connection:
+        with _engine(url) as engine, engine.connect() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
-        engine.dispose()
     except ImportError as error:
         raise MisconfiguredError(_NO_DRIVER) from error
     except (SQLAlchemyError, OSError) as error:
@@ -81,38 +79,45 @@ def revisions(url: str) -> tuple[str | None, str]:
 
 
 @contextmanager
-def _alone(url: str) -> Iterator[sa.Connection]:
-    """A transaction that no other process's upgrade can run beside; it is kept whole or not."""
-    engine = sa.create_engine(url.replace("+aiosqlite", ""), **engine_options(url))
-    if engine.dialect.name == "sqlite":
-        _begin_by_locking(engine)
-    try:
+def _exclusively(url: str) -> Iterator[sa.Connection]:
+    """A transaction that excludes every other process's migration."""
+    with _engine(url) as engine:
+        if engine.dialect.name == "sqlite":
+            _begin_by_locking(engine)
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 # Both end with the transaction, so they also work through PgBouncer.
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{MIGRATION_TIMEOUT:.0f}s'")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
             yield connection
+
+
+@contextmanager
+def _engine(url: str) -> Iterator[sa.Engine]:
+    """An engine without asyncio, whose connections are closed at the end."""
+    engine = sa.create_engine(url.replace("+aiosqlite", ""), **engine_options(url))
+    try:
+        yield engine
     finally:
         engine.dispose()
 
 
 def _begin_by_locking(engine: sa.Engine) -> None:
-    """SQLite's driver would begin a transaction at the first write only, and none for DDL."""
+    """Lock at once: Python's driver begins a transaction only at the first write, not for DDL."""
 
     @sa.event.listens_for(engine, "connect")
-    def _leave_it_to_us(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
+    def _disable_driver_transactions(connection: Any, _record: object) -> None:  # noqa: ANN401 -- a DBAPI connection
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout={MIGRATION_TIMEOUT * 1000:.0f}")
-        _write_ahead(connection)
+        _enable_wal(connection)
 
     @sa.event.listens_for(engine, "begin")
     def _lock(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _write_ahead(connection: Any) -> None:  # noqa: ANN401 -- a DBAPI connection
-    """Switch to a write-ahead log; for this one lock SQLite itself does not wait."""
+def _enable_wal(connection: Any) -> None:  # noqa: ANN401 -- a DBAPI connection
+    """Switch to write-ahead logging; `busy_timeout` does not apply to this one lock."""
     give_up_at = time.monotonic() + MIGRATION_TIMEOUT
     while True:
         try:

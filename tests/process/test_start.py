@@ -1,12 +1,13 @@
 """Starting on a database that cannot be used: one clear line, and exit code 2."""
 
+import gc
 import os
 import pwd
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from bot import cli, migrations
+from bot.errors import MisconfiguredError
 from bot.sandbox.postgres import Postgres
 from bot.sandbox.world import World
 
@@ -119,6 +121,22 @@ def test_a_sqlite_file_or_folder_that_is_read_only_is_one_line_and_exit_2(
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("DATABASE_URL cannot be used: ")
     assert {"file": "readonly", "folder": "unable to open"}[what] in line
+
+
+@pytest.mark.parametrize("check", [migrations.upgrade, migrations.revisions])
+def test_a_file_that_is_not_a_database_is_closed_again(
+    check: Callable[[str], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "letter.txt"
+    path.write_text("Dear database, " * 100)
+    gc.disable()  # it would close a connection that was forgotten
+    try:
+        with pytest.raises(MisconfiguredError):
+            check(f"sqlite+aiosqlite:///{path}")
+        open_files = {os.path.realpath(entry.path) for entry in os.scandir("/dev/fd")}
+    finally:
+        gc.enable()
+    assert str(path) not in open_files
 
 
 def test_the_bot_itself_does_not_start_on_such_a_database(world: World, tmp_path: Path) -> None:
