@@ -12,24 +12,20 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import anyio
 import httpx
 import structlog
 from aiolimiter import AsyncLimiter
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import (
-    BotError,
     CannotPost,
     MisconfiguredError,
-    OutcomeUnknown,
     PermanentError,
-    RateLimited,
     TemporaryError,
 )
 from bot.jobs import Job
+from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, UPLOAD_TIMEOUT
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
@@ -47,33 +43,6 @@ UPDATES_KEPT_BACK = 10
 """What progress leaves of them for final states."""
 
 _CHUNK = 1 << 20
-
-_INVITE = "Invite me with `/invite @{bot}` and ask again, or ask in another channel."
-_CLOSED = {
-    "channel_not_found": "I am not a member of this conversation. " + _INVITE,
-    "not_in_channel": "I am not a member of this conversation. " + _INVITE,
-    "is_archived": "This channel is archived. Please ask in another channel.",
-    "is_inactive": "This channel is archived. Please ask in another channel.",  # of an edit
-    "restricted_action": "Posting in this channel is restricted. Please ask in another channel.",
-    "thread_not_found": "The thread is gone. Please ask again in the channel.",
-    "cannot_reply_to_message": "This message takes no replies. Please ask in the channel.",
-    "cannot_dm_bot": "I cannot post in this conversation. Please ask in a channel.",
-    "posting_to_channel_denied": "Posting in this channel is restricted. "
-    "Please ask in another channel.",
-    "access_denied": "Posting in this channel is restricted. Please ask in another channel.",
-}
-_PASSING = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
-_NOT_SET_UP = {
-    "invalid_auth",
-    "not_authed",
-    "account_inactive",
-    "token_revoked",
-    "token_expired",
-    "missing_scope",
-    "no_permission",
-    "org_login_required",
-    "not_allowed_token_type",
-}
 
 
 class MessageKind(StrEnum):
@@ -326,7 +295,7 @@ class Delivery:
         }
         try:
             response = await self._slack.api_call(method, data=form)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        except CALL_ERRORS as error:
             raise translate(error, bot_name=self._bot_name) from error
         return dict(response.data) if isinstance(response.data, dict) else {}
 
@@ -346,32 +315,6 @@ def _post(job: Job, what: MessageKind, message: Message) -> dict[str, Any]:
 def _payload(job: Job, what: MessageKind) -> dict[str, str]:
     """Ids only: any app in the workspace can read metadata."""
     return {"job_id": job.id, "message": what}
-
-
-def translate(error: Exception, *, bot_name: str = "video") -> BotError:
-    """What a failed call to Slack means for us."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return TemporaryError("Slack cannot be reached.")
-    if not isinstance(error, SlackApiError):
-        return OutcomeUnknown(f"Slack's answer was lost ({type(error).__name__}).")
-    code = str(error.response.get("error") or "unknown")
-    if code == "ratelimited" or error.response.status_code == 429:  # noqa: PLR2004 -- as named
-        return RateLimited("Slack asks to go slower.", retry_after=_retry_after(error))
-    if code in _PASSING or error.response.status_code >= 500:  # noqa: PLR2004 -- as named
-        return TemporaryError(f"Slack has trouble ({code}).")
-    if code in _NOT_SET_UP:
-        needed = error.response.get("needed")
-        return MisconfiguredError(f"Slack: {code}" + (f", needs {needed}" if needed else ""))
-    if closed := _CLOSED.get(code) or (
-        code.startswith("restricted_action") and _CLOSED["restricted_action"]
-    ):
-        return CannotPost(closed.format(bot=bot_name), code=code)
-    return PermanentError(f"Slack refused: {code}", code=code)
-
-
-def _retry_after(error: SlackApiError) -> float | None:
-    value = error.response.headers.get("Retry-After")
-    return float(value) if value and value.isdecimal() else None
 
 
 async def _chunks(file: anyio.AsyncFile[bytes]) -> AsyncIterator[bytes]:

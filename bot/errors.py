@@ -23,6 +23,7 @@ Foreign exceptions become one of these where the foreign call is made.
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 
 
 class BotError(Exception):
@@ -89,8 +90,23 @@ class VideoGone(PermanentError):
     """The Videos server does not know this video: any more, or for a moment."""
 
 
+class PostRefusal(StrEnum):
+    """Why Slack does not let the bot post in a conversation."""
+
+    NOT_A_MEMBER = "not_a_member"
+    ARCHIVED = "archived"
+    RESTRICTED = "restricted"
+    THREAD_GONE = "thread_gone"
+    NO_REPLIES = "no_replies"
+    NO_DIRECT_MESSAGE = "no_direct_message"
+
+
 class CannotPost(PermanentError):
-    """Slack does not let the bot post in this conversation."""
+    """Slack does not let the bot post in this conversation; `code` is Slack's own."""
+
+    def __init__(self, message: str, *, code: str, refusal: PostRefusal) -> None:
+        super().__init__(message, code=code)
+        self.refusal = refusal
 
 
 class FileRefused(PermanentError):

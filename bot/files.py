@@ -13,8 +13,8 @@ import structlog
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.delivery import translate
 from bot.errors import FileRefused, OutcomeUnknown, PermanentError, TemporaryError
+from bot.slack_errors import translate
 from bot.timings import CONNECT_TIMEOUT, SLACK_FILE_TIMEOUT
 from bot.ui.form import check_file
 

@@ -13,13 +13,13 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.delivery import translate
 from bot.errors import BadRequest, TemporaryError
 from bot.request import Draft, VideoRequest, read_command, read_inquiry
 from bot.service import Origin, Service
 from bot.slack import inquiries
 from bot.slack.shortcuts import read_message
 from bot.slack.text import typed, without_mention
+from bot.slack_errors import translate
 from bot.ui import usage
 from bot.ui.blocks import Message
 

@@ -8,8 +8,8 @@ import structlog
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.delivery import translate
 from bot.errors import PermanentError
+from bot.slack_errors import translate
 from bot.ui import usage
 from bot.ui.blocks import Block
 

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import jobs
-from bot.delivery import UPDATES_A_MINUTE, UPDATES_KEPT_BACK, Delivery, translate
+from bot.delivery import UPDATES_A_MINUTE, UPDATES_KEPT_BACK, Delivery
 from bot.errors import (
     BotError,
     CannotPost,
@@ -23,6 +23,7 @@ from bot.errors import (
 from bot.jobs import Job
 from bot.request import VideoRequest
 from bot.sandbox.world import World
+from bot.slack_errors import translate
 from bot.ui.progress import ProgressContext
 
 
