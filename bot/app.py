@@ -15,19 +15,21 @@ from aiohttp.web import Application
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler as SocketMode
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
 from bot.catalog import load_catalog
-from bot.config import Settings
-from bot.delivery import Delivery, translate
+from bot.config import DEFAULT_PORT, Settings
+from bot.delivery import Delivery
 from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
 from bot.files import Files
 from bot.homes import Homes
 from bot.log import configure
+from bot.periodic import PeriodicTask, run_periodically
 from bot.service import Service
 from bot.slack import make_bolt_app
+from bot.slack_errors import CALL_ERRORS, translate
 from bot.store import Store
 from bot.timings import (
     CONNECT_TIMEOUT,
@@ -44,7 +46,6 @@ from bot.worker import Worker
 
 log = structlog.get_logger()
 
-DEFAULT_PORT = 3000
 CONNECTIONS = httpx.Limits(
     max_connections=100,
     max_keepalive_connections=20,
@@ -121,6 +122,7 @@ async def running(
     before it closes the socket: what comes in meanwhile is a row for the next process.
     """
     catalog = load_catalog(settings.video_catalog)
+    timings = replace(timings or Timings(), deadline=settings.job_timeout_minutes * 60)
     async with AsyncExitStack() as stack:
         clients = await _slack_clients(settings, stack)
         identity = await _identity(clients, settings)
@@ -132,18 +134,12 @@ async def running(
         homes = Homes(store, delivery)
         worker = Worker(
             store,
-            VideosClient(
-                http,
-                base_url=settings.openai_base_url,
-                api_key=settings.openai_api_key.get_secret_value(),
-                max_bytes=settings.max_video_mb * 1_000_000,
-                file_hosts=settings.video_file_hosts,
-            ),
+            VideosClient.from_settings(settings, http),
             delivery,
             files,
             homes,
             owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
-            timings=replace(timings or Timings(), deadline=settings.job_timeout_minutes * 60),
+            timings=timings,
         )
         service = Service(
             store, files, homes, catalog, wake=worker.wake, admins=settings.admin_users
@@ -152,8 +148,22 @@ async def running(
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, socket_mode)
         stack.push_async_callback(_stop, bot.work)
-        await _open_doors(bot, bolt, socket_mode, settings, stack)
+        await stack.enter_async_context(_scheduled(_periodic_tasks(homes, timings)))
+        await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
+
+
+def _periodic_tasks(homes: Homes, timings: Timings) -> list[PeriodicTask]:
+    return [PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh)]
+
+
+@asynccontextmanager
+async def _scheduled(tasks: list[PeriodicTask]) -> AsyncIterator[None]:
+    running = asyncio.create_task(run_periodically(tasks))
+    try:
+        yield
+    finally:
+        running.cancel()
 
 
 async def _until_signal(settings: Settings, timings: Timings | None, lease: float) -> None:
@@ -193,7 +203,7 @@ async def _slack_clients(settings: Settings, stack: AsyncExitStack) -> _Clients:
 async def _identity(clients: _Clients, settings: Settings) -> AuthorizeResult:
     try:
         response = await clients.bot.auth_test()
-    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+    except CALL_ERRORS as error:
         raise _at_start(error, "SLACK_BOT_TOKEN", settings) from error
     return AuthorizeResult.from_auth_test_response(
         auth_test_response=response, bot_token=settings.slack_bot_token.get_secret_value()
@@ -213,7 +223,7 @@ async def _socket_mode(
     stack.push_async_callback(handler.close_async)
     try:
         response = await bolt.client.apps_connections_open(app_token=handler.app_token)
-    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+    except CALL_ERRORS as error:
         if isinstance(translate(error), RateLimited):
             return handler  # after many restarts: the handler waits its turn, then asks
         raise _at_start(error, "SLACK_APP_TOKEN", settings) from error
@@ -229,7 +239,7 @@ def _at_start(error: Exception, variable: str, settings: Settings) -> BotError:
     return TemporaryError(f"no answer from {settings.slack_api_url}: {meaning.message}")
 
 
-async def _open_doors(
+async def _listen(
     bot: Bot,
     bolt: AsyncApp,
     socket_mode: SocketMode | None,

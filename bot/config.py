@@ -19,6 +19,9 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.errors import MisconfiguredError
 
+DEFAULT_PORT = 3000
+"""Where HTTP mode listens unless PORT is set."""
+
 
 def _token(prefix: str, where: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:

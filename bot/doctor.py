@@ -14,16 +14,15 @@ from pathlib import Path
 
 import aiohttp
 import httpx
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import migrations
 from bot.catalog import Catalog, load_catalog
-from bot.config import Settings
-from bot.delivery import translate
+from bot.config import DEFAULT_PORT, Settings
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
 from bot.request import VideoRequest, make_request
+from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import SLACK_TIMEOUT, Timings
 from bot.videos.client import VideosClient
 from bot.videos.wire import Failed, InProgress
@@ -79,29 +78,23 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     except MisconfiguredError as error:
         yield Finding("catalog", error.message, "Correct the file; docs/catalog.md describes it.")
         return
-    async with videos_client(settings) as videos:
+    async with _videos_client(settings) as videos:
         async for finding in _server(videos, settings, catalog):
             yield finding
     yield _disk(settings)
 
 
 @asynccontextmanager
-async def videos_client(settings: Settings) -> AsyncIterator[VideosClient]:
+async def _videos_client(settings: Settings) -> AsyncIterator[VideosClient]:
     """A client of the configured server."""
     async with httpx.AsyncClient() as http:
-        yield VideosClient(
-            http,
-            base_url=settings.openai_base_url,
-            api_key=settings.openai_api_key.get_secret_value(),
-            max_bytes=settings.max_video_mb * 1_000_000,
-            file_hosts=settings.video_file_hosts,
-        )
+        yield VideosClient.from_settings(settings, http)
 
 
 async def create(settings: Settings) -> AsyncIterator[Finding]:
     """Make one video, fetch it and throw it away."""
     request = _request(load_catalog(settings.video_catalog))
-    async with videos_client(settings) as videos:
+    async with _videos_client(settings) as videos:
         try:
             began = time.monotonic()
             video_id = await videos.create(request)
@@ -142,7 +135,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
             response = await slack.api_call("auth.test", headers=_bearer(token))
             yield Finding("bot token", f"{response.get('user')} in {response.get('team')}")
             yield _scopes(response)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+        except CALL_ERRORS as error:
             yield _refused(
                 "bot token", error, "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”."
             )
@@ -163,12 +156,12 @@ def _scopes(response: AsyncSlackResponse) -> Finding:
 
 async def _way_in(slack: AsyncWebClient, settings: Settings) -> Finding:
     if settings.slack_app_token is None:
-        port = settings.port or 3000
+        port = settings.port or DEFAULT_PORT
         return Finding("HTTP mode", f"Slack must reach port {port} at /slack/events")
     try:
         token = settings.slack_app_token.get_secret_value()
         await slack.api_call("apps.connections.open", headers=_bearer(token))
-    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+    except CALL_ERRORS as error:
         return _refused(
             "app token",
             error,

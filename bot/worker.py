@@ -76,7 +76,6 @@ class Worker:
     async def run(self) -> None:
         """Carry jobs until cancelled; then hand back what is in hand."""
         heartbeat = asyncio.create_task(self._beat())
-        homes = asyncio.create_task(self._keep_homes())
         try:
             while True:
                 self._wanted.clear()
@@ -85,7 +84,6 @@ class Worker:
                     await asyncio.wait_for(self._wanted.wait(), self._timings.claim_interval)
         finally:
             heartbeat.cancel()
-            homes.cancel()
             await self._stop()
 
     async def run_once(self) -> None:
@@ -151,17 +149,6 @@ class Worker:
                 if time.monotonic() - self._proved_at > self._store.lease / 2:
                     # It cannot be proved that these jobs are still ours.
                     self._cancel(self._in_hand.keys())
-
-    async def _keep_homes(self) -> None:
-        """Beside the turns, which must not wait for Slack."""
-        while True:
-            await asyncio.sleep(self._timings.home_interval)
-            try:
-                await self._homes.refresh()
-            except TemporaryError as error:
-                log.warning("homes not refreshed", reason=error.message)
-            except Exception:
-                log.exception("a home broke")
 
     async def _stop(self) -> None:
         tasks = [*self._in_hand.values()]

@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
 from aiolimiter import AsyncLimiter
 
+from bot.config import Settings
 from bot.errors import OutcomeUnknown, ServerUnusable, TemporaryError, VideoGone
 from bot.pictures import Picture
 from bot.request import VideoRequest
@@ -70,6 +71,17 @@ class VideosClient:
         )
         self._poll_rate = AsyncLimiter(POLLS_PER_SECOND, 1)
         self._poll_slots = asyncio.Semaphore(MAX_CONCURRENT_POLLS)
+
+    @classmethod
+    def from_settings(cls, settings: Settings, http: httpx.AsyncClient) -> Self:
+        """A client of the configured server."""
+        return cls(
+            http,
+            base_url=settings.openai_base_url,
+            api_key=settings.openai_api_key.get_secret_value(),
+            max_bytes=settings.max_video_mb * 1_000_000,
+            file_hosts=settings.video_file_hosts,
+        )
 
     def check_open(self) -> None:
         """See whether a video may be asked for now.

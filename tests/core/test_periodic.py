@@ -1,0 +1,42 @@
+"""Scheduled work goes on, whatever happens to one run or to another task."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+
+from bot.errors import TemporaryError
+from bot.periodic import PeriodicTask, run_periodically
+
+
+class Script:
+    """A task that fails as told, then succeeds; `succeeded` says when."""
+
+    def __init__(self, failures: Iterable[Exception] = ()) -> None:
+        self._failures = [*failures]
+        self.succeeded = asyncio.Event()
+
+    async def run(self) -> None:
+        if self._failures:
+            raise self._failures.pop(0)
+        self.succeeded.set()
+
+
+@pytest.mark.parametrize("failure", [TemporaryError("The database is down."), KeyError("defect")])
+async def test_a_failed_run_is_followed_by_the_next(failure: Exception) -> None:
+    script = Script([failure, failure])
+    running = asyncio.create_task(run_periodically([PeriodicTask("script", 0.0, script.run)]))
+    await asyncio.wait_for(script.succeeded.wait(), 5)
+    running.cancel()
+    await asyncio.wait({running})
+    assert running.cancelled()
+
+
+async def test_each_task_has_an_interval_of_its_own() -> None:
+    often, seldom = Script(), Script()
+    tasks = [PeriodicTask("often", 0.0, often.run), PeriodicTask("seldom", 3600.0, seldom.run)]
+    running = asyncio.create_task(run_periodically(tasks))
+    await asyncio.wait_for(often.succeeded.wait(), 5)
+    assert not seldom.succeeded.is_set()
+    running.cancel()
+    await asyncio.wait({running})
