@@ -116,7 +116,7 @@ _KNOWN = (
         "The server does not take this prompt. Change it.",
     ),
     _known(
-        r"model mismatch|model_not_found|(model|deployment)\b.*does not exist|invalid model",
+        r"model mismatch|model_not_found|(model|deployment)\b.{0,200}does not exist|invalid model",
         Blame.SETTINGS,
         "The server does not have this model. Choose another one.",
     ),

@@ -7,7 +7,7 @@ where a server speaks otherwise, a comment names it.
 import json
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import reduce
@@ -31,8 +31,12 @@ QUEUED = frozenset({"queued", "pending", "submitted", "not_start", "preparing"})
 BROKEN = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
 MAX_MESSAGE_LENGTH = 4000
 """Characters of a server's message that are kept."""
+MAX_CODE_LENGTH = 100
+"""Characters of a server's error code that are kept."""
 
 _NO_SUCH_PLACE = re.compile(r"^Not Found$|invalid url|cannot (post|delete)|HTTP 404", re.IGNORECASE)
+
+_WORD = re.compile(r"[a-zA-Z][\w.-]*")
 
 # Codes and messages: aquiles-image has no codes, and LiteLLM's says nothing.
 _QUOTA = re.compile(
@@ -59,11 +63,21 @@ _FILE_URLS: tuple[tuple[str | int, ...], ...] = (
     (),  # OpenAI's spec also declares a bare string
 )
 
-_INSIDES = (
+
+def _without_secrets(found: re.Match[str]) -> str:
+    """A URL without its user and password, its query and its fragment."""
+    scheme, _, rest = _QUERY.split(found[0], maxsplit=1)[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
+
+
+_QUERY = re.compile(r"[?#]")
+_INSIDES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Traceback \(most recent call last\).*", re.DOTALL), "…"),
-    (re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+|\S*\*{3,}\S*"), "[key]"),
-    (re.compile(r"(\bhttps?://)[^\s/@]*@"), r"\1"),
-    (re.compile(r"(\bhttps?://[^\s?#'\"]+)[?#][^\s'\"]*"), r"\1"),
+    (re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+"), "[key]"),
+    # A word that holds three asterisks; read once, from its beginning.
+    (re.compile(r"(?<!\S)(?:[^\s*]|\*{1,2}(?!\*))*+\*{3,}\S*"), "[key]"),
+    (re.compile(r"\bhttps?://[^\s'\"]+"), _without_secrets),
     (re.compile(r"(?<![\w/:.<])/(?!v\d)(?:[\w.-]+/)+[\w.-]+|\b[A-Z]:\\\S+"), "[path]"),
 )
 """What is taken out of a server's words: stack traces, keys, queries of URLs, its own paths."""
@@ -230,7 +244,7 @@ def read_status(status: int, headers: Mapping[str, str], body: bytes) -> VideoSt
         TemporaryError, VideoGone, ServerUnusable: no look was had.
     """
     video = _object(body)
-    state = str(video.get("status", "")).strip().lower()
+    state = _text(video.get("status")).strip().lower()
     if not _is_success(status):
         # vLLM-Omni answers for a failed video with the status of its error, LiteLLM with 500.
         if state in BROKEN and _id(video):
@@ -379,8 +393,8 @@ def _not_created(status: int, headers: Mapping[str, str], body: bytes) -> BotErr
 
 
 def _listed(row: Mapping[str, Any], request: VideoRequest) -> Listed:
-    created_at = _number(str(row.get("created_at"))) or None  # LiteLLM: 0 or null
-    return Listed(str(row.get("id") or ""), created_at, _is_ours(row, request))
+    created_at = _number(_text(row.get("created_at"))) or None  # LiteLLM: 0 or null
+    return Listed(_text(row.get("id")), created_at, _is_ours(row, request))
 
 
 def _is_ours(row: Mapping[str, Any], request: VideoRequest) -> bool | None:
@@ -402,7 +416,7 @@ def _is_ours(row: Mapping[str, Any], request: VideoRequest) -> bool | None:
 
 def _same_seconds(theirs: object, ours: str) -> bool:
     """Bifrost says an integer, Unsloth "5.04" where 5 was asked."""
-    number, asked = _number(str(theirs)), _number(ours)
+    number, asked = _number(_text(theirs)), _number(ours)
     return number is None or asked is None or round(number) == round(asked)
 
 
@@ -415,12 +429,12 @@ def _is_refusal(status: int) -> bool:
 
 
 def _id(video: Mapping[str, Any]) -> str:
-    return str(video.get("id") or video.get("task_id") or "")  # new-api: task_id
+    return _text(video.get("id") or video.get("task_id"))  # new-api: task_id
 
 
 def _broke(video: Mapping[str, Any], state: str) -> Failed:
     code, message = _said(video.get("error"))
-    return Failed(code or state, _shown(message) or "The server gave no reason.")
+    return Failed(_shown_code(code) or state, _shown(message) or "The server gave no reason.")
 
 
 def _json(body: bytes) -> object:
@@ -462,22 +476,22 @@ def _code_and_message(status: int, body: bytes) -> tuple[str, str]:
     if not code and not message:
         text = body.decode(errors="replace").strip()
         message = "" if text.startswith(("<", "{", "[")) else text  # HTML, JSON that says nothing
-    return code or f"http_{status}", _shown(message) or f"The server answered HTTP {status}."
+    return (
+        _shown_code(code) or f"http_{status}",
+        _shown(message) or f"The server answered HTTP {status}.",
+    )
 
 
 def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 -- any JSON value
     """Code and message, in whichever shape they come; what is not said is empty."""
+    content = _innermost(content)
     match content:
-        case {"error": {**error}}:
-            return _said(error)
         case {"error": str(code), "message": str(message)}:
             return code, message
         case {"error": str(message)} | str(message):  # vLLM-Omni's 401, OpenRouter
             return "", message
         case {"detail": [*problems]}:  # FastAPI's 422: SGLang-Diffusion
             return "", "; ".join(map(_problem, problems))
-        case {"detail": {**detail}}:
-            return _said(detail)
         case {"message": str(message)} | {"detail": str(message)} | {"title": str(message)}:
             return _code(content), message
         case {"code": _} | {"type": _}:
@@ -486,30 +500,55 @@ def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 -- any JSON value
             return "", ""
 
 
+def _innermost(content: Any) -> Any:  # noqa: ANN401 -- any JSON value
+    """The object that says something, of those that only hold another."""
+    while isinstance(content, Mapping):
+        inner = [content.get("error"), content.get("detail")]
+        objects = [each for each in inner if isinstance(each, Mapping)]
+        if not objects:
+            break
+        content = objects[0]
+    return content
+
+
 def _problem(problem: object) -> str:
     place = _member(problem, "loc")
-    name = f"{place[-1]}: " if isinstance(place, list) and place else ""
-    return f"{name}{_member(problem, 'msg')}"
+    name = f"{_text(place[-1])}: " if isinstance(place, list) and place else ""
+    return f"{name}{_text(_member(problem, 'msg'))}"
 
 
 def _code(error: Mapping[str, Any]) -> str:
     """A word if there is one; vLLM-Omni and LiteLLM put the HTTP status in its place."""
     words = [error.get("code"), error.get("type")]
-    named = [
-        word for word in words if isinstance(word, str) and re.fullmatch(r"[a-zA-Z][\w.-]*", word)
-    ]
-    return named[0] if named else str(error.get("code") or "")
+    named = [word for word in words if isinstance(word, str) and _WORD.fullmatch(word)]
+    return named[0] if named else _text(error.get("code") or "")
 
 
 def _shown(message: str) -> str:
-    """A server's words without its insides."""
+    """A server's words without its insides.
+
+    Cut first, so that their length costs nothing, and once more after: what is taken out must
+    not be cut in the middle, where it could no longer be told.
+    """
+    message = message[: 2 * MAX_MESSAGE_LENGTH]
     for pattern, instead in _INSIDES:
         message = pattern.sub(instead, message)
     return message.strip()[:MAX_MESSAGE_LENGTH]
 
 
+def _shown_code(code: str) -> str:
+    return _shown(code)[:MAX_CODE_LENGTH]
+
+
+def _text(value: object) -> str:
+    """A text or a number as text; anything else is nothing, however deep it is nested."""
+    text = str(value) if isinstance(value, str | int | float) else ""
+    # Half of a surrogate pair can be written in JSON, but not sent in an address.
+    return text.encode("utf-8", "replace").decode()
+
+
 def _percent(progress: object) -> int | None:
-    number = _number(str(progress))  # Bifrost: a float; LiteLLM: null
+    number = _number(_text(progress))  # Bifrost: a float; LiteLLM: null
     return None if number is None else max(0, min(int(number), 100))
 
 

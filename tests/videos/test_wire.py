@@ -147,3 +147,23 @@ def test_a_create_that_was_turned_away_may_be_sent_again() -> None:
     for status in (429, 503):
         with pytest.raises(TemporaryError):
             wire.read_created(status, {}, b"")
+
+
+@pytest.mark.parametrize("depth", [10, 500, 900, 990, 5_000])
+@pytest.mark.parametrize("key", ["error", "detail", "id", "status"])
+def test_an_answer_of_any_depth_is_read_without_a_crash(depth: int, key: str) -> None:
+    body = (f'{{"{key}": ' * depth + "[]" + "}" * depth).encode()
+    assert isinstance(wire.read_error(400, {}, body), RequestRefused)
+    assert isinstance(wire.read_status(200, {}, body), wire.InProgress)
+
+
+def test_an_id_with_half_a_character_can_be_sent_in_an_address() -> None:
+    assert wire.read_created(200, {}, b'{"id": "video_\\ud800"}') == "video_?"
+
+
+def test_a_code_is_cut_and_loses_what_nobody_should_see() -> None:
+    body = json.dumps({"error": {"code": "sk-secret-key " + "x" * 5_000, "message": "No."}})
+    error = wire.read_error(400, {}, body.encode())
+    assert isinstance(error, RequestRefused)
+    assert error.code.startswith("[key] x")
+    assert len(error.code) == 100
