@@ -8,23 +8,11 @@ import pytest
 
 from bot import jobs
 from bot.jobs import Job, JobState
-from bot.request import VideoRequest
 from bot.ui import cards
 from bot.ui.failures import Blame, Charge, Failure, explain
+from tests.support.jobs import make_job
 
-JOB = jobs.announced(
-    Job(
-        id="j1",
-        request_key="k1",
-        team_id="T1",
-        user_id="U1",
-        channel_id="C1",
-        request=VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280"),
-        created_at=100.0,
-    ),
-    channel_id="C1",
-    card_ts="1.1",
-)
+JOB = jobs.announced(make_job(created_at=100.0), channel_id="C1", card_ts="1.1")
 ACCEPTED = jobs.accepted(JOB, video_id="v1")
 RENDERED = jobs.rendered(ACCEPTED, now=150)
 

@@ -4,23 +4,12 @@ import pytest
 
 from bot import jobs
 from bot.jobs import Job, JobState
-from bot.request import VideoRequest
+from tests.support.jobs import make_job
 
 
 @pytest.fixture
 def job() -> Job:
-    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
-    return Job(
-        id="j1",
-        request_key="k1",
-        team_id="T1",
-        user_id="U1",
-        channel_id="C1",
-        request=request,
-        created_at=100.0,
-        response_url="https://hooks.example/secret",
-        attempts=3,
-    )
+    return make_job(created_at=100.0, response_url="https://hooks.example/secret", attempts=3)
 
 
 def test_the_story_runs_from_the_request_to_the_delivered_file(job: Job) -> None:

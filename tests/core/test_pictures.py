@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 from bot.errors import FileRefused
 from bot.pictures import MAX_PIXELS, fitted
 from bot.request import Fit
-from tests.support.picture import opened, picture, size_of
+from tests.support.pictures import opened, picture, size_of
 
 RED, BLUE, BLACK, WHITE = (255, 0, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
 

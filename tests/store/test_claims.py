@@ -3,16 +3,14 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import replace
 from multiprocessing import get_context
 
 import pytest
 
 from bot import jobs, migrations
 from bot.errors import LeaseLost
-from bot.jobs import Job
-from bot.request import VideoRequest
 from bot.store import Store
+from tests.support.jobs import make_job
 
 NOW = 1_000.0
 LEASE = 60.0
@@ -20,18 +18,6 @@ PROCESSES = 4
 CLAIMERS = 5
 """In each process, each with a connection of its own."""
 ROWS = 3_000
-
-
-def new_job(number: int) -> Job:
-    return Job(
-        id=f"job{number}",
-        request_key=f"press{number}",
-        team_id="T1",
-        user_id="U1",
-        channel_id="C1",
-        request=VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280"),
-        created_at=NOW,
-    )
 
 
 def claim_all(url: str, owner: str) -> list[str]:
@@ -59,7 +45,7 @@ async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
     migrations.upgrade(postgres_url)
     store = Store.open(postgres_url)
     for start in range(0, ROWS, 100):
-        await asyncio.gather(*(store.add(new_job(start + number)) for number in range(100)))
+        await asyncio.gather(*(store.add(make_job(start + number)) for number in range(100)))
     await store.close()
 
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
@@ -78,7 +64,7 @@ async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
 async def test_of_many_that_press_the_same_only_one_row_comes(postgres_url: str) -> None:
     migrations.upgrade(postgres_url)
     stores = [Store.open(postgres_url) for _ in range(3)]
-    pressed = [replace(new_job(number), request_key="one press") for number in range(30)]
+    pressed = [make_job(number, request_key="one click") for number in range(30)]
     answers = await asyncio.gather(
         *(stores[number % 3].add(job) for number, job in enumerate(pressed))
     )
@@ -91,7 +77,7 @@ async def test_of_many_that_press_the_same_only_one_row_comes(postgres_url: str)
 async def test_who_lost_the_lease_can_write_nothing(database_url: str) -> None:
     migrations.upgrade(database_url)
     store = Store.open(database_url, lease=LEASE)
-    await store.add(new_job(1))
+    await store.add(make_job(1))
     [late] = await store.claim("late", now=NOW, limit=1)
     [mine] = await store.claim("mine", now=NOW + LEASE, limit=1)
     with pytest.raises(LeaseLost):

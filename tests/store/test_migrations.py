@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -16,10 +17,10 @@ from alembic.script import ScriptDirectory
 
 from bot import migrations
 from bot.errors import MisconfiguredError
-from bot.jobs import Job, JobState
-from bot.request import VideoRequest
+from bot.jobs import JobState
 from bot.store import Store
 from bot.tables import metadata
+from tests.support.jobs import REQUEST, make_job
 
 pytestmark = pytest.mark.both_databases
 
@@ -94,14 +95,10 @@ async def test_an_older_database_is_upgraded_with_its_rows(database_url: str) ->
     store = Store.open(database_url)
     [job] = await store.claim("me", now=2000.0, limit=9)
     await store.close()
-    assert job == Job(
-        id="job1",
+    assert job == make_job(
         request_key="press1",
-        team_id="T1",
-        user_id="U1",
-        channel_id="C1",
         response_url="https://hooks.example/1",
-        request=VideoRequest(prompt="Wolken ☁", model="sora-2", seconds="4", size="720x1280"),
+        request=replace(REQUEST, prompt="Wolken ☁"),
         state=JobState.RENDERING,
         card_ts="1.2",
         video_id="video1",

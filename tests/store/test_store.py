@@ -9,8 +9,9 @@ import pytest
 from bot import jobs, migrations
 from bot.errors import LeaseLost, TemporaryError
 from bot.jobs import Job, JobError, JobState
-from bot.request import Fit, InputReference, VideoRequest
+from bot.request import Fit, InputReference
 from bot.store import Store
+from tests.support.jobs import REQUEST, make_job
 
 pytestmark = pytest.mark.both_databases
 
@@ -26,26 +27,14 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-def new_job(number: int = 1) -> Job:
-    return Job(
-        id=f"job{number}",
-        request_key=f"press{number}",
-        team_id="T1",
-        user_id="U1",
-        channel_id="C1",
-        response_url="https://hooks.example/1",
-        request=VideoRequest(prompt="Wolken ☁", model="sora-2", seconds="4", size="720x1280"),
-        created_at=NOW,
-    )
-
-
 async def claim_one(store: Store, owner: str = "a", now: float = NOW) -> Job:
     [job] = await store.claim(owner, now=now, limit=1)
     return job
 
 
 async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
-    await store.add(new_job())
+    request = replace(REQUEST, prompt="Wolken ☁")
+    await store.add(make_job(request=request, response_url="https://hooks.example/1"))
     job = await claim_one(store)
     job = jobs.failed(job, code="bad", message="Too bad.", now=NOW)
     await store.save(job, now=NOW)
@@ -56,9 +45,8 @@ async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
 
 async def test_what_the_form_adds_comes_back_as_it_was_written(store: Store) -> None:
     picture = InputReference(file_id="F1", user_id="U2", fit=Fit.PAD)
-    request = replace(new_job().request, seconds="", size="", input_reference=picture)
-    job = replace(new_job(), request=request, notify=("U2", "W3"))
-    await store.add(job)
+    request = replace(REQUEST, seconds="", size="", input_reference=picture)
+    await store.add(make_job(request=request, notify=("U2", "W3")))
     mine = jobs.picture_fitted(await claim_one(store), from_size="4032x3024")
     await store.save(mine, now=NOW)
     assert await store.get("job1") == mine
@@ -66,21 +54,21 @@ async def test_what_the_form_adds_comes_back_as_it_was_written(store: Store) -> 
 
 
 async def test_the_same_press_twice_is_one_job(store: Store) -> None:
-    first = await store.add(new_job())
-    again = await store.add(replace(new_job(2), request_key=first.request_key))
+    first = await store.add(make_job())
+    again = await store.add(make_job(2, request_key=first.request_key))
     assert again.id == first.id
     assert len(await store.claim("a", now=NOW, limit=9)) == 1
 
 
 async def test_a_claimed_job_is_nobody_elses_until_the_lease_runs_out(store: Store) -> None:
-    await store.add(new_job())
+    await store.add(make_job())
     await claim_one(store, "a")
     assert await store.claim("b", now=NOW + LEASE - 1, limit=9) == []
     assert (await claim_one(store, "b", now=NOW + LEASE)).fence == 2
 
 
 async def test_who_lost_the_lease_cannot_write(store: Store) -> None:
-    await store.add(new_job())
+    await store.add(make_job())
     mine = await claim_one(store, "a")
     await claim_one(store, "b", now=NOW + LEASE)
     with pytest.raises(LeaseLost):
@@ -90,7 +78,7 @@ async def test_who_lost_the_lease_cannot_write(store: Store) -> None:
 
 
 async def test_a_save_renews_the_lease(store: Store) -> None:
-    await store.add(new_job())
+    await store.add(make_job())
     mine = await claim_one(store)
     await store.save(mine, now=NOW + 50)
     assert await store.claim("b", now=NOW + 50 + LEASE - 1, limit=9) == []
@@ -98,7 +86,7 @@ async def test_a_save_renews_the_lease(store: Store) -> None:
 
 async def test_a_heartbeat_renews_all_and_says_what_is_still_held(store: Store) -> None:
     for number in (1, 2):
-        await store.add(new_job(number))
+        await store.add(make_job(number))
     await store.claim("a", now=NOW, limit=9)
     assert await store.renew("a", now=NOW + 50) == {("job1", 1), ("job2", 1)}
     assert await store.renew("b", now=NOW + 50) == set()
@@ -106,7 +94,7 @@ async def test_a_heartbeat_renews_all_and_says_what_is_still_held(store: Store) 
 
 
 async def test_a_postponed_job_waits_its_time_and_counts_its_attempts(store: Store) -> None:
-    await store.add(new_job())
+    await store.add(make_job())
     await store.postpone(await claim_one(store), not_before=NOW + 5)
     assert await store.claim("a", now=NOW + 4, limit=9) == []
     job = await claim_one(store, now=NOW + 5)
@@ -115,7 +103,7 @@ async def test_a_postponed_job_waits_its_time_and_counts_its_attempts(store: Sto
 
 async def test_what_is_handed_back_is_free_at_once(store: Store) -> None:
     for number in (1, 2):
-        await store.add(new_job(number))
+        await store.add(make_job(number))
     await store.claim("a", now=NOW, limit=9)
     await store.release("a", now=NOW, only=["job1"])
     assert [job.id for job in await store.claim("b", now=NOW, limit=9)] == ["job1"]
@@ -124,14 +112,14 @@ async def test_what_is_handed_back_is_free_at_once(store: Store) -> None:
 
 
 async def test_a_closed_job_is_never_claimed_again(store: Store) -> None:
-    await store.add(new_job())
+    await store.add(make_job())
     await store.save(jobs.closed(await claim_one(store), now=NOW), now=NOW)
     assert await store.claim("b", now=NOW + 10 * LEASE, limit=9) == []
 
 
 async def test_the_longest_waiting_is_claimed_first(store: Store) -> None:
     for number in (1, 2, 3):
-        await store.add(replace(new_job(number), created_at=NOW - number))
+        await store.add(make_job(number, created_at=NOW - number))
     assert {job.id for job in await store.claim("a", now=NOW, limit=2)} == {"job3", "job2"}
 
 
@@ -144,8 +132,8 @@ async def test_a_database_that_cannot_serve_is_a_passing_trouble(database_url: s
 
 async def test_ones_own_jobs_are_listed_open_ones_first_and_then_the_latest(store: Store) -> None:
     for number in range(5):
-        await store.add(replace(new_job(number), created_at=NOW + number))
-    await store.add(replace(new_job(9), user_id="U2"))
+        await store.add(make_job(number, created_at=NOW + number))
+    await store.add(make_job(9, user_id="U2"))
     for job in await store.claim("a", now=NOW + 9, limit=9):
         if job.id not in {"job0", "job3"}:
             await store.save(jobs.closed(job, now=NOW), now=NOW)
@@ -156,10 +144,10 @@ async def test_ones_own_jobs_are_listed_open_ones_first_and_then_the_latest(stor
 
 
 async def test_people_do_not_wait_behind_the_workers_writes(store: Store) -> None:
-    await store.add(new_job())
+    await store.add(make_job())
     mine = await claim_one(store)
     saves = [asyncio.create_task(store.save(mine, now=NOW)) for _ in range(200)]
     await asyncio.sleep(0)  # all of them are under way
-    await store.add(new_job(2))
+    await store.add(make_job(2))
     assert sum(save.done() for save in saves) < 50
     await asyncio.gather(*saves)

@@ -21,10 +21,10 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.jobs import Job
-from bot.request import VideoRequest
 from bot.sandbox.world import World
 from bot.slack_errors import translate
 from bot.ui.progress import ProgressContext
+from tests.support.jobs import make_job
 
 
 def refused(code: str, status: int = 200, **headers: str) -> SlackApiError:
@@ -98,15 +98,10 @@ async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
 
 
 async def announced(delivery: Delivery, world: World) -> Job:
-    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
-    job = Job(
-        id="j1",
-        request_key="k1",
+    job = make_job(
         team_id=world.slack.workspace.team_id,
         user_id=world.slack.ada.id,
         channel_id=world.slack.workspace.videos.id,
-        request=request,
-        created_at=0,
     )
     card = await delivery.announce(job)
     job = jobs.announced(job, channel_id=card.channel_id, card_ts=card.ts)

@@ -16,7 +16,7 @@ from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE, read_message
 from bot.ui.usage import OPEN_FORM
 from tests.conftest import MANIFEST
 from tests.support.channel import Thread, failed, ready, shown
-from tests.support.picture import picture, size_of
+from tests.support.pictures import picture, size_of
 
 pytestmark = pytest.mark.usefixtures("bot")
 

@@ -23,6 +23,7 @@ from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable, job_list, job_status
 from tests.conftest import RunBot
 from tests.support.channel import Thread, ready
+from tests.support.jobs import make_job
 
 PUBLISH = "views.publish"
 
@@ -81,20 +82,7 @@ def test_without_the_database_there_is_a_home_that_slack_takes() -> None:
 def test_the_months_price_is_told_as_far_as_it_is_known(
     prices: list[Decimal | None], words: str
 ) -> None:
-    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="")
-    made = [
-        Job(
-            id="j1",
-            request_key="k1",
-            team_id="T1",
-            user_id="U1",
-            channel_id="C1",
-            created_at=0,
-            request=request,
-            price=price,
-        )
-        for price in prices
-    ]
+    made = [make_job(price=price) for price in prices]
     assert words in shown(build_home([], page=0, has_older=False, made=made)["blocks"])
 
 

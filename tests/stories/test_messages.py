@@ -12,7 +12,7 @@ from bot.sandbox.world import World
 from bot.slack.text import typed, without_mention
 from tests.conftest import MANIFEST, RunBot
 from tests.support.channel import Thread, shown
-from tests.support.picture import picture
+from tests.support.pictures import picture
 
 SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
 

@@ -11,7 +11,7 @@ from bot.sandbox.world import World
 from bot.slack import commands
 from tests.conftest import RunBot
 from tests.support.channel import shown
-from tests.support.picture import picture, size_of
+from tests.support.pictures import picture, size_of
 
 OPERATIONS = [
     "chat.postMessage",

@@ -20,15 +20,14 @@ from bot.errors import (
     ServerUnusable,
     TemporaryError,
 )
-from bot.request import VideoRequest
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Fault, Faults, drop, hang, respond_with
 from bot.sandbox.videos import VideosSandbox
 from bot.videos import client
 from bot.videos.client import VideosClient
 from bot.videos.wire import InProgress
+from tests.support.jobs import REQUEST
 
-REQUEST = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
 KEY = "sk-sandbox-0123456789"
 
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -9,7 +10,6 @@ import pytest
 from aiohttp import web
 
 from bot.errors import PermanentError, TemporaryError, VideoGone
-from bot.request import VideoRequest
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import tiny_clip
 from bot.sandbox.faults import Faults, hang, respond_with
@@ -18,6 +18,7 @@ from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.videos.dialects.sglang import SGLang
 from bot.videos import download, public
 from bot.videos.client import VideosClient
+from tests.support.jobs import REQUEST
 
 MB = 1_000_000
 CLIP = tiny_clip()
@@ -71,7 +72,7 @@ class Server:
         await self.sandbox.start()
         self.http = http
         model = self.sandbox.dialect.models[0]
-        request = VideoRequest(prompt="clouds", model=model, seconds="4", size="720x1280")
+        request = replace(REQUEST, model=model)
         self.video_id = await self.client().create(request)
         self.sandbox.finish(next(iter(self.sandbox.videos)))
 

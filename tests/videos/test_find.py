@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from bot.errors import TemporaryError
-from bot.request import VideoRequest
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults, drop, respond_with
 from bot.sandbox.videos import VideosSandbox
 from bot.videos import wire
 from bot.videos.client import VideosClient
 from bot.videos.wire import Candidates
+from tests.support.jobs import REQUEST
 
 NOBODY_HEARD = Candidates((), complete=True)
 
@@ -31,9 +31,7 @@ class Server:
         self.sandbox = VideosSandbox(
             Changes(), self.faults, clock=lambda: self.began - self.ago, dialect=dialect
         )
-        self.request = VideoRequest(
-            prompt="clouds", model=self.sandbox.dialect.models[0], seconds="4", size="720x1280"
-        )
+        self.request = replace(REQUEST, model=self.sandbox.dialect.models[0])
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Server"]:
@@ -164,7 +162,6 @@ async def test_a_server_whose_clock_is_behind_is_understood(server: Server) -> N
 
 @pytest.mark.parametrize("seconds", [4, 4.0, "4", "4.04", None])
 def test_seconds_are_read_in_every_spelling(seconds: object) -> None:
-    request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
     row = {"prompt": "clouds", "seconds": seconds}
-    assert wire._is_ours(row, request) is True
-    assert wire._is_ours(row | {"seconds": "8"}, request) is None
+    assert wire._is_ours(row, REQUEST) is True
+    assert wire._is_ours(row | {"seconds": "8"}, REQUEST) is None

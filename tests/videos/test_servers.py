@@ -9,10 +9,9 @@ import httpx
 import pytest
 
 from bot.errors import BotError
-from bot.request import VideoRequest
 from bot.videos import wire
+from tests.support.jobs import REQUEST
 
-REQUEST = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
 ANSWERS = [
     pytest.param(answer, id=f"{path.stem}: {name}")
     for path in sorted((Path(__file__).parent / "servers").glob("*.json"))
