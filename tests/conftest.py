@@ -1,13 +1,12 @@
-"""The pretend world and the real bot in it."""
+"""Fixtures: a sandbox world, a database and the real bot."""
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
-import yaml
 
 from bot import migrations
 from bot.app import Bot, running
@@ -17,19 +16,16 @@ from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 from bot.timings import LEASE, Timings
+from tests.support.installation import RunBot, install
 
 # The same examples each time: what fails here fails everywhere.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
-MANIFEST = yaml.safe_load((Path(__file__).parent.parent / "manifest.yml").read_text())
-
-RunBot = Callable[..., AbstractAsyncContextManager[Bot]]
-
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A small but real film, made once."""
+    """A small but real video, made once."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     make_clip(path, "clouds", size="128x72", seconds=1)
     return path.read_bytes()
@@ -38,10 +34,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 @pytest.fixture
 async def world(clip: bytes) -> AsyncIterator[World]:
     async with World(render_seconds=0.1, poll_after_ms=10, clip=clip) as world:
-        # The bot is tested with the scopes that its manifest asks for, and no other.
-        world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
-        world.slack.subscriptions = {*MANIFEST["settings"]["event_subscriptions"]["bot_events"]}
-        world.slack.workspace.app_home = MANIFEST["features"]["app_home"]
+        install(world)
         yield world
         assert world.slack.complaints == []
 
@@ -53,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    """A real server, one for each process of the tests."""
+    """A real server for each pytest process."""
     with ExitStack() as stack:
         try:
             server = stack.enter_context(postgres(durable=False))
@@ -66,7 +59,7 @@ def postgres_server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres_url(postgres_server: Postgres) -> Iterator[str]:
-    """An empty database, in the spelling that the settings make of it."""
+    """An empty database; the URL as the settings normalize it."""
     url = postgres_server.new_database()
     yield url.replace("postgresql:", "postgresql+psycopg:")
     postgres_server.drop_database(url)
@@ -74,7 +67,7 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database: SQLite, or with the mark `both_databases` each of the two."""
+    """An empty database: SQLite, or both in turn with the mark `both_databases`."""
     if getattr(request, "param", "sqlite") == "postgres":
         return str(request.getfixturevalue("postgres_url"))
     return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
@@ -91,7 +84,7 @@ def settings(world: World, database_url: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def run_bot(world: World, settings: Settings) -> RunBot:
-    """The real bot, to be run in the world with `async with`."""
+    """Run the real bot in the world with `async with`."""
 
     @asynccontextmanager
     async def run(

@@ -4,18 +4,16 @@ import re
 from pathlib import Path
 
 from bot.config import Settings
-from tests.conftest import MANIFEST
+from tests.support.installation import MANIFEST, OPTIONAL_SCOPES, SCOPES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
 def test_every_scope_of_the_manifest_has_its_reason_in_the_readme() -> None:
-    scopes = MANIFEST["oauth_config"]["scopes"]
-    asked = scopes["bot"] + scopes["bot_optional"]
     table = README.partition("| Scope | Reason |")[2].partition("\n\n")[0]
     first = "".join(re.findall(r"^\| (`[^|]+) \| .+ \|$", table, re.MULTILINE))
-    assert {*re.findall(r"`([\w:.]+)`", first)} == {*asked}
+    assert {*re.findall(r"`([\w:.]+)`", first)} == SCOPES | OPTIONAL_SCOPES
 
 
 def test_every_setting_is_in_the_readme_and_in_the_example() -> None:

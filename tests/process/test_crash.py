@@ -24,8 +24,8 @@ from bot.sandbox.faults import Fault, When, hang
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
 from bot.store import Store
-from tests.conftest import MANIFEST
 from tests.support.channel import Thread
+from tests.support.installation import OPTIONAL_SCOPES, install
 
 LEASE = 1.0
 PACE = replace(FAST, create_timeout=0.4)
@@ -189,8 +189,8 @@ class Matrix:
     async def _cell(self, folder: Path) -> AsyncIterator[Cell]:
         url = await asyncio.to_thread(self._new_database, folder)
         async with World(render_seconds=0.3, poll_after_ms=10, clip=self._clip) as world:
-            scopes = MANIFEST["oauth_config"]["scopes"]
-            world.slack.workspace.scopes = {*scopes["bot"], *scopes["bot_optional"]}
+            install(world)
+            world.slack.workspace.scopes |= OPTIONAL_SCOPES
             variables = {name.lower(): value for name, value in world.environment(url).items()}
             settings = read_settings(_env_file=None, **variables)
             yield Cell(world, settings, folder / "log")

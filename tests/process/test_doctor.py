@@ -17,7 +17,7 @@ from bot.errors import MisconfiguredError
 from bot.sandbox.faults import respond_with
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
-from tests.conftest import MANIFEST
+from tests.support.installation import OPTIONAL_SCOPES, SCOPES, install
 
 Change = Callable[[World, Settings, Path], dict[str, object]]
 
@@ -27,7 +27,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     dialect = DIALECTS[getattr(request, "param", "openai")]()
     dialect.models = DIALECTS["openai"].models
     async with World(render_seconds=0.1, poll_after_ms=10, dialect=dialect) as world:
-        world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
+        install(world)
         yield world
 
 
@@ -48,9 +48,8 @@ async def wrong(settings: Settings) -> Finding:
 
 
 def test_the_doctor_asks_for_the_scopes_of_the_manifest() -> None:
-    scopes = MANIFEST["oauth_config"]["scopes"]
-    assert {*scopes["bot"]} == doctor.SCOPES
-    assert {*scopes["bot_optional"]} == doctor.OPTIONAL_SCOPES
+    assert doctor.SCOPES == SCOPES
+    assert doctor.OPTIONAL_SCOPES == OPTIONAL_SCOPES
 
 
 @pytest.mark.parametrize("world", DIALECTS, indirect=True)

@@ -6,8 +6,8 @@ from bot.sandbox.faults import respond_with
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
-from tests.conftest import RunBot
 from tests.support.channel import Thread, failed, ready, shown
+from tests.support.installation import RunBot
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from bot.sandbox.videos import Filler
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
 from bot.videos import client, download
-from tests.conftest import MANIFEST
 from tests.support.channel import Thread, failed, ready, shown
+from tests.support.installation import install
 
 MB = 1_000_000
 
@@ -27,7 +27,7 @@ async def world(request: pytest.FixtureRequest, clip: bytes) -> AsyncIterator[Wo
     async with World(
         render_seconds=0.1, poll_after_ms=10, clip=clip, dialect=dialect, behaviour=behaviour
     ) as world:
-        world.slack.workspace.scopes = {*MANIFEST["oauth_config"]["scopes"]["bot"]}
+        install(world)
         yield world
         assert world.slack.complaints == []
 

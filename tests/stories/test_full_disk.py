@@ -4,8 +4,8 @@ import pytest
 
 from bot.app import Bot
 from bot.sandbox.world import World
-from tests.conftest import RunBot
 from tests.support.channel import Thread
+from tests.support.installation import RunBot
 
 
 async def let_grow(bot: Bot, pages: int) -> None:

@@ -21,8 +21,8 @@ from bot.sandbox.world import World
 from bot.store import Store
 from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable, job_list, job_status
-from tests.conftest import RunBot
 from tests.support.channel import Thread, ready
+from tests.support.installation import RunBot
 from tests.support.jobs import make_job
 
 PUBLISH = "views.publish"

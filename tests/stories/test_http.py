@@ -15,7 +15,7 @@ from bot.app import Bot
 from bot.config import Settings
 from bot.sandbox.faults import respond_with
 from bot.sandbox.world import World
-from tests.conftest import RunBot
+from tests.support.installation import RunBot
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from bot.config import Settings
 from bot.request import Inquiry, Verb, read_inquiry
 from bot.sandbox.slack.person import Person
 from bot.sandbox.world import World
-from tests.conftest import RunBot
 from tests.support.channel import Thread, ready, shown
+from tests.support.installation import RunBot
 
 UNKNOWN = "0123456789"
 

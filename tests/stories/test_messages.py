@@ -10,8 +10,8 @@ from bot.sandbox.slack.sockets import Answer
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 from bot.slack.text import typed, without_mention
-from tests.conftest import MANIFEST, RunBot
 from tests.support.channel import Thread, shown
+from tests.support.installation import OPTIONAL_SCOPES, RunBot
 from tests.support.pictures import picture
 
 SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")
@@ -139,7 +139,7 @@ async def test_two_videos_in_one_thread_are_two_cards_and_two_files(world: World
 async def test_a_lost_answer_doubles_nothing_in_a_long_thread_of_others(
     world: World, operation: str, when: When
 ) -> None:
-    world.slack.workspace.scopes |= {*MANIFEST["oauth_config"]["scopes"]["bot_optional"]}
+    world.slack.workspace.scopes |= OPTIONAL_SCOPES
     root = world.slack.grace.post("shall we?")
     for number in range(120):
         world.slack.grace.post(f"{number}", thread_ts=root.ts)

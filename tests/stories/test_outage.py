@@ -10,8 +10,8 @@ from aiohttp import web
 
 from bot.sandbox.postgres import Postgres
 from bot.sandbox.world import World
-from tests.conftest import RunBot
 from tests.support.channel import Thread, ready
+from tests.support.installation import RunBot
 
 CANNOT = "can't take requests just now"
 LEASE = 3.0

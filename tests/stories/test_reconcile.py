@@ -7,8 +7,8 @@ import pytest
 from bot.config import Settings
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.world import World
-from tests.conftest import RunBot
 from tests.support.channel import Thread, failed, ready, shown
+from tests.support.installation import RunBot
 
 HISTORY = {"channels:history", "groups:history"}
 

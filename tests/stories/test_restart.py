@@ -9,8 +9,8 @@ import pytest
 from bot.sandbox.faults import hang
 from bot.sandbox.world import World
 from bot.slack import commands
-from tests.conftest import RunBot
 from tests.support.channel import shown
+from tests.support.installation import RunBot
 from tests.support.pictures import picture, size_of
 
 OPERATIONS = [
