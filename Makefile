@@ -6,11 +6,12 @@ PROMPT ?= a timelapse of clouds
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo demo-replicas test chaos bench format lock clean
+.PHONY: help demo play demo-replicas test chaos bench format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   see the bot make a video, with no accounts"
 	@echo "make demo FORM=1           the same by the form, with every parameter"
+	@echo "make play [PORT=8765]      use the bot by hand, in a pretend Slack in your browser"
 	@echo "make test                  format, lint, types, import contracts, tests"
 	@echo "make demo-replicas         three bots on one PostgreSQL, one of them killed in the middle"
 	@echo "make chaos [SEED=n]        hundreds of jobs, processes killed and frozen at random"
@@ -20,6 +21,9 @@ help:
 
 demo: $(READY)
 	@$(BIN)/python -m bot demo $(if $(FORM),--form) "$(PROMPT)"
+
+play: $(READY)
+	@$(BIN)/python -m bot.sandbox.page $(if $(PORT),--port $(PORT))
 
 demo-replicas: $(READY)
 	@$(BIN)/python -m bot.sandbox.replicas

@@ -12,9 +12,12 @@ class Changes:
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
+        self.count = 0
+        """How many changes there were."""
 
     def happened(self) -> None:
         """Say that something changed."""
+        self.count += 1
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
             if not future.done():

@@ -1,0 +1,173 @@
+"""What a browser may do: one model for each act, and the person's method that it calls."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter
+
+from bot.sandbox.slack.person import Impossible, Person
+from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.state import Message, PrivateMessage, View, Workspace
+
+BOT_NAME = "video"
+COMMANDS = [{"command": "/video", "hint": "a timelapse of clouds --seconds 8"}]
+GLOBAL_SHORTCUTS = [{"id": "create_video", "name": "Create a video"}]
+MESSAGE_SHORTCUTS = [{"id": "video_of_message", "name": "Make a video of this"}]
+"""As in manifest.yml, which is not part of the installed package; a test compares them."""
+
+
+class Say(BaseModel):
+    """Send what stands in the message field: a command, a mention, or a message."""
+
+    act: Literal["say"]
+    place: str
+    text: str
+    thread_ts: str | None = None
+    files: list[str] = []
+
+
+class Spot(BaseModel):
+    """Where a button or a menu is: in a message of a conversation, or in a view."""
+
+    place: str = ""
+    ts: str = ""
+    view: str = ""
+
+
+class Press(BaseModel):
+    """Press a button."""
+
+    act: Literal["press"]
+    where: Spot
+    action_id: str
+    block_id: str
+    value: str | None = None
+
+
+class Choose(BaseModel):
+    """Pick from a menu that tells the app at once."""
+
+    act: Literal["choose"]
+    where: Spot
+    name: str
+    value: Any
+
+
+class Fill(BaseModel):
+    """Enter something in the modal on top."""
+
+    act: Literal["fill"]
+    name: str
+    value: Any
+
+
+class Attach(BaseModel):
+    """Put uploaded files into a field of the modal on top."""
+
+    act: Literal["attach"]
+    name: str
+    files: list[str]
+
+
+class Submit(BaseModel):
+    """Press the modal's submit button."""
+
+    act: Literal["submit"]
+
+
+class Close(BaseModel):
+    """Close the modal on top."""
+
+    act: Literal["close"]
+
+
+class OpenHome(BaseModel):
+    """Open the app's page in the side bar, at one of its tabs."""
+
+    act: Literal["open_home"]
+    tab: Literal["home", "messages"] = "home"
+
+
+class Shortcut(BaseModel):
+    """Pick a shortcut; with a message, from that message's menu."""
+
+    act: Literal["shortcut"]
+    callback_id: str
+    place: str = ""
+    ts: str = ""
+
+
+Act = Say | Press | Choose | Fill | Attach | Submit | Close | OpenHome | Shortcut
+ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="act")])
+
+
+async def perform(act: Act, person: Person, workspace: Workspace) -> Answer | None:
+    """Do it; returns the app's answer, if the app was asked.
+
+    Raises:
+        Impossible: Slack's own screens do not let this person do that.
+    """
+    match act:
+        case Say():
+            return await _say(act, person, workspace)
+        case Press(where=spot, action_id=action_id, block_id=block_id, value=value):
+            where = _find(spot, person, workspace)
+            return await person.click(where, action_id, value=value, block_id=block_id)
+        case Choose(where=spot, name=name, value=value):
+            return await person.choose(name, value, where=_find(spot, person, workspace))
+        case Fill(name=name, value=value):
+            await person.fill({name: value})
+            return None
+        case Attach(name=name, files=files):
+            await person.fill({name: [workspace.file(file) for file in files] or None})
+            return None
+        case Submit():
+            return await person.submit()
+        case Close():
+            return await person.close_view()
+        case OpenHome(tab=tab):
+            return await person.open_home(tab)
+        case Shortcut(callback_id=callback_id, place=place, ts=ts) if ts:
+            message = workspace.message(place, ts)
+            if message is None:
+                raise Impossible("this message is no longer there")
+            return await person.message_shortcut(callback_id, message)
+        case Shortcut(callback_id=callback_id):
+            return await person.global_shortcut(callback_id)
+
+
+async def _say(act: Say, person: Person, workspace: Workspace) -> Answer | None:
+    place = workspace.channel(act.place)
+    files = [workspace.file(file) for file in act.files]
+    if command := re.match(r"(/\w\S*)\s*", act.text):
+        _check_command(command[1], act)
+        rest = act.text[command.end() :]
+        return await person.command(rest, channel=place, command=command[1])
+    if place.kind == "im":
+        return await person.direct_message(act.text, thread_ts=act.thread_ts, files=files)
+    name = re.escape(workspace.users[workspace.bot_user_id].name)
+    if mention := re.match(rf"@{name}(?![\w.-])\s*", act.text, re.IGNORECASE):
+        rest = act.text[mention.end() :]
+        return await person.mention(rest, channel=place, thread_ts=act.thread_ts, files=files)
+    person.post(act.text, channel=place, thread_ts=act.thread_ts, files=files)
+    return None
+
+
+def _check_command(command: str, act: Say) -> None:
+    """Slack takes no slash commands in threads, no files with them, and no unknown ones."""
+    if act.thread_ts is not None:
+        raise Impossible(f"{command} does not work in threads.")
+    if command not in {known["command"] for known in COMMANDS}:
+        raise Impossible(f"{command} is not a command here. To send it, put a space before it.")
+    if act.files:
+        raise Impossible("A command takes no files.")
+
+
+def _find(spot: Spot, person: Person, workspace: Workspace) -> Message | PrivateMessage | View:
+    views = [view for view in (person.view, person.home) if view and view.id == spot.view]
+    private = [message for message in person.private if message.ts == spot.ts]
+    message = workspace.message(spot.place, spot.ts) if spot.ts else None
+    for found in (*views, *private, message):
+        if found is not None:
+            return found
+    raise Impossible("it is no longer there")
