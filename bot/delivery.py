@@ -1,8 +1,8 @@
-"""Everything the bot says in Slack, and the file it brings.
+"""Everything the bot sends to Slack: messages, Home tabs and finished files.
 
-Calls are made once: a refusal, a lost answer or a "too fast" becomes an error of ours, and the
-worker's next attempt at the step is the only retry. (slack_sdk's default handler sends
-`chat.postMessage` again after a dropped connection, which doubles messages.)
+Each call is made once: any failure becomes an error of ours, and the worker's next attempt at the
+step is the only retry. (slack_sdk's default handler sends `chat.postMessage` again after a
+dropped connection, which duplicates messages.)
 """
 
 import json
@@ -33,20 +33,20 @@ from bot.ui.progress import ProgressContext
 
 log = structlog.get_logger()
 
-UPDATES_A_MINUTE = 40
-"""Of Slack's 50 or more `chat.update` a minute for the whole workspace (tier 3)."""
+UPDATES_PER_MINUTE = 40
+"""Slack allows at least 50 `chat.update` a minute per workspace (tier 3)."""
 
-HOMES_A_MINUTE = 80
-"""Of Slack's 100 or more `views.publish` a minute for the whole workspace (tier 4)."""
+HOMES_PER_MINUTE = 80
+"""Slack allows at least 100 `views.publish` a minute per workspace (tier 4)."""
 
-UPDATES_KEPT_BACK = 10
-"""What progress leaves of them for final states."""
+RESERVED_UPDATES = 10
+"""How many of these progress updates leave for outcomes."""
 
 _CHUNK = 1 << 20
 
 
 class MessageKind(StrEnum):
-    """What the bot says once about a job; each message carries its kind in its metadata."""
+    """A message that is posted once per job; its metadata contains the kind."""
 
     CARD = "card"
     PAUSED = "paused"
@@ -56,7 +56,7 @@ class MessageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a message stands."""
+    """A message that has been posted."""
 
     channel_id: str
     ts: str
@@ -64,31 +64,31 @@ class Posted:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A place for a file's bytes; whoever has the URL may write there."""
+    """Where to send a file's bytes. The URL is a secret: it needs no token."""
 
     file_id: str
     url: str
 
 
 class Delivery:
-    """The bot's voice in one workspace.
+    """Outbound calls to one Slack workspace.
 
     Every method raises TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or
-    PermanentError, as `translate` sorts Slack's answers.
+    PermanentError, as `slack_errors.translate` decides.
     """
 
     def __init__(self, slack: AsyncWebClient, http: httpx.AsyncClient, *, bot_name: str) -> None:
         self._slack = slack
         self._http = http
         self._bot_name = bot_name
-        self._updates = AsyncLimiter(UPDATES_A_MINUTE, 60)
-        self._homes = AsyncLimiter(HOMES_A_MINUTE, 60)
+        self._updates = AsyncLimiter(UPDATES_PER_MINUTE, 60)
+        self._homes = AsyncLimiter(HOMES_PER_MINUTE, 60)
 
     async def announce(self, job: Job) -> Posted:
         """Post the card.
 
-        Without the scope `chat:write.public`, being able to post proves that the bot is a
-        member, and so that it may upload there, which Slack lets only members do.
+        Without the scope `chat:write.public`, a successful post proves that the bot is a member
+        of the channel, and Slack lets only members upload files there.
         """
         response = await self._joining_if_needed(
             job,
@@ -99,13 +99,13 @@ class Delivery:
         )
         return Posted(response["channel"], response["ts"])
 
-    async def find(self, job: Job, what: MessageKind) -> Posted | None:
-        """What was said already, if the app may read the channel and it stands there.
+    async def find_message(self, job: Job, kind: MessageKind) -> Posted | None:
+        """Look for a message that was already posted, if the app may read the channel.
 
-        Reading needs an optional scope (channels:history and its relatives); without it the
-        row's word stands, and a crash at the wrong moment may say a thing twice.
+        Reading needs an optional scope (channels:history and the like). Without it only the row
+        is known, and a crash at the wrong moment may post a message twice.
         """
-        # A thread that others opened may be long, and lists its oldest replies first.
+        # Someone else's thread may be long, and its oldest replies are listed first.
         oldest = f"{max(job.created_at - CLOCK_SKEW, 0):.6f}"
         place = {"channel": job.channel_id, "oldest": oldest, "limit": 999}
         place["include_all_metadata"] = True
@@ -115,82 +115,82 @@ class Delivery:
             else:
                 response = await self._call("conversations.replies", ts=job.root_ts, **place)
         except (MisconfiguredError, PermanentError) as error:
-            log.info("cannot look for it", job=job.id, what=what, reason=error.message)
+            log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
             return None
         for message in response["messages"]:
-            if (message.get("metadata") or {}).get("event_payload") == _payload(job, what):
+            if (message.get("metadata") or {}).get("event_payload") == _payload(job, kind):
                 return Posted(job.channel_id, message["ts"])
         return None
 
-    async def draw(self, job: Job) -> bool:
-        """Bring the card up to date, and wait for a place under Slack's limit if need be.
+    async def update_card(self, job: Job) -> bool:
+        """Update the card, after waiting for Slack's rate limit if necessary.
 
-        Returns whether the card still stands there.
+        Returns whether the card still exists.
         """
         await self._updates.acquire()
-        return await self._update_card(job)
+        return await self._update(job)
 
     @property
-    def has_room(self) -> bool:
-        """Whether Slack's limit leaves room for progress."""
-        return self._updates.has_capacity(UPDATES_KEPT_BACK)
+    def has_update_capacity(self) -> bool:
+        """Whether the rate limit leaves room for a progress update."""
+        return self._updates.has_capacity(RESERVED_UPDATES)
 
-    async def draw_progress(self, job: Job, progress: ProgressContext) -> bool:
-        """Bring the card up to date unless too many were; says whether it did."""
-        if not self.has_room:
+    async def update_progress(self, job: Job, progress: ProgressContext) -> bool:
+        """Update the card unless the rate limit is nearly reached; returns whether it did."""
+        if not self.has_update_capacity:
             return False
         await self._updates.acquire()
-        return await self._update_card(job, progress)
+        return await self._update(job, progress)
 
-    async def reply(self, job: Job, what: MessageKind) -> Posted:
-        """Say in the thread how the job stands; it notifies who asked."""
+    async def reply(self, job: Job, kind: MessageKind) -> Posted:
+        """Post the job's current state in its thread; this notifies the requester."""
         response = await self._call(
             "chat.postMessage",
             channel=job.channel_id,
             thread_ts=job.root_ts,
-            **_post(job, what, cards.status_reply(job)),
+            **_post(job, kind, cards.status_reply(job)),
         )
         return Posted(response["channel"], response["ts"])
 
     async def notify_privately(self, job: Job) -> None:
-        """Tell the person, and nobody else, how it ended where the channel cannot be told.
+        """Tell the requester alone how the job ended, when the channel can't be told.
 
-        By the response URL, which also works where the bot is no member, for 30 minutes. Else
-        in the direct message with the bot, which a user's id in place of a channel's opens.
+        The response URL also works where the bot is not a member, but only for 30 minutes. After
+        that, posting to a user's id opens the direct message with the bot.
         """
         message = cards.not_started(job) if job.card_ts is None else cards.status_reply(job)
-        if job.response_url is None or not await self._answer(job.response_url, message):
+        if job.response_url is None or not await self._respond(job.response_url, message):
             await self._call(
                 "chat.postMessage", channel=job.user_id, **_post(job, MessageKind.END, message)
             )
 
-    async def _answer(self, response_url: str, message: Message) -> bool:
+    async def _respond(self, response_url: str, message: Message) -> bool:
         body = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
         try:
             response = await self._http.post(response_url, json=body)
         except httpx.HTTPError as error:
-            raise TemporaryError(f"Slack does not answer ({type(error).__name__}).") from error
+            raise TemporaryError(f"Slack does not respond ({type(error).__name__}).") from error
         if not response.is_success:
-            # Used up, or older than 30 minutes.
+            # Already used five times, or older than 30 minutes.
             log.info("response URL refused", status=response.status_code)
         return response.is_success
 
     async def publish_home(self, user_id: str, view: Block) -> None:
-        """Show this to one person in the Home tab; waits for a place under Slack's limit."""
+        """Publish one person's Home tab, after waiting for Slack's rate limit if necessary."""
         await self._homes.acquire()
         await self._call("views.publish", user_id=user_id, view=view)
 
     async def begin_upload(self, job: Job, size: int) -> Upload:
-        """Get a place for the file's bytes (`size` of them, exactly)."""
+        """Get a URL for a file of exactly `size` bytes."""
         response = await self._call(
             "files.getUploadURLExternal", filename=f"video-{job.id}.mp4", length=size
         )
         return Upload(response["file_id"], response["upload_url"])
 
     async def send_bytes(self, upload: Upload, path: Path, size: int) -> None:
-        """Stream the file to its place; no token goes along, the URL is the permission."""
+        """Stream the file to its upload URL, without a token: the URL itself is the permission."""
         headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
-        # Opened here: a thread that opens it for a task that is cancelled leaves it open.
+        # Opened here: if a thread opened it for a task that is cancelled, it would stay open.
         with path.open("rb") as file:
             try:
                 response = await self._http.post(
@@ -200,15 +200,17 @@ class Delivery:
                     timeout=httpx.Timeout(UPLOAD_TIMEOUT, connect=CONNECT_TIMEOUT),
                 )
             except httpx.HTTPError as error:
-                raise TemporaryError(f"The upload broke off ({type(error).__name__}).") from error
+                raise TemporaryError(
+                    f"The upload was interrupted ({type(error).__name__})."
+                ) from error
         if not response.is_success:
             raise TemporaryError(f"Slack refused the bytes (HTTP {response.status_code}).")
 
     async def share(self, job: Job, also: Collection[str] = ()) -> None:
-        """Put the uploaded file into the thread; notifies who asked, and these as well.
+        """Share the uploaded file in the thread; notifies the requester and the users in `also`.
 
-        Slack completes a file once, however often it is asked, and in its own time: `share_of`
-        sees when. `alt_txt` is never set: with it a video is silently not shared
+        Slack shares a file only once, however often it is asked, and with a delay: `find_share`
+        shows when. `alt_txt` is never set: with it a video is silently not shared
         (slackapi/python-slack-sdk#1818).
         """
         await self._joining_if_needed(
@@ -220,11 +222,11 @@ class Delivery:
             initial_comment=cards.finished_comment(job, also),
         )
 
-    async def share_of(self, job: Job) -> str | None:
-        """The ts of the message that has the file in the job's thread, if there is one.
+    async def find_share(self, job: Job) -> str | None:
+        """The ts of the message that shares the file in the job's thread, if there is one.
 
         Raises:
-            PermanentError: with the code `file_not_found`, if Slack has no such file.
+            PermanentError: Slack has no such file; the code is `file_not_found`.
         """
         response = await self._call("files.info", file=job.file_id)
         shares = response["file"].get("shares") or {}
@@ -235,20 +237,20 @@ class Delivery:
         return None
 
     async def permalink(self, job: Job, ts: str) -> str:
-        """The address of a message, for people's browsers."""
+        """The web address of a message."""
         response = await self._call("chat.getPermalink", channel=job.channel_id, message_ts=ts)
         return str(response["permalink"])
 
     async def delete_file(self, job: Job) -> None:
-        """Take the file away; that it is gone already is as good."""
+        """Delete the file, unless it is already gone."""
         try:
             await self._call("files.delete", file=job.file_id)
         except PermanentError as error:
             if error.code not in {"file_not_found", "file_deleted"}:
                 raise
 
-    async def _update_card(self, job: Job, progress: ProgressContext | None = None) -> bool:
-        """Whether the card still stands there: somebody may have deleted it."""
+    async def _update(self, job: Job, progress: ProgressContext | None = None) -> bool:
+        """Returns whether the card still exists: someone may have deleted it."""
         card = cards.job_card(job, progress)
         try:
             await self._call(
@@ -283,12 +285,12 @@ class Delivery:
         try:
             await self._call("conversations.join", channel=channel_id)
         except (PermanentError, MisconfiguredError) as error:
-            # A private channel, or the scope is not there: only a member can let the bot in.
+            # A private channel, or the scope is missing: only a member can invite the bot.
             raise refusal from error
 
     async def _call(self, method: str, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401 -- JSON
-        # A form: every method takes one, but not every method takes JSON (docs.slack.dev:
-        # Using the Slack Web API).
+        # A form, because every method accepts one, but not every method accepts JSON
+        # (docs.slack.dev: Using the Slack Web API).
         form = {
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in arguments.items()
@@ -300,10 +302,10 @@ class Delivery:
         return dict(response.data) if isinstance(response.data, dict) else {}
 
 
-def _post(job: Job, what: MessageKind, message: Message) -> dict[str, Any]:
-    """The arguments of a new message in which nothing is parsed but our own markup."""
+def _post(job: Job, kind: MessageKind, message: Message) -> dict[str, Any]:
+    """The arguments of a new message in which Slack parses only our own markup."""
     return {
-        "metadata": {"event_type": "video_job", "event_payload": _payload(job, what)},
+        "metadata": {"event_type": "video_job", "event_payload": _payload(job, kind)},
         "text": message.text,
         "blocks": message.blocks,
         "parse": "none",
@@ -312,9 +314,9 @@ def _post(job: Job, what: MessageKind, message: Message) -> dict[str, Any]:
     }
 
 
-def _payload(job: Job, what: MessageKind) -> dict[str, str]:
+def _payload(job: Job, kind: MessageKind) -> dict[str, str]:
     """Ids only: any app in the workspace can read metadata."""
-    return {"job_id": job.id, "message": what}
+    return {"job_id": job.id, "message": kind}
 
 
 async def _chunks(file: anyio.AsyncFile[bytes]) -> AsyncIterator[bytes]:

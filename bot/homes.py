@@ -1,4 +1,4 @@
-"""Home tabs: published when they are opened, and while they are open when a job changes."""
+"""Home tabs: published when they are opened, and again while open when a job changes."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 
 class Homes:
-    """The Home tabs of one workspace; everyone sees their own jobs alone."""
+    """The Home tabs of one workspace; everyone sees only their own jobs."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Homes:
         self._changed: set[str] = set()
 
     async def open(self, user_id: str, page: int = 0) -> None:
-        """Show this page; without the database, that it is not to be had.
+        """Show this page, or a notice if the database does not respond.
 
         Raises:
             BotError: as `Delivery` says.
@@ -41,19 +41,19 @@ class Homes:
             await self._store.home_opened(user_id, now=self._clock(), page=page)
             view = await self._view(user_id, page)
         except TemporaryError as error:
-            log.warning("home without jobs", reason=error.message)
+            log.warning("Home tab published without jobs", reason=error.message)
             view = build_unavailable()
         await self._delivery.publish_home(user_id, view)
 
     def changed(self, user_id: str) -> None:
-        """A job of this person has come to another state."""
+        """Note that one of this person's jobs is in another state."""
         self._changed.add(user_id)
 
     async def refresh(self) -> None:
-        """Publish anew what has changed since the last time and is open, once for each person.
+        """Publish again the open tabs whose jobs have changed since the last call.
 
         Raises:
-            TemporaryError: the database does not answer.
+            TemporaryError: the database does not respond.
         """
         if not self._changed:
             return
@@ -61,16 +61,16 @@ class Homes:
         for user_id in [*self._changed]:
             self._changed.discard(user_id)
             if user_id in pages:
-                await self._publish_anew(user_id, pages[user_id])
+                await self._republish(user_id, pages[user_id])
 
-    async def _publish_anew(self, user_id: str, page: int) -> None:
+    async def _republish(self, user_id: str, page: int) -> None:
         try:
             await self._delivery.publish_home(user_id, await self._view(user_id, page))
         except (TemporaryError, OutcomeUnknown) as error:
-            log.info("home later", user=user_id, reason=error.message)
+            log.info("Home tab postponed", user=user_id, reason=error.message)
             self._changed.add(user_id)
         except BotError as error:
-            log.warning("home not published", user=user_id, reason=error.message)
+            log.warning("Home tab not published", user=user_id, reason=error.message)
 
     async def _view(self, user_id: str, page: int) -> Block:
         now = self._clock()

@@ -3,14 +3,14 @@
     REQUESTED -> ANNOUNCED -> SUBMITTING -> RENDERING -> DELIVERING -> DELIVERED
         |            |            |          |  |   ^        |
         |            |            |          |  v   |        |
-        |            |            |          | OVERDUE: out of time, looked at for a day
+        |            |            |          | OVERDUE: past its deadline, polled for a day
         +------------+------------+----------+------+--------+-----> FAILED
         |            |            |          |      |        |
         |            |            |          +------+--------+-----> CANCELLED by its owner
-        |            |            +-----> UNCERTAIN: cannot tell whether it was heard
+        |            |            +-----> UNCERTAIN: the create may or may not have arrived
         +------------+---------------------------------------------> CANCELLED; DELIVERED -> DELETED
 
-A job is *closed* when the people have been told how it ended; until then somebody carries it.
+A job is *closed* when people have been notified of its outcome; until then a process runs it.
 Times are seconds since 1970.
 """
 
@@ -23,7 +23,7 @@ from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY
 
 
 class JobState(StrEnum):
-    """How far a job has come."""
+    """Where a job is in its life."""
 
     REQUESTED = "requested"
     ANNOUNCED = "announced"
@@ -51,11 +51,11 @@ CANCELLABLE = frozenset(
 
 
 PAUSABLE = frozenset({JobState.ANNOUNCED, JobState.RENDERING, JobState.DELIVERING})
-"""States in which a job can wait for the Videos server, with the server's words in `error`."""
+"""States in which a job can wait for an unusable Videos server; `error` says why it waits."""
 
 
 class Signal(StrEnum):
-    """What people want of a job while somebody carries it."""
+    """What a person asks of a job that a worker may be running."""
 
     CANCEL = "cancel"
     DELETE = "delete"
@@ -63,23 +63,23 @@ class Signal(StrEnum):
 
 
 class Note(StrEnum):
-    """What the card must say beside the state."""
+    """What the card says in addition to the state."""
 
-    NOT_ASKED = "not_asked"
-    """Cancelled before the server was asked."""
+    NOT_SUBMITTED = "not_submitted"
+    """Cancelled before it was submitted."""
     STOPPED = "stopped"
     """Cancelled, and the server stopped it."""
     NOT_STOPPED = "not_stopped"
-    """Cancelled, but the server cannot stop it, or does not say that it did."""
-    COPY_LEFT = "copy_left"
-    """Deleted here, but the server's copy could not be deleted."""
+    """Cancelled, but the server cannot stop it or does not confirm that it did."""
+    SERVER_COPY_KEPT = "server_copy_kept"
+    """Deleted in Slack, but the server kept its copy."""
     NEW_VIDEO = "new_video"
-    """Wanted as a remix, which this server cannot make: a new video of the same prompt."""
+    """Requested as a remix, which this server cannot make: a new video of the same prompt."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobError:
-    """Why a job failed, in the words of whoever refused it."""
+    """Why a job failed or waits, as reported by whoever refused it."""
 
     code: str
     message: str
@@ -87,7 +87,7 @@ class JobError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One video that somebody asked for; the row of the same name at rest."""
+    """Our record of one requested video; stored as a row of the table `jobs`."""
 
     id: str
     request_key: str
@@ -98,20 +98,20 @@ class Job:
     created_at: float
     response_url: str | None = None
     notify: tuple[str, ...] = ()
-    """Teammates who are told, with the requester, when the video is ready."""
+    """Teammates who are notified, with the requester, when the video is ready."""
     reference_size: str | None = None
-    """What size the reference picture had before it was fitted."""
+    """The reference picture's size before it was fitted."""
     remix_of: str | None = None
-    """The job whose video this one changes."""
+    """The job whose video this one remixes."""
     thread_ts: str | None = None
-    """The thread in which it was asked for; None: the card opens one."""
+    """The thread in which it was requested; None: the card starts a thread."""
     server: str | None = None
-    """The host of the server that makes it."""
+    """The host of the Videos server that renders it."""
     note: Note | None = None
     price: Decimal | None = None
-    """What it costs by the catalog, in US dollars, where the catalog knows."""
+    """Its price in US dollars according to the catalog; None: unknown."""
     permalink: str | None = None
-    """Where the finished file stands."""
+    """The address of the message with the finished file."""
     state: JobState = JobState.REQUESTED
     card_ts: str | None = None
     video_id: str | None = None
@@ -128,56 +128,56 @@ class Job:
 
     @property
     def root_ts(self) -> str | None:
-        """The message under which the job's replies stand, once there is one."""
+        """The message that starts the job's thread; None: there is none yet."""
         return self.thread_ts or self.card_ts
 
     @property
     def is_paused(self) -> bool:
-        """It waits until the Videos server takes requests again."""
+        """Whether it waits for the Videos server to accept requests again."""
         return self.error is not None and self.state in PAUSABLE
 
     @property
     def took(self) -> float | None:
-        """Seconds from the request to the end."""
+        """Seconds from the request to the outcome."""
         return None if self.finished_at is None else self.finished_at - self.created_at
 
 
 def picture_fitted(job: Job, *, from_size: str) -> Job:
-    """The reference picture has the video's size now."""
+    """The reference picture now has the video's size."""
     return replace(job, reference_size=from_size)
 
 
 def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:
-    """The card stands in the channel.
+    """The card has been posted.
 
-    Slack answers with the channel's own id, which differs from what was asked where that was
-    a person's.
+    `channel_id` comes from Slack's response: a message to a user's id is posted in the direct
+    message, which has an id of its own.
     """
     return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts)
 
 
 def card_replaced(job: Job, *, card_ts: str) -> Job:
-    """The first card was deleted; this one opens the thread now."""
+    """The first card was deleted; this one starts a new thread."""
     return replace(job, card_ts=card_ts)
 
 
-def submission_begun(job: Job, *, server: str, now: float) -> Job:
-    """From here on the server may have heard of it."""
+def submission_started(job: Job, *, server: str, now: float) -> Job:
+    """From here on the server may have received the request."""
     return _moved(job, JobState.SUBMITTING, server=server, submitted_at=now)
 
 
-def made_anew(job: Job) -> Job:
-    """The server cannot remix, so the prompt alone is asked for."""
+def remix_unavailable(job: Job) -> Job:
+    """The server cannot remix, so a new video of the prompt is requested instead."""
     return replace(job, note=Note.NEW_VIDEO)
 
 
-def submission_unheard(job: Job) -> Job:
-    """It is certain that the server did not take the request, so it may be asked again."""
+def submission_not_received(job: Job) -> Job:
+    """The server certainly did not receive the request, so it may be sent again."""
     return replace(job, state=JobState.ANNOUNCED, submitted_at=None)
 
 
 def paused(job: Job, *, code: str, message: str) -> Job:
-    """The server takes nobody's requests: the job waits."""
+    """The server refuses everyone's requests: the job waits."""
     return replace(job, error=JobError(code, message), reply_ts=None)
 
 
@@ -186,12 +186,12 @@ def _resumed(job: Job) -> Job:
 
 
 def accepted(job: Job, *, video_id: str) -> Job:
-    """The server has a video of ours."""
+    """The server has accepted the request as this video."""
     return _moved(_resumed(job), JobState.RENDERING, video_id=video_id)
 
 
 def progressed(job: Job, *, percent: int | None) -> Job:
-    """The server says how far it is; progress never runs backwards on a card."""
+    """The server reported progress, which never goes backwards on a card."""
     job = _resumed(job)
     if percent is None or (job.progress is not None and percent <= job.progress):
         return replace(job, attempts=0)
@@ -199,7 +199,7 @@ def progressed(job: Job, *, percent: int | None) -> Job:
 
 
 def overdue(job: Job, *, message: str) -> Job:
-    """The server had its time; what it says later is still welcome."""
+    """The deadline has passed; a video that is finished later is still delivered."""
     return _moved(job, JobState.OVERDUE, error=JobError("timeout", message), reply_ts=None)
 
 
@@ -210,60 +210,60 @@ def rendered(job: Job, *, now: float) -> Job:
     )
 
 
-def upload_begun(job: Job, *, file_id: str) -> Job:
-    """Slack gave the file an id; whatever happens, this file is shared at most once."""
+def upload_started(job: Job, *, file_id: str) -> Job:
+    """Slack has assigned a file id; whatever happens, this file is shared at most once."""
     return _moved(_resumed(job), JobState.DELIVERING, file_id=file_id)
 
 
 def upload_lost(job: Job) -> Job:
-    """Slack does not know the file (any more): the next one gets a new id."""
+    """Slack does not have the file: the next upload gets a new id."""
     return _moved(job, JobState.DELIVERING, file_id=None)
 
 
 def delivered(job: Job, *, reply_ts: str, permalink: str, now: float) -> Job:
-    """The file stands in the thread, as the message `reply_ts`."""
+    """The file was shared in the thread, in the message `reply_ts`."""
     return _moved(job, JobState.DELIVERED, reply_ts=reply_ts, permalink=permalink, finished_at=now)
 
 
 def failed(job: Job, *, code: str, message: str, now: float) -> Job:
-    """The job is over without a video."""
+    """The job has ended without a video."""
     error = JobError(code, message)
     return _moved(job, JobState.FAILED, error=error, finished_at=now, reply_ts=None)
 
 
 def cancelled(job: Job, *, note: Note, now: float) -> Job:
-    """Its owner does not want it any more."""
+    """The requester has cancelled the job."""
     return _moved(job, JobState.CANCELLED, note=note, error=None, finished_at=now)
 
 
-def deleted(job: Job, *, copy_left: bool) -> Job:
-    """The file is gone from Slack; the server may have kept its own."""
-    return _moved(job, JobState.DELETED, note=Note.COPY_LEFT if copy_left else None)
+def deleted(job: Job, *, server_copy_kept: bool) -> Job:
+    """The file was deleted from Slack; the server may have kept its copy."""
+    return _moved(job, JobState.DELETED, note=Note.SERVER_COPY_KEPT if server_copy_kept else None)
 
 
 def superseded(job: Job, *, now: float) -> Job:
-    """The person asked again, so nobody waits for this one any more."""
+    """The person has made the same request again, so nobody waits for this job."""
     return closed(_moved(job, JobState.FAILED, finished_at=now), now=now)
 
 
 def left_uncertain(job: Job, *, message: str, now: float) -> Job:
-    """Asked, and nobody can tell whether it was heard."""
+    """The request was sent, and nothing shows whether the server received it."""
     error = JobError("outcome_unknown", message)
     return _moved(job, JobState.UNCERTAIN, error=error, finished_at=now)
 
 
 def notified(job: Job, *, reply_ts: str) -> Job:
-    """The thread says how the job stands."""
+    """The thread has been notified of the current state."""
     return replace(job, reply_ts=reply_ts)
 
 
 def closed(job: Job, *, now: float) -> Job:
-    """Nothing is left to do; what could answer in the person's name is forgotten."""
+    """Nothing is left to do; the response URL is a secret, so it is no longer kept."""
     return replace(job, closed_at=now, response_url=None)
 
 
 def again_key(job_id: str) -> str:
-    """The request key of the job that asks once more for the same: there is one at most."""
+    """The request key of the job that repeats this one: at most one can exist."""
     return f"again:{job_id}"
 
 

@@ -1,7 +1,7 @@
-"""Carries one job to its end: the order of the effects, and what an error makes of them.
+"""Runs one job to its end: the order of its side effects, and what each error leads to.
 
-May be killed at any `await`: the next claim of the row goes on from what the row says. That is
-also the only way anything is tried again.
+The process may be killed at any `await`: the next claim continues from what the row says. That
+is also the only way anything is retried.
 """
 
 import asyncio
@@ -45,10 +45,10 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 ESTIMATE_FROM = 50
-"""Videos of a kind, the last ones, that say how long the next will take."""
+"""How many of the latest similar videos an estimate is based on."""
 
-GONE_AFTER = 6
-"""Looks in a row, about a minute, after which a video that is not found is gone."""
+MAX_NOT_FOUND = 6
+"""Attempts in a row, about a minute, after which a video that is not found is gone."""
 
 MAX_PICTURE_ATTEMPTS = 5
 """Attempts to fetch a reference picture before the job fails."""
@@ -61,7 +61,7 @@ UNCERTAIN = (
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What every carrier of a process shares."""
+    """What all runners of a process share."""
 
     store: Store
     videos: VideosClient
@@ -72,64 +72,65 @@ class Dependencies:
     clock: Callable[[], float]
     downloads: asyncio.Semaphore
     fitting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """One picture at a time is decoded, because each may take a lot of memory."""
+    """Only one picture is decoded at a time, because each may take a lot of memory."""
 
 
 class JobRunner:
-    """One job in hand; `self.job` is always what the row says."""
+    """Runs one claimed job; `self.job` always equals its row."""
 
-    def __init__(self, job: Job, tools: Dependencies) -> None:
+    def __init__(self, job: Job, dependencies: Dependencies) -> None:
         self.job = job
         self._is_unwanted = False
-        self._dependencies = tools
-        self._store, self._videos, self._delivery = tools.store, tools.videos, tools.delivery
-        self._timings, self._now = tools.timings, tools.clock
+        self._dependencies = dependencies
+        self._store, self._videos = dependencies.store, dependencies.videos
+        self._delivery = dependencies.delivery
+        self._timings, self._now = dependencies.timings, dependencies.clock
         self._picture: Picture | None = None
 
     async def run(self) -> None:
-        """Bring the job to its end, or let go of it until it can go on.
+        """Run the job until it is closed, or postpone it until it can continue.
 
         Raises:
-            TemporaryError: the database does not answer.
+            TemporaryError: the database does not respond.
         """
         try:
-            # A wish stops the task and lets the job be claimed anew, so a first claim has none.
+            # A signal stops the task so that the job is claimed again: a first claim has none.
             if self.job.fence > 1:
-                self._is_unwanted = await self._wanted_by(Signal.CANCEL) != ()
+                self._is_unwanted = await self._senders_of(Signal.CANCEL) != ()
             while self.job.closed_at is None:
                 await self._step_safely()
-        except _Later as later:
-            await self._let_go(later)
+        except _RetryLater as later:
+            await self._postpone(later)
         except LeaseLost as error:
-            log.info("job let go", job=self.job.id, reason=error.message)
+            log.info("lease lost", job=self.job.id, reason=error.message)
 
     async def _step_safely(self) -> None:
-        """One step; an error becomes a later attempt, or the job's end."""
+        """Take one step; an error leads to a later attempt or ends the job."""
         try:
             await (self._cancel() if self._can_cancel() else self._step())
-        except (LeaseLost, _Later):
+        except (LeaseLost, _RetryLater):
             raise
         except VideoGone as error:
-            await self._fail_unless_it_comes_back(error)
+            await self._retry_or_fail_as_gone(error)
         except PermanentError as error:
             await self._fail(error.code, error.message)
         except ServerUnusable as error:
             await self._pause(error)
         except (TemporaryError, OutcomeUnknown, MisconfiguredError) as error:
-            await self._try_later(error)
+            await self._retry_later(error)
         except Exception as error:
-            log.exception("a step broke", job=self.job.id, state=self.job.state)
-            await self._try_later(TemporaryError(f"Something in the bot broke ({error!r})."))
+            log.exception("step failed", job=self.job.id, state=self.job.state)
+            await self._retry_later(TemporaryError(f"The bot has a defect ({error!r})."))
 
-    async def _fail_unless_it_comes_back(self, error: VideoGone) -> None:
-        """Servers forget videos when they restart; gateways now and then for a moment."""
-        if self.job.attempts < GONE_AFTER:
-            await self._try_later(TemporaryError(error.message))
+    async def _retry_or_fail_as_gone(self, error: VideoGone) -> None:
+        """Servers lose videos when they restart; gateways may miss one for a moment."""
+        if self.job.attempts < MAX_NOT_FOUND:
+            await self._retry_later(TemporaryError(error.message))
         else:
             await self._fail(error.code, error.message)
 
     async def _pause(self, error: ServerUnusable) -> None:
-        """Wait until the operator has put it right; the next step tells the people so, once."""
+        """Wait until the operator has fixed it; the next step notifies people, once."""
         if self.job.state in PAUSABLE and not self.job.is_paused:
             await self._save(
                 jobs.paused(self.job, code=error.code, message=error.message), "paused"
@@ -137,16 +138,16 @@ class JobRunner:
         elif self._now() - self.job.created_at > self._timings.give_up_after:
             await self._fail(error.code, error.message)
         else:
-            raise self._later(error, quiet=self.job.is_paused)
+            raise self._delayed(error, quiet=self.job.is_paused)
 
     def _can_cancel(self) -> bool:
-        """What is under way at the server must be known before it can be stopped."""
+        """During a submission the video's id is unknown, so it cannot be stopped yet."""
         is_known = self.job.state is not JobState.SUBMITTING
         return self._is_unwanted and is_known and self.job.state in CANCELLABLE
 
-    async def _wanted_by(self, wish: Signal) -> tuple[str, ...]:
+    async def _senders_of(self, kind: Signal) -> tuple[str, ...]:
         signals = await self._store.signals(self.job.id)
-        return tuple(sorted(user_id for kind, user_id in signals if kind is wish))
+        return tuple(sorted(user_id for sent, user_id in signals if sent is kind))
 
     async def _step(self) -> None:
         if self.job.is_paused and self.job.reply_ts is None:
@@ -159,9 +160,9 @@ class JobRunner:
             case JobState.SUBMITTING:
                 await self._reconcile_submission()
             case JobState.RENDERING:
-                await self._watch()
+                await self._poll()
             case JobState.OVERDUE:
-                await self._watch_overdue()
+                await self._poll_overdue()
             case JobState.DELIVERING:
                 await self._deliver()
             case JobState.DELIVERED:
@@ -172,14 +173,14 @@ class JobRunner:
                 await self._close_quietly()
 
     async def _announce(self) -> None:
-        """The card first: its success proves that the video can be delivered, before it costs.
+        """Post the card first: it proves, before anything is paid, that a video can be delivered.
 
-        Only the picture is looked at before: what is wrong with it is between us and the person.
+        Only the picture is checked before, because its errors concern the requester alone.
         """
         job = self.job
         if (picture := await self._reference()) is not None:
             job = jobs.picture_fitted(job, from_size=picture.from_size)
-        card = await self._said_before(MessageKind.CARD)
+        card = await self._find_message(MessageKind.CARD)
         if card is None:
             await self._prove_ownership()
             card = await self._delivery.announce(job)
@@ -187,7 +188,7 @@ class JobRunner:
         await self._save(announced, "announced")
 
     async def _reference(self) -> Picture | None:
-        """The reference picture, ready to be sent; fetched again if we were interrupted."""
+        """The reference picture, fitted; fetched again if the job was interrupted."""
         reference, size = self.job.request.input_reference, self.job.request.size
         if reference is not None and self._picture is None:
             async with self._dependencies.downloads:
@@ -208,13 +209,13 @@ class JobRunner:
                 raise
             raise FileRefused(f"I cannot fetch it. {error.message} Please try again.") from error
 
-    async def _said_before(self, what: MessageKind) -> Posted | None:
-        """What an earlier claim of this job may have said before it broke off."""
-        return await self._delivery.find(self.job, what) if self.job.fence > 1 else None
+    async def _find_message(self, kind: MessageKind) -> Posted | None:
+        """The message that an interrupted earlier claim of this job may have posted."""
+        return await self._delivery.find_message(self.job, kind) if self.job.fence > 1 else None
 
     async def _replace_lost_card(self) -> bool:
-        """Where somebody deleted the card, let a new one open the thread; whether it did."""
-        if await self._delivery.draw(self.job) or self.job.thread_ts is not None:
+        """If the card was deleted, post a new one; returns whether it did."""
+        if await self._delivery.update_card(self.job) or self.job.thread_ts is not None:
             return False
         await self._prove_ownership()
         card = await self._delivery.announce(self.job)
@@ -222,26 +223,26 @@ class JobRunner:
         return True
 
     async def _prove_ownership(self) -> None:
-        """Before what cannot be done twice: a process may have been frozen past its lease."""
+        """Check the lease before a side effect: the process may have been frozen past its end."""
         await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
         self._videos.check_open()
         picture, self._picture = await self._reference(), None
-        begun = jobs.submission_begun(self.job, server=self._videos.server, now=self._now())
-        await self._save(begun, "submission begun")
+        begun = jobs.submission_started(self.job, server=self._videos.server, now=self._now())
+        await self._save(begun, "submission started")
         try:
             async with asyncio.timeout(self._timings.create_timeout):
-                video_id = await self._ask_server(picture)
+                video_id = await self._create_or_remix(picture)
         except (OutcomeUnknown, TimeoutError) as error:
-            log.warning("create not answered", job=self.job.id, reason=str(error))
+            log.warning("create response lost", job=self.job.id, reason=str(error))
         except (TemporaryError, MisconfiguredError):
-            await self._save(jobs.submission_unheard(self.job), "submission unheard")
+            await self._save(jobs.submission_not_received(self.job), "submission not received")
             raise
         else:
             await self._accept(video_id)
 
-    async def _ask_server(self, picture: Picture | None) -> str:
+    async def _create_or_remix(self, picture: Picture | None) -> str:
         if self.job.remix_of is None or self.job.note is Note.NEW_VIDEO:
             return await self._videos.create(self.job.request, picture)
         original = await self._store.get(self.job.remix_of)
@@ -249,21 +250,21 @@ class JobRunner:
             remix = await self._videos.remix(original.video_id, self.job.request.prompt)
             if remix is not None:
                 return remix
-        await self._save(jobs.made_anew(self.job), "no remix to be had")
+        await self._save(jobs.remix_unavailable(self.job), "remix unavailable")
         return await self._videos.create(self.job.request, picture)
 
     async def _accept(self, video_id: str) -> None:
         try:
             await self._save(jobs.accepted(self.job, video_id=video_id), "accepted")
         except VideoTaken:
-            # Another job with the same request adopted it in between: to both it is the same.
+            # Another job with an equal request has adopted it: either may have it.
             log.warning("video taken", job=self.job.id, video=video_id)
 
     async def _reconcile_submission(self) -> None:
-        """A create was begun and its answer is not known: never ask again without proof.
+        """A create was sent and its response is unknown: never repeat it without proof.
 
-        The server's list decides, once no answer can be on its way any more: our video is in
-        it, or it is complete and nobody heard; otherwise the person decides.
+        Once no response can arrive any more, the server's list decides: it contains our video,
+        or it is complete and the create was never received. Otherwise the person decides.
         """
         begun = _required(self.job.submitted_at)
         if (
@@ -272,50 +273,58 @@ class JobRunner:
             + self._timings.process_clock_skew
             - self._now()
         ) > 0:
-            raise _Later("the create may still be under way", wait)
+            raise _RetryLater("the create may still be in progress", wait)
         known = await self._store.video_ids(submitted_since=begun - self._timings.give_up_after)
         found = await self._videos.find_submitted(self.job.request, since=begun, known=known)
-        log.info("looked for it", job=self.job.id, matches=len(found.matches), all=found.complete)
+        log.info(
+            "submission looked up",
+            job=self.job.id,
+            matches=len(found.matches),
+            complete=found.complete,
+        )
         if len(found.matches) == 1:
             await self._accept(found.matches[0])
         elif not found.matches and found.complete:
-            await self._submit_once_more()
+            await self._submit_again()
         else:
             uncertain = jobs.left_uncertain(self.job, message=UNCERTAIN, now=self._now())
             await self._save(uncertain, "left uncertain")
 
-    async def _submit_once_more(self) -> None:
-        """It is proved that nobody heard; but not for ever."""
+    async def _submit_again(self) -> None:
+        """The create was provably never received; try again until the deadline."""
         if self._is_out_of_time(self.job.created_at):
             await self._fail("no_answer", "The video server does not answer requests.")
         else:
-            await self._save(jobs.submission_unheard(self.job), "submission unheard")
+            await self._save(jobs.submission_not_received(self.job), "submission not received")
 
-    async def _watch(self) -> None:
-        """Look until the server is done, and let the card say how far it is."""
+    async def _poll(self) -> None:
+        """Poll until the video is finished, and show its progress on the card."""
         typical = await self._typical_duration()
-        drawn, drawn_at = "", 0.0
+        shown, shown_at = "", 0.0
         while isinstance(status := await self._retrieve(), InProgress):
             if self._is_out_of_time(_required(self.job.submitted_at)):
                 await self._run_out_of_time()
                 return
-            if self._now() - drawn_at >= self._timings.card_interval and self._delivery.has_room:
-                drawn, drawn_at = await self._draw_progress(status, typical, drawn), self._now()
+            if (
+                self._now() - shown_at >= self._timings.card_interval
+                and self._delivery.has_update_capacity
+            ):
+                shown, shown_at = await self._show_progress(status, typical, shown), self._now()
             await asyncio.sleep(self._poll_delay(status))
         await self._finish_rendering(status)
 
-    async def _draw_progress(
-        self, status: InProgress, typical: TypicalDuration | None, drawn: str
+    async def _show_progress(
+        self, status: InProgress, typical: TypicalDuration | None, shown: str
     ) -> str:
-        """Say on the card how far it is, if that is news; returns what stands there now."""
+        """Update the card if its progress line has changed; returns the line it shows."""
         progress = await self._progress_context(status, typical)
         line = progress_line(self.job.progress, progress)
-        if line != drawn and await self._delivery.draw_progress(self.job, progress):
+        if line != shown and await self._delivery.update_progress(self.job, progress):
             return line
-        return drawn
+        return shown
 
     async def _typical_duration(self) -> TypicalDuration | None:
-        """How long this server took for the last videos of this kind."""
+        """How long this server took for the latest similar videos."""
         times = await self._store.render_times(
             _required(self.job.server), self.job.request, limit=ESTIMATE_FROM
         )
@@ -335,8 +344,8 @@ class JobRunner:
             ahead=ahead,
         )
 
-    async def _watch_overdue(self) -> None:
-        """Tell the person; then look now and then, for a day or until they ask again."""
+    async def _poll_overdue(self) -> None:
+        """Notify the person, then poll rarely, for a day or until they repeat the request."""
         await self._notify(MessageKind.OVERDUE)
         until = (
             _required(self.job.submitted_at)
@@ -376,51 +385,51 @@ class JobRunner:
         await self._save(jobs.overdue(self.job, message=message), "overdue")
 
     async def _deliver(self) -> None:
-        """Bring the file into the thread, at most once: its id decides what was done already."""
+        """Share the file in the thread, at most once: its id tells what was already done."""
         if self.job.file_id is None:
             await self._upload()
-        elif (ts := await self._share_of()) is not None:
+        elif (ts := await self._find_share()) is not None:
             await self._deliver_as(ts)
             return
         try:
-            await self._delivery.share(self.job, await self._wanted_by(Signal.NOTIFY))
+            await self._delivery.share(self.job, await self._senders_of(Signal.NOTIFY))
         except CannotPost:
             raise
         except PermanentError as error:
-            # Perhaps it was asked before, and heard: the look at the file decides.
+            # An earlier request may have taken effect: `_await_share` checks the file.
             log.warning("share refused", job=self.job.id, code=error.code)
             if await self._replace_lost_card():
-                await self._delivery.share(self.job, await self._wanted_by(Signal.NOTIFY))
+                await self._delivery.share(self.job, await self._senders_of(Signal.NOTIFY))
         await self._await_share()
 
     async def _upload(self) -> None:
-        """Fetch the file and send it to Slack; its id is saved before the bytes go up."""
+        """Download the video and upload it; its file id is saved before the bytes are sent."""
         async with self._dependencies.downloads:
             with tempfile.TemporaryDirectory(prefix="video-bot-") as folder:
                 path = Path(folder) / "video.mp4"
                 size = await self._videos.download(_required(self.job.video_id), path)
                 upload = await self._delivery.begin_upload(self.job, size)
-                begun = jobs.upload_begun(self.job, file_id=upload.file_id)
-                await self._save(begun, "upload begun")
+                begun = jobs.upload_started(self.job, file_id=upload.file_id)
+                await self._save(begun, "upload started")
                 await self._delivery.send_bytes(upload, path, size)
 
     async def _await_share(self) -> None:
-        """Slack shares a file in its own time, or now and then never."""
+        """Slack shares a file after a delay, and occasionally never."""
         began = self._now()
-        while (ts := await self._share_of()) is None:
+        while (ts := await self._find_share()) is None:
             if self._now() - began > self._timings.share_timeout:
                 await self._delivery.delete_file(self.job)
                 await self._upload_again("Slack has not shared the file.")
             await asyncio.sleep(self._timings.share_poll_interval)
         await self._deliver_as(ts)
 
-    async def _share_of(self) -> str | None:
+    async def _find_share(self) -> str | None:
         try:
-            return await self._delivery.share_of(self.job)
+            return await self._delivery.find_share(self.job)
         except PermanentError as error:
             if error.code != "file_not_found":
                 raise
-        return await self._upload_again("Slack does not know the file.")
+        return await self._upload_again("Slack does not have the file.")
 
     async def _upload_again(self, reason: str) -> NoReturn:
         await self._save(jobs.upload_lost(self.job), "upload lost")
@@ -432,74 +441,76 @@ class JobRunner:
         await self._save(delivered, "delivered")
 
     async def _cancel(self) -> None:
-        """Stop what can be stopped; the card says what could not."""
-        note = Note.NOT_ASKED
+        """Stop what can be stopped; the card says what could not be."""
+        note = Note.NOT_SUBMITTED
         if self.job.video_id is not None:
-            gone = await self._videos.delete(self.job.video_id)
-            note = Note.STOPPED if gone else Note.NOT_STOPPED
+            is_stopped = await self._videos.delete(self.job.video_id)
+            note = Note.STOPPED if is_stopped else Note.NOT_STOPPED
         if self.job.file_id is not None:
             await self._delivery.delete_file(self.job)
         await self._save(jobs.cancelled(self.job, note=note, now=self._now()), "cancelled")
 
     async def _close_or_delete(self) -> None:
-        if not await self._wanted_by(Signal.DELETE):
+        if not await self._senders_of(Signal.DELETE):
             await self._close()
             return
         await self._delivery.delete_file(self.job)
-        copy_left = not await self._videos.delete(_required(self.job.video_id))
-        await self._save(jobs.deleted(self.job, copy_left=copy_left), "deleted")
+        server_copy_kept = not await self._videos.delete(_required(self.job.video_id))
+        await self._save(jobs.deleted(self.job, server_copy_kept=server_copy_kept), "deleted")
 
     async def _close_quietly(self) -> None:
-        """Only the card changes: who wished it need not be told."""
+        """Update the card only; the requester already knows."""
         if self.job.card_ts is not None:
-            await self._delivery.draw(self.job)
+            await self._delivery.update_card(self.job)
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
 
     async def _close(self) -> None:
-        """Tell the people how it ended."""
+        """Notify people of the outcome."""
         if self.job.card_ts is None:
             await self._delivery.notify_privately(self.job)
         else:
-            await self._notify_end()
+            await self._notify_outcome()
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
 
-    async def _notify_end(self) -> None:
-        """In the thread, or where that is closed by now, to the person alone."""
+    async def _notify_outcome(self) -> None:
+        """In the thread, or privately if the thread no longer accepts replies."""
         try:
             await self._notify(MessageKind.END)
         except PermanentError as error:
-            log.warning("end not told in the thread", job=self.job.id, code=error.code)
+            log.warning("outcome not posted in the thread", job=self.job.id, code=error.code)
             if self.job.reply_ts is None:
                 await self._delivery.notify_privately(self.job)
 
-    async def _notify(self, what: MessageKind) -> None:
-        """Say it in the thread, once, and bring the card up to date."""
+    async def _notify(self, kind: MessageKind) -> None:
+        """Post a message of this kind in the thread, once, and update the card."""
         if self.job.reply_ts is None:
-            reply = await self._said_before(what)
+            reply = await self._find_message(kind)
             if reply is None:
                 await self._prove_ownership()
-                reply = await self._reply(what)
-            await self._save(jobs.notified(self.job, reply_ts=reply.ts), f"notified {what}")
-        await self._delivery.draw(self.job)
+                reply = await self._reply(kind)
+            await self._save(jobs.notified(self.job, reply_ts=reply.ts), f"notified {kind}")
+        await self._delivery.update_card(self.job)
 
-    async def _reply(self, what: MessageKind) -> Posted:
+    async def _reply(self, kind: MessageKind) -> Posted:
         try:
-            return await self._delivery.reply(self.job, what)
+            return await self._delivery.reply(self.job, kind)
         except PermanentError as error:
             if error.code not in {"thread_not_found", "message_not_found"}:
                 raise
         await self._replace_lost_card()
-        return await self._delivery.reply(self.job, what)
+        return await self._delivery.reply(self.job, kind)
 
     async def _fail(self, code: str, message: str) -> None:
         if self.job.finished_at is None:
             failed = jobs.failed(self.job, code=code, message=message, now=self._now())
             await self._save(failed, "failed", code=code)
         else:
-            # The job has its end; what could not be said about it will not be said.
-            await self._save(jobs.closed(self.job, now=self._now()), "end not told", code=code)
+            # The job already has its outcome: nothing is left but to give up notifying.
+            await self._save(
+                jobs.closed(self.job, now=self._now()), "outcome not delivered", code=code
+            )
 
-    async def _try_later(self, error: BotError) -> None:
+    async def _retry_later(self, error: BotError) -> None:
         if self.job.state is JobState.RENDERING and self._is_out_of_time(
             _required(self.job.submitted_at)
         ):
@@ -507,26 +518,26 @@ class JobRunner:
             return
         if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
             elapsed = self._now() - _required(self.job.submitted_at)
-            await self._delivery.draw_progress(self.job, ProgressContext(elapsed=elapsed))
+            await self._delivery.update_progress(self.job, ProgressContext(elapsed=elapsed))
         since = self.job.finished_at or self.job.rendered_at or self.job.created_at
         if self._now() - since > self._timings.give_up_after:
             await self._fail("gave_up", error.message)
             return
-        raise self._later(error)
+        raise self._delayed(error)
 
-    def _later(self, error: BotError, *, quiet: bool = False) -> "_Later":
+    def _delayed(self, error: BotError, *, quiet: bool = False) -> "_RetryLater":
         hint = error.retry_after if isinstance(error, TemporaryError) else None
-        jitter = random.random()  # noqa: S311 -- spreads attempts, and guards nothing
+        jitter = random.random()  # noqa: S311 -- spreads retries, protects nothing
         delay = (
             jobs.retry_delay(self.job.attempts, hint=hint, jitter=jitter)
             * self._timings.retry_scale
         )
-        return _Later(error.message, delay, quiet=quiet)
+        return _RetryLater(error.message, delay, quiet=quiet)
 
-    async def _let_go(self, later: "_Later") -> None:
-        say = log.debug if later.quiet else log.info
-        say(
-            "trying later",
+    async def _postpone(self, later: "_RetryLater") -> None:
+        write = log.debug if later.quiet else log.info
+        write(
+            "retrying later",
             job=self.job.id,
             state=self.job.state,
             reason=later.reason,
@@ -546,7 +557,7 @@ class JobRunner:
         return min(max(wanted, self._timings.min_poll_interval), self._timings.max_poll_interval)
 
 
-class _Later(Exception):
+class _RetryLater(Exception):
     def __init__(self, reason: str, delay: float, *, quiet: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -555,7 +566,7 @@ class _Later(Exception):
 
 
 def _required(value: T | None) -> T:
-    """A value that this state of a job always has."""
+    """A value that the job always has in its current state."""
     if value is None:
-        raise AssertionError("the row lacks what its state promises")
+        raise AssertionError("the row lacks a value that its state requires")
     return value

@@ -1,4 +1,4 @@
-"""One process's share of the jobs: claims them, keeps their leases, hands them back."""
+"""One process's share of the jobs: claims them, renews their leases, releases them."""
 
 import asyncio
 import contextlib
@@ -26,14 +26,14 @@ MAX_DOWNLOADS = 4
 """Files that one process fetches at once."""
 
 BATCH = 200
-"""Jobs that one turn takes: thousands at once would hold up the event loop for seconds."""
+"""Jobs per claim: thousands at once would block the event loop for seconds."""
 
 _Key = tuple[str, int]
-"""A job's id and the fence under which it is carried."""
+"""A job's id and the fence of its claim."""
 
 
 class Worker:
-    """Carries as many jobs as there are, each in a task of its own."""
+    """Claims jobs and runs each in a task of its own."""
 
     def __init__(
         self,
@@ -56,86 +56,86 @@ class Worker:
             store, videos, delivery, files, homes, self._timings, clock, downloads
         )
         self._homes = homes
-        self._wanted = asyncio.Event()
-        self._in_hand: dict[_Key, asyncio.Task[None]] = {}
-        self._dropped: set[str] = set()
-        """Jobs that were to be cancelled: who claims them again knows it."""
+        self._woken = asyncio.Event()
+        self._running: dict[_Key, asyncio.Task[None]] = {}
+        self._cancelled: set[str] = set()
+        """Jobs released because someone cancelled them: the next claim sees the signal."""
         self._claiming = asyncio.Lock()
-        self._has_dropped = False
+        self._has_crashed = False
         self._proved_at = self._ran_at = time.monotonic()
 
     def wake(self) -> None:
-        """Look into the table now."""
-        self._wanted.set()
+        """Claim now instead of at the next interval."""
+        self._woken.set()
 
     @property
     def is_alive(self) -> bool:
-        """Whether the loop has turned lately."""
+        """Whether the claim loop has run recently."""
         return time.monotonic() - self._ran_at < 5 * self._timings.claim_interval + 10
 
     async def run(self) -> None:
-        """Carry jobs until cancelled; then hand back what is in hand."""
-        heartbeat = asyncio.create_task(self._beat())
+        """Run jobs until cancelled, then release them."""
+        heartbeat = asyncio.create_task(self._keep_renewing())
         try:
             while True:
-                self._wanted.clear()
+                self._woken.clear()
                 await self._run_once_safely()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wanted.wait(), self._timings.claim_interval)
+                    await asyncio.wait_for(self._woken.wait(), self._timings.claim_interval)
         finally:
             heartbeat.cancel()
             await self._stop()
 
     async def run_once(self) -> None:
-        """Claim what is free, and start to carry it."""
+        """Claim free jobs and start to run them."""
         async with self._claiming:
-            room = MAX_JOBS - len(self._in_hand)
-            await self._drop_unwanted()
+            room = MAX_JOBS - len(self._running)
+            await self._release_cancelled()
             limit = min(room, BATCH)
             claimed = await self._store.claim(self._owner, now=self._clock(), limit=limit)
             for job in claimed:
-                self._take(job)
+                self._start(job)
             if len(claimed) == BATCH:
                 self.wake()
 
-    async def _drop_unwanted(self) -> None:
-        """Stop the tasks of what is to be cancelled; the next claim finds the wish."""
-        unwanted = await self._store.cancel_requested(self._owner) - self._dropped
-        if not unwanted:
+    async def _release_cancelled(self) -> None:
+        """Stop and release the jobs that someone cancelled; the next claim cancels them."""
+        cancelled = await self._store.cancel_requested(self._owner) - self._cancelled
+        if not cancelled:
             return
-        self._dropped |= unwanted
-        keys = [key for key in self._in_hand if key[0] in unwanted]
-        tasks = [self._in_hand[key] for key in keys]
+        self._cancelled |= cancelled
+        keys = [key for key in self._running if key[0] in cancelled]
+        tasks = [self._running[key] for key in keys]
         self._cancel(keys)
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._store.release(self._owner, now=self._clock(), only=unwanted)
+        await self._store.release(self._owner, now=self._clock(), only=cancelled)
 
     async def renew(self) -> None:
-        """Renew the leases of what is in hand, and let go of all else.
+        """Renew the leases of running jobs. Cancel jobs whose lease was lost.
 
-        Whose lease is gone is stopped. What the table says is ours but nobody carries (its
-        task broke off while the database did not answer) becomes free.
+        A job that is ours according to the table but not running (its task ended while the
+        database did not respond) is released.
         """
         asked_at = time.monotonic()
         async with self._claiming:
             owned = await self._store.renew(self._owner, now=self._clock())
-            if dropped := [job_id for job_id, _ in owned - self._in_hand.keys()]:
-                await self._store.release(self._owner, now=self._clock(), only=dropped)
+            if orphaned := [job_id for job_id, _ in owned - self._running.keys()]:
+                await self._store.release(self._owner, now=self._clock(), only=orphaned)
         self._proved_at = asked_at
-        self._cancel(self._in_hand.keys() - owned)
+        self._cancel(self._running.keys() - owned)
 
     async def _run_once_safely(self) -> None:
         try:
             async with asyncio.timeout(self._store.lease / 3):
-                if self._has_dropped:
+                if self._has_crashed:
                     await self.renew()
-                    self._has_dropped = False
+                    self._has_crashed = False
                 await self.run_once()
         except (TemporaryError, TimeoutError) as error:
-            log.warning("no turn", reason=str(error) or "too slow")
+            log.warning("nothing claimed", reason=str(error) or "timeout")
         self._ran_at = time.monotonic()
 
-    async def _beat(self) -> None:
+    async def _keep_renewing(self) -> None:
         pause = self._store.lease / 3
         while True:
             await asyncio.sleep(pause)
@@ -144,40 +144,43 @@ class Worker:
                 async with asyncio.timeout(self._store.lease / 6):
                     await self.renew()
             except (TemporaryError, TimeoutError) as error:
-                log.warning("leases not renewed", reason=str(error) or "too slow")
+                log.warning("leases not renewed", reason=str(error) or "timeout")
                 pause = self._store.lease / 12
                 if time.monotonic() - self._proved_at > self._store.lease / 2:
-                    # It cannot be proved that these jobs are still ours.
-                    self._cancel(self._in_hand.keys())
+                    # These jobs can no longer be proved to be ours.
+                    self._cancel(self._running.keys())
 
     async def _stop(self) -> None:
-        tasks = [*self._in_hand.values()]
-        self._cancel(self._in_hand.keys())
+        tasks = [*self._running.values()]
+        self._cancel(self._running.keys())
         await asyncio.gather(*tasks, return_exceptions=True)
         try:
             await self._store.release(self._owner, now=self._clock())
         except TemporaryError as error:
-            log.warning("not handed back: the leases run out instead", reason=error.message)
-        log.info("worker stopped", handed_back=len(tasks))
+            log.warning("jobs not released; their leases will expire", reason=error.message)
+        log.info("worker stopped", released=len(tasks))
 
-    def _take(self, job: Job) -> None:
+    def _start(self, job: Job) -> None:
         key = (job.id, job.fence)
         if job.fence == 1:
             self._homes.changed(job.user_id)
-        carry = JobRunner(job, self._dependencies).run()
-        task = self._in_hand[key] = asyncio.create_task(carry, name=f"job {job.id}")
-        task.add_done_callback(lambda done: self._put_down(key, done))
+        run = JobRunner(job, self._dependencies).run()
+        task = self._running[key] = asyncio.create_task(run, name=f"job {job.id}")
+        task.add_done_callback(lambda done: self._ended(key, done))
 
-    def _put_down(self, key: _Key, task: asyncio.Task[None]) -> None:
-        del self._in_hand[key]
+    def _ended(self, key: _Key, task: asyncio.Task[None]) -> None:
+        del self._running[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # The row stays as it is; the next turn frees it.
-            self._has_dropped = True
-            foreseen = isinstance(error, TemporaryError)
+            # The row is unchanged; the next claim releases it first.
+            self._has_crashed = True
+            is_expected = isinstance(error, TemporaryError)
             log.error(
-                "job dropped", job=key[0], reason=str(error), exc_info=None if foreseen else error
+                "job dropped",
+                job=key[0],
+                reason=str(error),
+                exc_info=None if is_expected else error,
             )
 
     def _cancel(self, keys: Iterable[_Key]) -> None:
         for key in [*keys]:
-            self._in_hand[key].cancel()
+            self._running[key].cancel()

@@ -1,4 +1,4 @@
-"""The database's shape over time (Alembic); `upgrade` brings a database up to date."""
+"""The database schema's versions (Alembic); `upgrade` migrates to the newest."""
 
 import os
 import sqlite3
@@ -21,19 +21,19 @@ from bot.errors import MisconfiguredError
 from bot.tables import jobs
 from bot.timings import MIGRATION_TIMEOUT
 
-_NO_DRIVER = "DATABASE_URL names PostgreSQL, whose driver is an extra: pip install '.[postgres]'"
+_NO_DRIVER = "PostgreSQL needs a driver that is not installed: pip install '.[postgres]'"
 
-_LOCK = 0x76696465  # any number that nobody else takes in this database: "vide"
+_LOCK = 0x76696465  # "vide": any number that nothing else in this database uses
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Apply what this database lacks, and make sure that it can be written.
+    """Migrate this database, and check that it is writable.
 
-    Processes that start together do it one after the other. Blocks, so call it before the event
-    loop or in a thread.
+    Processes that start together migrate one after the other. Blocks, so call it before the
+    event loop starts or in a thread.
 
     Raises:
-        MisconfiguredError: the database cannot be used; one line says why.
+        MisconfiguredError: the database cannot be used; the message says why in one line.
     """
     try:
         with _exclusively(url) as connection:
@@ -41,32 +41,34 @@ def upgrade(url: str, revision: str = "head") -> None:
             config.set_main_option("script_location", str(Path(__file__).parent))
             config.attributes["connection"] = connection
             command.upgrade(config, revision)
-            # Touches no row, and is refused like any other write where writing is forbidden.
+            # Changes no row, but fails like any other write if the database is read-only.
             connection.execute(jobs.update().where(sa.false()).values(fence=0))
     except ImportError as error:
         raise MisconfiguredError(_NO_DRIVER) from error
     except CommandError as error:
         raise MisconfiguredError(
-            "DATABASE_URL cannot be used: a newer version of this bot has changed its tables"
+            "DATABASE_URL cannot be used: its tables were migrated by a newer version of this bot"
         ) from error
     except (SQLAlchemyError, OSError) as error:
         raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
 
 
 def revisions(url: str) -> tuple[str | None, str]:
-    """The revision at which the database is (None: it is empty or not there), and the newest.
+    """The database's current revision (None: empty or missing) and the newest one.
 
     Changes nothing; blocks like `upgrade`.
 
     Raises:
-        MisconfiguredError: the database cannot be used; one line says why.
+        MisconfiguredError: the database cannot be used; the message says why in one line.
     """
     head = ScriptDirectory(str(Path(__file__).parent)).get_current_head() or ""
     parts = sa.make_url(url)
     if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").exists():
         folder = Path(parts.database or "").absolute().parent
         if not os.access(folder, os.W_OK):
-            raise MisconfiguredError(f"DATABASE_URL cannot be used: no writing in {folder}")
+            raise MisconfiguredError(
+                f"DATABASE_URL cannot be used: {folder} does not exist or is read-only"
+            )
         return None, head
     try:
         with _engine(url) as engine, engine.connect() as connection:

@@ -1,4 +1,4 @@
-"""Alembic's way in: runs the migrations on the connection that `upgrade` opened."""
+"""Loaded by Alembic: runs the migrations on the connection that `upgrade` opened."""
 
 from alembic import context
 

@@ -73,7 +73,7 @@ def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> F
 def _serve(settings: Settings, timings: Timings, lease: float, log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     # Slack's limit on edits would make hundreds of jobs take a quarter of an hour.
-    delivery.UPDATES_A_MINUTE = 100_000
+    delivery.UPDATES_PER_MINUTE = 100_000
     app.serve(settings, timings=timings, lease=lease)
 
 

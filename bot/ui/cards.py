@@ -212,7 +212,7 @@ def _rendering(job: Job, progress: ProgressContext | None) -> str:
 
 def _how_cancelled(job: Job) -> str:
     match job.note:
-        case Note.NOT_ASKED:
+        case Note.NOT_SUBMITTED:
             return "the video server was not asked, and nothing was charged."
         case Note.STOPPED:
             return "the video server stopped it."
@@ -225,7 +225,7 @@ def _notes(job: Job) -> Iterator[str]:
         yield "This server cannot remix: a new video of the whole prompt."
     elif job.remix_of is not None:
         yield f"Remix of the video {escape(job.remix_of)}."
-    if job.note is Note.COPY_LEFT:
+    if job.note is Note.SERVER_COPY_KEPT:
         yield "The video server may have kept its copy: it does not delete."
 
 

@@ -76,12 +76,12 @@ def _cards_at_the_end() -> dict[str, Message]:
         ),
         "failed": job_card(replace(_JOB, state=JobState.FAILED, error=_REFUSED)),
         "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN)),
-        "cancelled, not asked": job_card(replace(cancelled, note=Note.NOT_ASKED)),
+        "cancelled, not asked": job_card(replace(cancelled, note=Note.NOT_SUBMITTED)),
         "cancelled, stopped": job_card(replace(cancelled, note=Note.STOPPED)),
         "cancelled, not stopped": job_card(replace(cancelled, note=Note.NOT_STOPPED)),
         "deleted": job_card(replace(ready, state=JobState.DELETED)),
         "deleted, a copy is left": job_card(
-            replace(ready, state=JobState.DELETED, note=Note.COPY_LEFT)
+            replace(ready, state=JobState.DELETED, note=Note.SERVER_COPY_KEPT)
         ),
     }
 

@@ -134,7 +134,7 @@ def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
     for job in (jobs.progressed(held, percent=None), jobs.rendered(held, now=1)):
         assert (job.error, job.reply_ts, job.is_paused) == (None, None, False)
     uploading = jobs.paused(RENDERED, code="c", message="m")
-    assert not jobs.upload_begun(uploading, file_id="F1").is_paused
+    assert not jobs.upload_started(uploading, file_id="F1").is_paused
     assert not jobs.accepted(jobs.paused(JOB, code="c", message="m"), video_id="v").is_paused
 
 

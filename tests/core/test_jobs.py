@@ -14,10 +14,10 @@ def job() -> Job:
 
 def test_the_story_runs_from_the_request_to_the_delivered_file(job: Job) -> None:
     job = jobs.announced(job, channel_id="C1", card_ts="1.1")
-    job = jobs.submission_begun(job, server="localhost", now=101)
+    job = jobs.submission_started(job, server="localhost", now=101)
     job = jobs.accepted(job, video_id="video_1")
     job = jobs.rendered(job, now=150)
-    job = jobs.upload_begun(job, file_id="F1")
+    job = jobs.upload_started(job, file_id="F1")
     job = jobs.delivered(job, reply_ts="1.2", permalink="https://x.example/1", now=160)
     assert job.state is JobState.DELIVERED
     assert job.took == 60
@@ -44,8 +44,8 @@ def test_a_closed_job_forgets_the_response_url(job: Job) -> None:
 
 
 def test_a_request_that_was_surely_not_heard_may_be_sent_again(job: Job) -> None:
-    begun = jobs.submission_begun(job, server="localhost", now=101)
-    assert jobs.submission_unheard(begun).state is JobState.ANNOUNCED
+    begun = jobs.submission_started(job, server="localhost", now=101)
+    assert jobs.submission_not_received(begun).state is JobState.ANNOUNCED
 
 
 def test_attempts_are_spaced_out_up_to_a_minute() -> None:

@@ -48,10 +48,10 @@ EFFECTS = [
 ]
 COMMITS: dict[str, Callable[[Job], bool]] = {
     "announced": lambda job: job.state is JobState.ANNOUNCED,
-    "submission begun": lambda job: job.state is JobState.SUBMITTING,
+    "submission started": lambda job: job.state is JobState.SUBMITTING,
     "accepted": lambda job: job.state is JobState.RENDERING,
     "rendered": lambda job: job.state is JobState.DELIVERING and job.file_id is None,
-    "upload begun": lambda job: job.file_id is not None,
+    "upload started": lambda job: job.file_id is not None,
     "delivered": lambda job: job.state is JobState.DELIVERED,
     "failed": lambda job: job.state is JobState.FAILED,
     "notified": lambda job: job.state is JobState.FAILED and job.reply_ts is not None,

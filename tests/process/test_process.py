@@ -159,7 +159,7 @@ async def test_the_log_tells_the_story_and_no_secret(
     story = [line for line in bot.log.splitlines() if f"job={job}" in line]
     assert [line.split("event=")[1].split(" job=")[0] for line in story if "info" in line][:3] == [
         "announced",
-        '"submission begun"',
+        '"submission started"',
         "accepted",
     ]
     secrets = [variables[name] for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "OPENAI_API_KEY")]

@@ -10,7 +10,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import jobs
-from bot.delivery import UPDATES_A_MINUTE, UPDATES_KEPT_BACK, Delivery
+from bot.delivery import RESERVED_UPDATES, UPDATES_PER_MINUTE, Delivery
 from bot.errors import (
     BotError,
     CannotPost,
@@ -85,16 +85,16 @@ async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
         job = await announced(delivery, world)
         began = time.monotonic()
         drawn = [
-            await delivery.draw_progress(
+            await delivery.update_progress(
                 jobs.progressed(job, percent=percent), ProgressContext(elapsed=1)
             )
-            for percent in range(UPDATES_A_MINUTE)
+            for percent in range(UPDATES_PER_MINUTE)
         ]
-        regained = (time.monotonic() - began) * UPDATES_A_MINUTE / 60
-        assert drawn.count(True) <= UPDATES_A_MINUTE - UPDATES_KEPT_BACK + 1 + regained
-        for _ in range(UPDATES_KEPT_BACK - 1):
-            await delivery.draw(job)
-    assert len(world.slack.calls_of("chat.update")) == drawn.count(True) + UPDATES_KEPT_BACK - 1
+        regained = (time.monotonic() - began) * UPDATES_PER_MINUTE / 60
+        assert drawn.count(True) <= UPDATES_PER_MINUTE - RESERVED_UPDATES + 1 + regained
+        for _ in range(RESERVED_UPDATES - 1):
+            await delivery.update_card(job)
+    assert len(world.slack.calls_of("chat.update")) == drawn.count(True) + RESERVED_UPDATES - 1
 
 
 async def announced(delivery: Delivery, world: World) -> Job:

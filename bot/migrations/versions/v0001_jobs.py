@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create the table and the index of what is still open."""
+    """Create the table and the index of open jobs."""
     op.create_table(
         "jobs",
         sa.Column("id", sa.Text, primary_key=True),
@@ -39,7 +39,7 @@ def upgrade() -> None:
         sa.Column("fence", sa.Integer, nullable=False),
         sa.Column("lease_until", sa.Double, nullable=False),
     )
-    still_open = sa.text("closed_at IS NULL")
+    is_open = sa.text("closed_at IS NULL")
     op.create_index(
-        "jobs_open", "jobs", ["lease_until"], sqlite_where=still_open, postgresql_where=still_open
+        "jobs_open", "jobs", ["lease_until"], sqlite_where=is_open, postgresql_where=is_open
     )

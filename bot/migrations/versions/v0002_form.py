@@ -1,4 +1,4 @@
-"""What the form adds to a job: a reference picture, and teammates to notify."""
+"""Columns for the form: a reference picture, and teammates to notify."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,6 @@ _COLUMNS = (
 
 
 def upgrade() -> None:
-    """Add the columns; the jobs that are there have none of it."""
+    """Add the columns, which are empty for existing jobs."""
     for name in _COLUMNS:
         op.add_column("jobs", sa.Column(name, sa.Text))

@@ -1,4 +1,4 @@
-"""What the living card needs: lineage, links, what people wish, who looks at their Home tab."""
+"""Columns and tables for the card's buttons and the Home tab."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add columns, tables, and the indexes of what people list and of what was learned."""
+    """Add columns, tables, and indexes for lists of jobs and for estimates."""
     for name in ("server", "remix_of", "thread_ts", "permalink", "note", "price"):
         op.add_column("jobs", sa.Column(name, sa.Text))
     op.create_table(
