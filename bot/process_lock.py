@@ -1,0 +1,78 @@
+"""Which of the bot's processes have died: each holds a file lock that the kernel releases.
+
+A frozen process keeps its lock, so a lock that can be taken proves death. That proof lets
+another process take over the jobs at once instead of waiting until their leases expire.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Self
+
+from bot.errors import MisconfiguredError
+
+
+class ProcessLock:
+    """This process's lock file, in a folder that the processes share.
+
+    The methods block for a few system calls.
+    """
+
+    def __init__(self, folder: Path, owner: str) -> None:
+        self._folder = folder
+        self._owner = owner
+        self._fd: int | None = None
+
+    def __enter__(self) -> Self:
+        """Create and lock the file.
+
+        Raises:
+            MisconfiguredError: the folder can't be written, or belongs to another user.
+        """
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._folder.stat().st_uid != os.geteuid():
+                raise MisconfiguredError(f"{self._folder} belongs to another user")
+            # Not inherited by child programs, which would hold the lock after our death (PEP 446).
+            self._fd = os.open(self._path(self._owner), os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MisconfiguredError(
+                f"Lock files can't be created in {self._folder}: {error.strerror}"
+            ) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the file: a process that stops gracefully has released its jobs."""
+        if self._fd is not None:
+            self.forget(self._owner)
+            os.close(self._fd)
+            self._fd = None
+
+    def dead_owners(self) -> list[str]:
+        """The processes that have certainly died and whose jobs nobody has taken over yet.
+
+        A process on another host has no lock file here, so nothing is said about it.
+        """
+        names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
+        return [name for name in names if name != self._owner and self._is_free(name)]
+
+    def forget(self, owner: str) -> None:
+        """Remove the lock file of a process whose jobs have been taken over."""
+        self._path(owner).unlink(missing_ok=True)
+
+    def _is_free(self, owner: str) -> bool:
+        try:
+            fd = os.open(self._path(owner), os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            os.close(fd)
+        return True
+
+    def _path(self, owner: str) -> Path:
+        return self._folder / owner
