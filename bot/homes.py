@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from bot.database import Priority
 from bot.delivery import Delivery
 from bot.errors import BotError, OutcomeUnknown, TemporaryError
 from bot.store import Store
@@ -39,7 +40,7 @@ class Homes:
         """
         try:
             await self._store.home_opened(user_id, now=self._clock(), page=page)
-            view = await self._view(user_id, page)
+            view = await self._view(user_id, page, Priority.PERSON)
         except TemporaryError as error:
             log.warning("Home tab published without jobs", reason=error.message)
             view = build_unavailable()
@@ -65,17 +66,23 @@ class Homes:
 
     async def _republish(self, user_id: str, page: int) -> None:
         try:
-            await self._delivery.publish_home(user_id, await self._view(user_id, page))
+            view = await self._view(user_id, page, Priority.JOB)
+            await self._delivery.publish_home(user_id, view)
         except (TemporaryError, OutcomeUnknown) as error:
             log.info("Home tab postponed", user=user_id, reason=error.message)
             self._changed.add(user_id)
         except BotError as error:
             log.warning("Home tab not published", user=user_id, reason=error.message)
+        except Exception:
+            # One person's tab must not keep the others' from being updated.
+            log.exception("Home tab not published", user=user_id)
 
-    async def _view(self, user_id: str, page: int) -> Block:
+    async def _view(self, user_id: str, page: int, priority: Priority) -> Block:
         now = self._clock()
-        jobs = await self._store.list_of(user_id, limit=PAGE + 1, offset=page * PAGE)
-        made = await self._store.rendered_since(user_id, since=_month_began(now))
+        jobs = await self._store.list_of(
+            user_id, limit=PAGE + 1, offset=page * PAGE, priority=priority
+        )
+        made = await self._store.totals(user_id, since=_month_began(now), priority=priority)
         return build_home(jobs[:PAGE], page=page, has_older=len(jobs) > PAGE, made=made)
 
 

@@ -86,6 +86,18 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What a person's videos add up to."""
+
+    videos: int = 0
+    seconds: Decimal = Decimal()
+    price: Decimal = Decimal()
+    """In US dollars, of the videos whose price is known."""
+    unpriced: int = 0
+    """Videos whose price is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Our record of one requested video; stored as a row of the table `jobs`."""
 

@@ -29,6 +29,7 @@ from bot.errors import (
     VideoGone,
     VideoTaken,
 )
+from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import CANCELLABLE, PAUSABLE, Job, JobState, Note, Signal, again_key
@@ -36,16 +37,13 @@ from bot.pictures import Picture
 from bot.request import InputReference
 from bot.store import Store
 from bot.timings import Timings
-from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, estimate, progress_line
+from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, progress_line
 from bot.videos.client import VideosClient
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-ESTIMATE_FROM = 50
-"""How many of the latest similar videos an estimate is based on."""
 
 MAX_NOT_FOUND = 6
 """Attempts in a row, about a minute, after which a video that is not found is gone."""
@@ -68,6 +66,7 @@ class Dependencies:
     delivery: Delivery
     files: Files
     homes: Homes
+    estimates: Estimates
     timings: Timings
     clock: Callable[[], float]
     downloads: asyncio.Semaphore
@@ -78,9 +77,9 @@ class Dependencies:
 class JobRunner:
     """Runs one claimed job; `self.job` always equals its row."""
 
-    def __init__(self, job: Job, dependencies: Dependencies) -> None:
+    def __init__(self, job: Job, dependencies: Dependencies, *, is_cancelled: bool = False) -> None:
         self.job = job
-        self._is_unwanted = False
+        self._is_unwanted = is_cancelled
         self._dependencies = dependencies
         self._store, self._videos = dependencies.store, dependencies.videos
         self._delivery = dependencies.delivery
@@ -94,9 +93,6 @@ class JobRunner:
             TemporaryError: the database does not respond.
         """
         try:
-            # A signal stops the task so that the job is claimed again: a first claim has none.
-            if self.job.fence > 1:
-                self._is_unwanted = await self._senders_of(Signal.CANCEL) != ()
             while self.job.closed_at is None:
                 await self._step_safely()
         except _RetryLater as later:
@@ -299,7 +295,9 @@ class JobRunner:
 
     async def _poll(self) -> None:
         """Poll until the video is finished, and show its progress on the card."""
-        typical = await self._typical_duration()
+        typical = await self._dependencies.estimates.typical(
+            _required(self.job.server), self.job.request
+        )
         shown, shown_at = "", 0.0
         while isinstance(status := await self._retrieve(), InProgress):
             if self._is_out_of_time(_required(self.job.submitted_at)):
@@ -323,20 +321,15 @@ class JobRunner:
             return line
         return shown
 
-    async def _typical_duration(self) -> TypicalDuration | None:
-        """How long this server took for the latest similar videos."""
-        times = await self._store.render_times(
-            _required(self.job.server), self.job.request, limit=ESTIMATE_FROM
-        )
-        return estimate(times)
-
     async def _progress_context(
         self, status: InProgress, typical: TypicalDuration | None
     ) -> ProgressContext:
         submitted_at = _required(self.job.submitted_at)
         ahead = 0
         if status.is_queued:
-            ahead = await self._store.queued_before(_required(self.job.server), submitted_at)
+            ahead = await self._dependencies.estimates.queued_ahead(
+                _required(self.job.server), submitted_at
+            )
         return ProgressContext(
             elapsed=self._now() - submitted_at,
             typical=typical,

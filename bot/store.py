@@ -12,14 +12,17 @@ from decimal import Decimal
 from typing import Any, Self
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.exc import IntegrityError
 
 from bot.database import Database, Priority, Rows
 from bot.errors import LeaseLost, TemporaryError, VideoTaken
-from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal
+from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal, Totals
 from bot.request import Fit, InputReference, VideoRequest
 from bot.tables import OPEN, RENDERED, homes, jobs, signals
-from bot.timings import LEASE
+from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
+
+log = structlog.get_logger()
 
 
 class Store:
@@ -31,6 +34,7 @@ class Store:
     def __init__(self, database: Database, *, lease: float = LEASE) -> None:
         self._database = database
         self.lease = lease
+        self._unreadable: set[str] = set()
 
     @classmethod
     def open(cls, url: str, *, lease: float = LEASE) -> Self:
@@ -74,22 +78,39 @@ class Store:
         )
         return {row["video_id"] for row in await self._database.execute(known)}
 
-    async def list_of(self, user_id: str, *, limit: int, offset: int = 0) -> list[Job]:
+    async def list_of(
+        self,
+        user_id: str,
+        *,
+        limit: int,
+        offset: int = 0,
+        priority: Priority = Priority.PERSON,
+    ) -> list[Job]:
         """This person's jobs: open ones first, then the newest."""
         theirs = (
             sa.select(jobs)
             .where(jobs.c.user_id == user_id)
             .order_by(jobs.c.closed_at.is_not(None), jobs.c.created_at.desc())
         )
-        rows = await self._database.execute(theirs.limit(limit).offset(offset))
-        return [_job(row) for row in rows]
+        page = theirs.limit(limit).offset(offset)
+        return self._readable(await self._database.execute(page, priority))
 
-    async def rendered_since(self, user_id: str, *, since: float) -> list[Job]:
-        """This person's jobs created since then whose video was rendered."""
-        rendered = sa.select(jobs).where(
-            jobs.c.user_id == user_id, jobs.c.created_at >= since, RENDERED
+    async def totals(
+        self, user_id: str, *, since: float, priority: Priority = Priority.PERSON
+    ) -> Totals:
+        """What was rendered for this person since then."""
+        grouped = (
+            sa.select(jobs.c.seconds, jobs.c.price, sa.func.count().label("videos"))
+            .where(jobs.c.user_id == user_id, jobs.c.created_at >= since, RENDERED)
+            .group_by(jobs.c.seconds, jobs.c.price)
         )
-        return [_job(row) for row in await self._database.execute(rendered)]
+        rows = await self._database.execute(grouped, priority)
+        return Totals(
+            videos=sum(row["videos"] for row in rows),
+            seconds=sum((Decimal(row["seconds"] or 0) * row["videos"] for row in rows), Decimal()),
+            price=sum((Decimal(row["price"] or 0) * row["videos"] for row in rows), Decimal()),
+            unpriced=sum(row["videos"] for row in rows if row["price"] is None),
+        )
 
     async def render_times(self, server: str, request: VideoRequest, *, limit: int) -> list[float]:
         """Seconds that this server took for each of the latest similar videos."""
@@ -107,16 +128,19 @@ class Store:
         )
         return [row["took"] for row in await self._database.execute(similar)]
 
-    async def queued_before(self, server: str, submitted_at: float) -> int:
-        """How many videos were submitted to this server earlier and show no progress yet."""
-        queued = sa.select(sa.func.count().label("n")).where(
-            OPEN,
-            jobs.c.state == JobState.RENDERING,
-            jobs.c.server == server,
-            jobs.c.submitted_at < submitted_at,
-            sa.func.coalesce(jobs.c.progress, 0) == 0,
+    async def queued(self, server: str) -> list[float]:
+        """When each video that shows no progress yet was submitted to this server, in order."""
+        queued = (
+            sa.select(jobs.c.submitted_at)
+            .where(
+                OPEN,
+                jobs.c.state == JobState.RENDERING,
+                jobs.c.server == server,
+                sa.func.coalesce(jobs.c.progress, 0) == 0,
+            )
+            .order_by(jobs.c.submitted_at)
         )
-        return int((await self._database.execute(queued))[0]["n"])
+        return [row["submitted_at"] for row in await self._database.execute(queued)]
 
     async def add_signal(self, job_id: str, kind: Signal, user_id: str) -> None:
         """Record a person's signal to a job, once.
@@ -125,18 +149,25 @@ class Store:
         """
         row = {"job_id": job_id, "kind": kind, "user_id": user_id}
         with contextlib.suppress(IntegrityError):  # already recorded
-            await self._database.execute(signals.insert().values(row))
+            await self._database.execute(signals.insert().values(row), Priority.PERSON)
 
     async def signals(self, job_id: str) -> set[tuple[Signal, str]]:
         """The signals to a job, each with the user who sent it."""
-        received = sa.select(signals).where(signals.c.job_id == job_id)
-        rows = await self._database.execute(received)
-        return {(Signal(row["kind"]), row["user_id"]) for row in rows}
+        return (await self.signals_of([job_id])).get(job_id, set())
+
+    async def signals_of(self, job_ids: Collection[str]) -> dict[str, set[tuple[Signal, str]]]:
+        """The signals to each of these jobs that has any."""
+        received = sa.select(signals).where(signals.c.job_id.in_(job_ids))
+        found: dict[str, set[tuple[Signal, str]]] = {}
+        for row in await self._database.execute(received, Priority.WORKER):
+            found.setdefault(row["job_id"], set()).add((Signal(row["kind"]), row["user_id"]))
+        return found
 
     async def reopen(self, job_id: str, *, now: float) -> None:
         """Make a closed job claimable again, for a signal that came after its end."""
         closed = jobs.update().where(jobs.c.id == job_id, sa.not_(OPEN))
-        await self._database.execute(closed.values(closed_at=None, owner=None, lease_until=now))
+        reopened = closed.values(closed_at=None, owner=None, lease_until=now)
+        await self._database.execute(reopened, Priority.PERSON)
 
     async def cancel_requested(self, owner: str) -> set[str]:
         """The ids of this owner's jobs that someone wants to cancel."""
@@ -157,9 +188,10 @@ class Store:
         """Record which page of the Home tab this person has opened."""
         opened = {"opened_at": now, "page": page}
         again = homes.update().where(homes.c.user_id == user_id).values(opened)
-        if not await self._database.execute(again.returning(homes.c.user_id)):
+        if not await self._database.execute(again.returning(homes.c.user_id), Priority.PERSON):
             with contextlib.suppress(IntegrityError):  # another process was faster
-                await self._database.execute(homes.insert().values(user_id=user_id, **opened))
+                new = homes.insert().values(user_id=user_id, **opened)
+                await self._database.execute(new, Priority.PERSON)
 
     async def homes_since(self, moment: float) -> dict[str, int]:
         """Who has opened the Home tab since then, and which page."""
@@ -177,7 +209,8 @@ class Store:
         if self._database.has_pending_writes:
             # A job's last write must reach its row before the job is claimed again.
             await self._wait_for_writes()
-        free = sa.and_(OPEN, jobs.c.lease_until <= now)
+        # A state that a newer version of the bot added is left to that version.
+        free = sa.and_(OPEN, jobs.c.lease_until <= now, jobs.c.state.in_(list(JobState)))
         waiting = (
             sa.select(jobs.c.id)
             .where(free)
@@ -193,9 +226,13 @@ class Store:
             .returning(*jobs.c)
         )
         began = time.monotonic()
-        claimed = [_job(row) for row in await self._database.execute(claim, Priority.WORKER)]
+        rows = await self._database.execute(claim, Priority.WORKER)
         if time.monotonic() - began > self.lease / 2:
             raise TemporaryError("A claim took the database more than half a lease.")
+        claimed = self._readable(rows)
+        if len(claimed) < len(rows):
+            unreadable = {row["id"] for row in rows} - {job.id for job in claimed}
+            await self.release(owner, now=now + UNREADABLE_RETRY_DELAY, only=unreadable)
         return claimed
 
     async def save(self, job: Job, *, now: float) -> Job:
@@ -257,6 +294,18 @@ class Store:
         if not rows:
             raise LookupError("no such job")
         return _job(rows[0])
+
+    def _readable(self, rows: Rows) -> list[Job]:
+        """The jobs in these rows; one that can't be read must not stop the others."""
+        read = []
+        for row in rows:
+            try:
+                read.append(_job(row))
+            except (ValueError, ArithmeticError, TypeError) as error:
+                if row["id"] not in self._unreadable:
+                    self._unreadable.add(row["id"])
+                    log.error("job row can't be read", job=row["id"], reason=repr(error))  # noqa: TRY400 -- a traceback says no more
+        return read
 
     async def _wait_for_writes(self) -> None:
         await self._database.wait(self.lease / 24)

@@ -54,6 +54,8 @@ A create on a connection that the server is just closing could be lost or not: n
 CIRCUIT_RESET_TIMEOUT = 60.0
 """How long an open circuit breaker refuses requests before it lets one through."""
 
+UNREADABLE_RETRY_DELAY = 300.0
+"""Before a row that this version of the bot can't read is tried again."""
 DATABASE_TIMEOUT = 2.0
 """For the health check's query."""
 LOCK_TIMEOUT = 5.0
@@ -80,6 +82,10 @@ class Timings:
     max_poll_interval: float = 60.0
     card_interval: float = 3.0
     """Between progress updates of one card."""
+    queue_cache: float = 5.0
+    """How long a server's queue is remembered, for all jobs together."""
+    duration_cache: float = 60.0
+    """How long the typical duration of a kind of video is remembered."""
     share_poll_interval: float = 1.0
     """Between checks that Slack has shared a file."""
     share_timeout: float = 300.0

@@ -9,9 +9,10 @@ import structlog
 
 from bot.delivery import Delivery
 from bot.errors import TemporaryError
+from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import Job
+from bot.jobs import Job, Signal
 from bot.runner import Dependencies, JobRunner
 from bot.store import Store
 from bot.timings import Timings
@@ -53,7 +54,15 @@ class Worker:
         self._clock = clock
         downloads = asyncio.Semaphore(MAX_DOWNLOADS)
         self._dependencies = Dependencies(
-            store, videos, delivery, files, homes, self._timings, clock, downloads
+            store,
+            videos,
+            delivery,
+            files,
+            homes,
+            Estimates(store, self._timings, clock),
+            self._timings,
+            clock,
+            downloads,
         )
         self._homes = homes
         self._woken = asyncio.Event()
@@ -93,8 +102,12 @@ class Worker:
             await self._release_cancelled()
             limit = min(room, BATCH)
             claimed = await self._store.claim(self._owner, now=self._clock(), limit=limit)
+            # A signal stops the task so that the job is claimed again: a first claim has none.
+            again = [job.id for job in claimed if job.fence > 1]
+            signals = await self._store.signals_of(again) if again else {}
             for job in claimed:
-                self._start(job)
+                kinds = {kind for kind, _ in signals.get(job.id, ())}
+                self._start(job, is_cancelled=Signal.CANCEL in kinds)
             if len(claimed) == BATCH:
                 self.wake()
 
@@ -160,11 +173,11 @@ class Worker:
             log.warning("jobs not released; their leases will expire", reason=error.message)
         log.info("worker stopped", released=len(tasks))
 
-    def _start(self, job: Job) -> None:
+    def _start(self, job: Job, *, is_cancelled: bool) -> None:
         key = (job.id, job.fence)
         if job.fence == 1:
             self._homes.changed(job.user_id)
-        run = JobRunner(job, self._dependencies).run()
+        run = JobRunner(job, self._dependencies, is_cancelled=is_cancelled).run()
         task = self._running[key] = asyncio.create_task(run, name=f"job {job.id}")
         task.add_done_callback(lambda done: self._ended(key, done))
 

@@ -21,6 +21,8 @@ from bot.timings import Timings
 FAST = Timings(
     claim_interval=0.05,
     poll_interval=0.01,
+    queue_cache=0.05,
+    duration_cache=0.05,
     min_poll_interval=0.01,
     max_poll_interval=0.05,
     card_interval=0.0,

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
 
-from bot.jobs import Job, JobState
+from bot.jobs import Job, JobState, Totals
 from bot.ui.blocks import (
     Block,
     Message,
@@ -46,7 +45,7 @@ UNAVAILABLE = (
 )
 
 
-def build_home(jobs: Sequence[Job], *, page: int, has_older: bool, made: Sequence[Job]) -> Block:
+def build_home(jobs: Sequence[Job], *, page: int, has_older: bool, made: Totals) -> Block:
     """One page of a person's jobs (0 is the first), and what was made for them this month."""
     return _view(
         section("*Your videos*"),
@@ -101,23 +100,20 @@ def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:
         yield actions(*newer, *older)
 
 
-def _totals(made: Sequence[Job]) -> str:
+def _totals(made: Totals) -> str:
     """This month's videos, their seconds, and what they cost as far as that is known; mrkdwn."""
-    if not made:
+    if not made.videos:
         return "*This month:* no videos yet"
-    seconds = sum(Decimal(job.request.seconds) for job in made if job.request.seconds)
-    videos = "1 video" if len(made) == 1 else f"{len(made)} videos"
-    parts = [videos, f"{seconds:f} seconds" if seconds else "", _price(made)]
+    videos = "1 video" if made.videos == 1 else f"{made.videos} videos"
+    parts = [videos, f"{made.seconds:f} seconds" if made.seconds else "", _price(made)]
     return f"*This month:* {' · '.join(filter(None, parts))}"
 
 
-def _price(made: Sequence[Job]) -> str:
-    known = [job.price for job in made if job.price is not None]
-    if not known:
+def _price(made: Totals) -> str:
+    if made.unpriced == made.videos:
         return "price unknown"
-    total = f"about ${sum(known):,.2f}"
-    unknown = len(made) - len(known)
-    return f"{total}, and {unknown} at an unknown price" if unknown else total
+    total = f"about ${made.price:,.2f}"
+    return f"{total}, and {made.unpriced} at an unknown price" if made.unpriced else total
 
 
 def _about(job: Job) -> list[Block]:

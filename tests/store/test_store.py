@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
-from bot import jobs, migrations
+from bot import jobs, migrations, tables
 from bot.errors import LeaseLost, TemporaryError
-from bot.jobs import Job, JobError, JobState
+from bot.estimates import Estimates
+from bot.jobs import Job, JobError, JobState, Totals
 from bot.request import Fit, InputReference
 from bot.store import Store
+from bot.timings import UNREADABLE_RETRY_DELAY, Timings
 from tests.support.jobs import REQUEST, make_job
 
 pytestmark = pytest.mark.both_databases
@@ -151,3 +155,70 @@ async def test_people_do_not_wait_behind_the_workers_writes(store: Store) -> Non
     await store.add(make_job(2))
     assert sum(save.done() for save in saves) < 50
     await asyncio.gather(*saves)
+
+
+async def rewrite(database_url: str, job_id: str, **columns: object) -> None:
+    """Change a row as another version of the bot, or somebody at the database, might."""
+
+    def write() -> None:
+        engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
+        with engine.begin() as connection:
+            connection.execute(tables.jobs.update().where(tables.jobs.c.id == job_id), columns)
+        engine.dispose()
+
+    await asyncio.to_thread(write)
+
+
+async def test_a_job_in_a_state_of_a_newer_version_is_left_alone(
+    store: Store, database_url: str
+) -> None:
+    await store.add(make_job(1))
+    await store.add(make_job(2))
+    await rewrite(database_url, "job1", state="teleporting")
+    assert [job.id for job in await store.claim("a", now=NOW, limit=9)] == ["job2"]
+    assert [job.id for job in await store.list_of("U1", limit=9)] == ["job2"]
+
+
+async def test_a_row_that_cannot_be_read_stops_nobody_and_is_tried_again_later(
+    store: Store, database_url: str
+) -> None:
+    await store.add(make_job(1))
+    await store.add(make_job(2))
+    await rewrite(database_url, "job1", note="a note of a newer version")
+    assert [job.id for job in await store.claim("a", now=NOW, limit=9)] == ["job2"]
+    assert await store.renew("a", now=NOW) == {("job2", 1)}
+    assert await store.claim("a", now=NOW + 10, limit=9) == []
+    await rewrite(database_url, "job1", note=None)
+    later = NOW + UNREADABLE_RETRY_DELAY
+    assert "job1" in {job.id for job in await store.claim("b", now=later, limit=9)}
+
+
+async def test_a_persons_totals_add_up_what_was_rendered_since_then(store: Store) -> None:
+    prices = [Decimal("0.40"), Decimal("0.40"), None, Decimal("1.20")]
+    for number, price in enumerate(prices):
+        job = replace(make_job(number), price=price, rendered_at=NOW)
+        await store.add(replace(job, created_at=NOW - 500 if number == 3 else NOW))
+    await store.add(replace(make_job(8), price=Decimal(7)))
+    await store.add(replace(make_job(9), price=Decimal(7), rendered_at=NOW, user_id="U2"))
+    assert await store.totals("U1", since=NOW) == Totals(
+        videos=3, seconds=Decimal(12), price=Decimal("0.80"), unpriced=1
+    )
+
+
+async def test_jobs_that_ask_at_once_share_one_query_about_the_queue(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        job = replace(make_job(number), server="s", submitted_at=NOW + number)
+        await store.add(replace(job, state=JobState.RENDERING))
+    queries = []
+
+    async def counted(server: str) -> list[float]:
+        queries.append(server)
+        return await Store.queued(store, server)
+
+    monkeypatch.setattr(store, "queued", counted)
+    estimates = Estimates(store, Timings(), clock=lambda: NOW)
+    asked = [estimates.queued_ahead("s", NOW + number) for number in range(3)]
+    assert await asyncio.gather(*asked) == [0, 1, 2]
+    assert queries == ["s"]

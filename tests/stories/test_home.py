@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs import Job, JobState, Note
+from bot.jobs import Job, JobState, Note, Totals
 from bot.request import VideoRequest
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.slack import blocks as block_kit
@@ -23,7 +23,6 @@ from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable, job_list, job_status
 from tests.support.channel import Thread, ready
 from tests.support.installation import RunBot
-from tests.support.jobs import make_job
 
 PUBLISH = "views.publish"
 
@@ -52,9 +51,23 @@ made_up_jobs = st.builds(
 )
 
 
-@given(st.lists(made_up_jobs, max_size=PAGE), st.integers(0, 9), st.booleans())
-def test_every_home_is_one_that_slack_takes(jobs: list[Job], page: int, has_older: bool) -> None:  # noqa: FBT001 -- hypothesis gives it
-    home = build_home(jobs, page=page, has_older=has_older, made=jobs)
+totals = st.builds(
+    Totals,
+    videos=st.integers(0, 10**6),
+    seconds=st.decimals(0, 10**8, places=3),
+    price=st.decimals(0, 10**9, places=4),
+    unpriced=st.integers(0, 10**6),
+)
+
+
+@given(st.lists(made_up_jobs, max_size=PAGE), st.integers(0, 9), st.booleans(), totals)
+def test_every_home_is_one_that_slack_takes(
+    jobs: list[Job],
+    page: int,
+    has_older: bool,  # noqa: FBT001 -- hypothesis gives it
+    made: Totals,
+) -> None:
+    home = build_home(jobs, page=page, has_older=has_older, made=made)
     assert block_kit.problems_of_view(home) == []
     assert not block_kit.is_too_large(home)
 
@@ -71,18 +84,22 @@ def test_without_the_database_there_is_a_home_that_slack_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prices", "words"),
+    ("made", "words"),
     [
-        ([Decimal("0.4"), Decimal("0.8")], "2 videos · 8 seconds · about $1.20"),
-        ([Decimal("0.4"), None], "about $0.40, and 1 at an unknown price"),
-        ([None], "1 video · 4 seconds · price unknown"),
-        ([], "no videos yet"),
+        (Totals(videos=2, seconds=Decimal(8), price=Decimal("1.2")), "2 videos · 8 seconds · abou"),
+        (Totals(videos=2, price=Decimal("1.2")), "about $1.20"),
+        (
+            Totals(videos=2, price=Decimal("0.4"), unpriced=1),
+            "about $0.40, and 1 at an unknown price",
+        ),
+        (
+            Totals(videos=1, seconds=Decimal(4), unpriced=1),
+            "1 video · 4 seconds · price unknown",
+        ),
+        (Totals(), "no videos yet"),
     ],
 )
-def test_the_months_price_is_told_as_far_as_it_is_known(
-    prices: list[Decimal | None], words: str
-) -> None:
-    made = [make_job(price=price) for price in prices]
+def test_the_months_price_is_shown_as_far_as_it_is_known(made: Totals, words: str) -> None:
     assert words in shown(build_home([], page=0, has_older=False, made=made)["blocks"])
 
 
