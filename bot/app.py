@@ -27,6 +27,7 @@ from bot.files import Files
 from bot.homes import Homes
 from bot.log import configure
 from bot.periodic import PeriodicTask, run_periodically
+from bot.process_lock import ProcessLock, lock_folder
 from bot.service import Service
 from bot.slack import make_bolt_app
 from bot.slack_errors import CALL_ERRORS, translate
@@ -138,7 +139,7 @@ async def running(
             delivery,
             files,
             homes,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}",
+            lock=stack.enter_context(ProcessLock(lock_folder(settings.database_url), _owner())),
             timings=timings,
         )
         service = Service(
@@ -148,13 +149,21 @@ async def running(
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, socket_mode)
         stack.push_async_callback(_stop, bot.work)
-        await stack.enter_async_context(_scheduled(_periodic_tasks(homes, timings)))
+        await stack.enter_async_context(_scheduled(_periodic_tasks(worker, homes, timings)))
         await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
 
 
-def _periodic_tasks(homes: Homes, timings: Timings) -> list[PeriodicTask]:
-    return [PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh)]
+def _owner() -> str:
+    """A name for this process, with what an operator needs to find it."""
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+
+
+def _periodic_tasks(worker: Worker, homes: Homes, timings: Timings) -> list[PeriodicTask]:
+    return [
+        PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
+        PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
+    ]
 
 
 @asynccontextmanager

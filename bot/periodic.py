@@ -22,7 +22,10 @@ class PeriodicTask:
 
 
 async def run_periodically(tasks: Iterable[PeriodicTask]) -> None:
-    """Run every task at its interval until cancelled. An error is logged and ends one run only."""
+    """Run every task, then again at its interval, until cancelled.
+
+    An error is logged and ends one run only.
+    """
     async with asyncio.TaskGroup() as group:
         for task in tasks:
             group.create_task(_repeat(task), name=task.name)
@@ -30,10 +33,10 @@ async def run_periodically(tasks: Iterable[PeriodicTask]) -> None:
 
 async def _repeat(task: PeriodicTask) -> None:
     while True:
-        await asyncio.sleep(task.interval)
         try:
             await task.run()
         except TemporaryError as error:
             log.warning("periodic task postponed", task=task.name, reason=error.message)
         except Exception:
             log.exception("periodic task failed", task=task.name)
+        await asyncio.sleep(task.interval)

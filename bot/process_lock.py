@@ -5,11 +5,27 @@ another process take over the jobs at once instead of waiting until their leases
 """
 
 import fcntl
+import hashlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Self
 
+import sqlalchemy as sa
+
 from bot.errors import MisconfiguredError
+
+
+def lock_folder(database_url: str) -> Path:
+    """Where the processes of one database on one host keep their lock files.
+
+    Beside an SQLite database, otherwise in the host's folder for temporary files.
+    """
+    url = sa.make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return Path(f"{url.database}-locks")
+    name = hashlib.sha256(database_url.encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"video-bot-{os.geteuid()}" / name
 
 
 class ProcessLock:
@@ -20,7 +36,7 @@ class ProcessLock:
 
     def __init__(self, folder: Path, owner: str) -> None:
         self._folder = folder
-        self._owner = owner
+        self.owner = owner
         self._fd: int | None = None
 
     def __enter__(self) -> Self:
@@ -34,7 +50,7 @@ class ProcessLock:
             if self._folder.stat().st_uid != os.geteuid():
                 raise MisconfiguredError(f"{self._folder} belongs to another user")
             # Not inherited by child programs, which would hold the lock after our death (PEP 446).
-            self._fd = os.open(self._path(self._owner), os.O_RDWR | os.O_CREAT, 0o600)
+            self._fd = os.open(self._path(self.owner), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise MisconfiguredError(
@@ -43,9 +59,11 @@ class ProcessLock:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove the file: a process that stops gracefully has released its jobs."""
+        """Unlock the file, which counts as dead from here on, as after a crash.
+
+        A process that stops gracefully has released its jobs, unless the database was down.
+        """
         if self._fd is not None:
-            self.forget(self._owner)
             os.close(self._fd)
             self._fd = None
 
@@ -55,7 +73,7 @@ class ProcessLock:
         A process on another host has no lock file here, so nothing is said about it.
         """
         names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
-        return [name for name in names if name != self._owner and self._is_free(name)]
+        return [name for name in names if name != self.owner and self._is_free(name)]
 
     def forget(self, owner: str) -> None:
         """Remove the lock file of a process whose jobs have been taken over."""

@@ -74,6 +74,10 @@ class Timings:
 
     claim_interval: float = 2.0
     """Between claims when nothing wakes the worker."""
+    takeover_interval: float = 2.0
+    """Between searches for processes that have died."""
+    takeover_delay: float = 1.0
+    """Before a dead process's jobs continue: its last requests may still be on their way."""
     home_interval: float = 2.0
     """Between updates of the Home tabs whose jobs have changed."""
     poll_interval: float = 10.0

@@ -13,6 +13,7 @@ from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import Job, Signal
+from bot.process_lock import ProcessLock
 from bot.runner import Dependencies, JobRunner
 from bot.store import Store
 from bot.timings import Timings
@@ -44,12 +45,13 @@ class Worker:
         files: Files,
         homes: Homes,
         *,
-        owner: str,
+        lock: ProcessLock,
         timings: Timings | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._owner = owner
+        self._lock = lock
+        self._owner = lock.owner
         self._timings = timings or Timings()
         self._clock = clock
         downloads = asyncio.Semaphore(MAX_DOWNLOADS)
@@ -122,6 +124,13 @@ class Worker:
         self._cancel(keys)
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._store.release(self._owner, now=self._clock(), only=cancelled)
+
+    async def take_over(self) -> None:
+        """Release the jobs of processes that have died, so that they continue at once."""
+        for owner in await asyncio.to_thread(self._lock.dead_owners):
+            await self._store.release(owner, now=self._clock() + self._timings.takeover_delay)
+            await asyncio.to_thread(self._lock.forget, owner)
+            log.info("took over from a dead process", owner=owner)
 
     async def renew(self) -> None:
         """Renew the leases of running jobs. Cancel jobs whose lease was lost.

@@ -20,6 +20,8 @@ from bot.timings import Timings
 
 FAST = Timings(
     claim_interval=0.05,
+    takeover_interval=0.05,
+    takeover_delay=0.1,
     poll_interval=0.01,
     queue_cache=0.05,
     duration_cache=0.05,

@@ -15,10 +15,13 @@ class Script:
     def __init__(self, failures: Iterable[Exception] = ()) -> None:
         self._failures = [*failures]
         self.succeeded = asyncio.Event()
+        self.repeated = asyncio.Event()
 
     async def run(self) -> None:
         if self._failures:
             raise self._failures.pop(0)
+        if self.succeeded.is_set():
+            self.repeated.set()
         self.succeeded.set()
 
 
@@ -36,7 +39,8 @@ async def test_each_task_has_an_interval_of_its_own() -> None:
     often, seldom = Script(), Script()
     tasks = [PeriodicTask("often", 0.0, often.run), PeriodicTask("seldom", 3600.0, seldom.run)]
     running = asyncio.create_task(run_periodically(tasks))
-    await asyncio.wait_for(often.succeeded.wait(), 5)
-    assert not seldom.succeeded.is_set()
+    await asyncio.wait_for(often.repeated.wait(), 5)
+    assert seldom.succeeded.is_set()
+    assert not seldom.repeated.is_set()
     running.cancel()
     await asyncio.wait({running})

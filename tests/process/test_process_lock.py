@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import MisconfiguredError
-from bot.process_lock import ProcessLock
+from bot.process_lock import ProcessLock, lock_folder
 
 HOLDER = """
 import sys
@@ -56,10 +56,18 @@ def test_a_frozen_process_is_not_dead(tmp_path: Path) -> None:
         assert lock.dead_owners() == []
 
 
-def test_a_process_that_stopped_gracefully_leaves_no_lock_file(tmp_path: Path) -> None:
+def test_a_process_that_stopped_gracefully_is_dead_too(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.communicate("")
-    assert [*tmp_path.iterdir()] == []
+    with ProcessLock(tmp_path, "mine") as lock:
+        assert lock.dead_owners() == ["other"]
+
+
+def test_lock_files_are_beside_an_sqlite_database_and_separate_for_every_other_one() -> None:
+    assert lock_folder("sqlite+aiosqlite:///var/jobs.db") == Path("var/jobs.db-locks")
+    one, other = (lock_folder(f"postgresql+psycopg://host/{name}") for name in ("a", "b"))
+    assert one.parent == other.parent
+    assert one != other
 
 
 def test_a_child_program_does_not_hold_the_lock_of_its_dead_parent(tmp_path: Path) -> None:
