@@ -1,23 +1,31 @@
 # Two commands do everything: `make demo` shows the bot, `make test` checks it.
-# Both set up what they need in .venv, from the lock file, and nothing elsewhere.
+# Both install what they need into .venv, from the lock file, and nothing anywhere else.
 
-PYTHON ?= python3
 PROMPT ?= a timelapse of clouds
 BIN := .venv/bin
+
+# The stamp holds the interpreter that .venv was made with. It stays in use until another
+# is given as PYTHON=, which rebuilds .venv.
 READY := .venv/.ready
+MADE_WITH := $(shell cat $(READY) 2>/dev/null)
+PYTHON ?= $(or $(MADE_WITH),python3)
+ifneq ($(PYTHON),$(MADE_WITH))
+.PHONY: $(READY)
+endif
 
 .PHONY: help demo play demo-replicas test chaos bench format lock clean
 
 help:
-	@echo "make demo [PROMPT=\"...\"]   see the bot make a video, with no accounts"
-	@echo "make demo FORM=1           the same by the form, with every parameter"
-	@echo "make play [PORT=8765]      use the bot by hand, in a pretend Slack in your browser"
-	@echo "make test                  format, lint, types, import contracts, tests"
-	@echo "make demo-replicas         three bots on one PostgreSQL, one of them killed in the middle"
-	@echo "make chaos [SEED=n]        hundreds of jobs, processes killed and frozen at random"
-	@echo "make bench                 what it bears, in figures"
-	@echo "make format                put the code in shape"
-	@echo "make lock                  choose new versions of the dependencies"
+	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
+	@echo "make demo FORM=1           the same through the form, with every parameter"
+	@echo "make play [PORT=8765]      use the bot by hand, in a sandbox Slack in your browser"
+	@echo "make test                  check format, lint, types and import contracts; run the tests"
+	@echo "make demo-replicas         three bots on one PostgreSQL, one killed halfway"
+	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
+	@echo "make bench                 measure performance"
+	@echo "make format                format the code"
+	@echo "make lock                  update the locked dependencies"
+	@echo "Add PYTHON=/path/to/python to use another interpreter; it rebuilds .venv."
 
 demo: $(READY)
 	@$(BIN)/python -m bot demo $(if $(FORM),--form) "$(PROMPT)"
@@ -54,14 +62,13 @@ lock: $(READY)
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage* build dist
 
-# One stamp for the whole set-up, so that the second run starts at once.
 $(READY): requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 2; }
-	@echo "Setting up .venv (once; a minute or so) ..."
-	@$(PYTHON) -m venv .venv
+	@echo "Setting up .venv with $(PYTHON) (once; about a minute) ..."
+	@$(PYTHON) -m venv --clear .venv
 	@echo "  dependencies, from requirements-dev.txt"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@echo "  the bot itself"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@touch $(READY)
+	@echo "$(PYTHON)" > $(READY)
