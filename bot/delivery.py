@@ -167,7 +167,9 @@ class Delivery:
     async def _respond(self, response_url: str, message: Message) -> bool:
         body = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}
         try:
-            response = await self._http.post(response_url, json=body)
+            # Only the status is of interest: the body is not read.
+            async with self._http.stream("POST", response_url, json=body) as response:
+                pass
         except httpx.HTTPError as error:
             raise TemporaryError(f"Slack does not respond ({type(error).__name__}).") from error
         if not response.is_success:
@@ -193,12 +195,14 @@ class Delivery:
         # Opened here: if a thread opened it for a task that is cancelled, it would stay open.
         with path.open("rb") as file:
             try:
-                response = await self._http.post(
+                async with self._http.stream(
+                    "POST",
                     upload.url,
                     content=_chunks(anyio.wrap_file(file)),
                     headers=headers,
                     timeout=httpx.Timeout(UPLOAD_TIMEOUT, connect=CONNECT_TIMEOUT),
-                )
+                ) as response:
+                    pass
             except httpx.HTTPError as error:
                 raise TemporaryError(
                     f"The upload was interrupted ({type(error).__name__})."

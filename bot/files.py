@@ -13,6 +13,7 @@ import structlog
 from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.bodies import IDENTITY, check_uncompressed
 from bot.errors import FileRefused, OutcomeUnknown, PermanentError, TemporaryError
 from bot.slack_errors import translate
 from bot.timings import CONNECT_TIMEOUT, SLACK_FILE_TIMEOUT
@@ -81,7 +82,7 @@ class Files:
         raise FileRefused(_CANNOT_SEE)
 
     async def _download(self, url: httpx.URL, limit: int) -> bytes:
-        headers = {"Authorization": f"Bearer {self._slack.token}"}
+        headers = IDENTITY | {"Authorization": f"Bearer {self._slack.token}"}
         try:
             async with self._http.stream(
                 "GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=False
@@ -104,8 +105,9 @@ def _check_response(response: httpx.Response) -> None:
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
+    check_uncompressed(response)
     content = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > limit:
             raise FileRefused("The file is larger than Slack said. Please upload it again.")

@@ -1,6 +1,7 @@
 """Trouble on order: the nth call of an operation fails, before or after it took effect."""
 
 import asyncio
+import gzip
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -23,6 +24,19 @@ def respond_with(status: int, body: Any, **headers: str) -> Fault:  # noqa: ANN4
         if isinstance(body, str):
             return web.Response(status=status, text=body, headers=named)
         return web.json_response(body, status=status, headers=named)
+
+    return fault
+
+
+def compressed(status: int, body: bytes) -> Fault:
+    """Answer with gzip, whether the caller takes it or not."""
+
+    async def fault(_request: web.Request) -> web.StreamResponse:
+        return web.Response(
+            status=status,
+            body=await asyncio.to_thread(gzip.compress, body),
+            headers={"Content-Encoding": "gzip", "Content-Type": "application/json"},
+        )
 
     return fault
 

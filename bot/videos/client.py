@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
 from aiolimiter import AsyncLimiter
 
+from bot.bodies import IDENTITY
 from bot.config import Settings
 from bot.errors import OutcomeUnknown, ServerUnusable, TemporaryError, VideoGone
 from bot.pictures import Picture
@@ -18,6 +19,7 @@ from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, CREATE_TIMEOUT, VIDEOS_TIME
 from bot.videos import wire
 from bot.videos.circuit_breaker import CircuitBreaker
 from bot.videos.download import Download, Server, unreachable
+from bot.videos.responses import Response, ResponseReader
 from bot.videos.wire import Candidates
 
 MAX_PAGES = 50
@@ -35,15 +37,6 @@ MAX_CONCURRENT_POLLS = 20
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Errors before the first byte of a request could leave."""
 
-MIN_SECRET_LENGTH = 8
-"""Characters; what is shorter is a word like `none`, for servers that ask for no key."""
-
-
-class _Response(NamedTuple):
-    status: int
-    headers: httpx.Headers
-    body: bytes
-
 
 class VideosClient:
     """One server. Each method's errors are those of the reader in `wire` that it uses."""
@@ -60,11 +53,11 @@ class VideosClient:
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
-        self._api_key = api_key
         self._server = Server(httpx.URL(self._base_url), api_key, file_hosts)
+        self._reader = ResponseReader(api_key)
         self._max_bytes = max_bytes
         self._clock = clock
-        self._headers = {"Authorization": f"Bearer {api_key}"}
+        self._headers = IDENTITY | {"Authorization": f"Bearer {api_key}"}
         self._creates, self._polls = (
             CircuitBreaker("a video", clock),
             CircuitBreaker("a look", clock),
@@ -160,7 +153,7 @@ class VideosClient:
             VideoGone: there is no file, at least not yet.
             PermanentError: it is too large, or in a place that is not fetched from.
         """
-        download = Download(self._http, self._server, path, limit=self._max_bytes)
+        download = Download(self._http, self._server, self._reader, path, limit=self._max_bytes)
         url = httpx.URL(self._url(video_id))
         try:
             return await download.fetch(httpx.URL(f"{url}/content"))
@@ -193,24 +186,26 @@ class VideosClient:
             raise ServerUnusable("There is no Videos API at this address.", code="no_videos_api")
         return abilities
 
-    async def _ask(self, method: str, url: str, **content: Any) -> _Response:  # noqa: ANN401 -- httpx's body
+    async def _ask(self, method: str, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
-            response = await self._http.request(
-                method, url, headers=self._headers, timeout=TIMEOUT, **content
-            )
+            return await self._send(method, url, TIMEOUT, **content)
         except httpx.HTTPError as error:
             raise unreachable(error) from error
-        return self._masked(response)
 
-    async def _get(self, url: str, **query: str) -> _Response:
+    async def _get(self, url: str, **query: str) -> Response:
         return await self._ask("GET", url, params=query or None)
 
-    def _masked(self, response: httpx.Response) -> _Response:
-        """The answer without the key, which some servers echo."""
-        body = response.content
-        if len(self._api_key) >= MIN_SECRET_LENGTH:
-            body = body.replace(self._api_key.encode(), b"[key]")
-        return _Response(response.status_code, response.headers, body)
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        timeout: httpx.Timeout,  # noqa: ASYNC109 -- httpx's, for each part of the request
+        **content: Any,  # noqa: ANN401 -- httpx's body
+    ) -> Response:
+        async with self._http.stream(
+            method, url, headers=self._headers, timeout=timeout, **content
+        ) as response:
+            return await self._reader.read(response)
 
     @property
     def server(self) -> str:
@@ -235,18 +230,15 @@ class VideosClient:
         """Stop or delete a video; whether nothing of it is left at the server."""
         return wire.read_deleted(*await self._ask("DELETE", self._url(video_id)))
 
-    async def _post(self, url: str, **content: Any) -> _Response:  # noqa: ANN401 -- httpx's body
+    async def _post(self, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
-            response = await self._http.post(
-                url, headers=self._headers, timeout=_CREATE_TIMEOUT, **content
-            )
+            return await self._send("POST", url, _CREATE_TIMEOUT, **content)
         except NOT_SENT as error:
             raise TemporaryError("The video server cannot be reached.") from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(
                 "The connection broke before the video server answered."
             ) from error
-        return self._masked(response)
 
     async def _ask_for_change(self, url: str, body: dict[str, Any]) -> str | None:
         with self._creates.watch():

@@ -9,10 +9,12 @@ from typing import Self
 import anyio
 import httpx
 
+from bot.bodies import IDENTITY, check_uncompressed
 from bot.errors import PermanentError, TemporaryError
 from bot.timings import CONNECT_TIMEOUT, DOWNLOAD_TIMEOUT, VIDEOS_TIMEOUT
 from bot.videos import wire
 from bot.videos.public import PublicTransport
+from bot.videos.responses import ResponseReader
 
 TIMEOUT = httpx.Timeout(VIDEOS_TIMEOUT, connect=CONNECT_TIMEOUT)
 MAX_REDIRECTS = 6
@@ -31,17 +33,20 @@ class Server:
     base_url: httpx.URL
     api_key: str
     file_hosts: Collection[str] = ()
-    """Hosts that need not be public."""
+    """Hosts that need not be public; with a port where it is not the scheme's own."""
 
     def trusts(self, url: httpx.URL) -> bool:
-        """Whether the operator named this host."""
-        return url.host == self.base_url.host or url.host in self.file_hosts
+        """Whether the operator named this host with this port."""
+        return self.is_origin_of(url) or url.netloc.decode() in self.file_hosts
+
+    def is_origin_of(self, url: httpx.URL) -> bool:
+        """Whether it is the server itself: the same scheme, host and port."""
+        origin = (self.base_url.scheme, self.base_url.netloc)
+        return (url.scheme, url.netloc) == origin
 
     def headers(self, url: httpx.URL) -> dict[str, str]:
         """The key, for the server itself and nobody else."""
-        same = (url.scheme, url.host, url.port)
-        base = (self.base_url.scheme, self.base_url.host, self.base_url.port)
-        return {"Authorization": f"Bearer {self.api_key}"} if same == base else {}
+        return {"Authorization": f"Bearer {self.api_key}"} if self.is_origin_of(url) else {}
 
 
 class Download:
@@ -52,9 +57,18 @@ class Download:
         PermanentError: it is too large, or in a place that is not fetched from.
     """
 
-    def __init__(self, http: httpx.AsyncClient, server: Server, path: Path, *, limit: int) -> None:
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        server: Server,
+        reader: ResponseReader,
+        path: Path,
+        *,
+        limit: int,
+    ) -> None:
         self._http = http
         self._server = server
+        self._reader = reader
         self._path = path
         self._limit = limit
 
@@ -86,15 +100,18 @@ class Download:
     async def _fetch_rest(self, url: httpx.URL, part: "_Part") -> int:
         async with self._answer(url, part.wanted()) as response:
             if response.is_success:
+                check_uncompressed(response)
                 await part.begin(response)
                 async for chunk in response.aiter_raw():
                     await part.write(chunk)
                 return part.size
-            status, body = response.status_code, await response.aread()
+            status, headers, body = await self._reader.read(response)
         if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
             await part.clear()  # it is another file now
             return await self._fetch_rest(url, part)
-        raise wire.read_content_error(status, response.headers, body)
+        # Another host's words may be of what only the bot can reach: they are nobody's business.
+        shown = body if self._server.is_origin_of(response.url) else b""
+        raise wire.read_content_error(status, headers, shown)
 
     @asynccontextmanager
     async def _answer(
@@ -160,7 +177,7 @@ class _Part:
 
     def wanted(self) -> dict[str, str]:
         """The headers that ask for the rest; for all of it where nothing says that it is one."""
-        headers = {"Accept-Encoding": "identity"}
+        headers = dict(IDENTITY)
         if self.size and self._validator:
             headers |= {"Range": f"bytes={self.size}-", "If-Range": self._validator}
         return headers

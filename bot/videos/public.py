@@ -7,13 +7,26 @@ that a second look-up cannot lead elsewhere. For the same reason these connectio
 
 import asyncio
 import socket
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import httpx
 
 from bot.errors import PermanentError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
+_UNICAST = IPv6Network("2000::/3")
+"""The only part of IPv6 that has been given out for the internet."""
+_RESERVED = tuple(
+    map(
+        IPv4Network,
+        (
+            "192.0.0.0/24",  # IETF protocol assignments; 192.0.0.192 serves metadata at Oracle
+            "100.64.0.0/10",  # carriers' own; 100.100.100.200 serves metadata at Alibaba
+            "168.63.129.16",  # Azure's own services, by a public address
+        ),
+    )
+)
+"""Addresses that `is_global` does not exclude, or not in every Python."""
 
 
 class PublicTransport(httpx.AsyncBaseTransport):
@@ -44,10 +57,12 @@ class PublicTransport(httpx.AsyncBaseTransport):
 
 def is_public(address: str) -> bool:
     """Whether anybody on the internet can reach it; also behind the ways to write IPv4 in IPv6."""
-    ip = ip_address(address)
-    if isinstance(ip, IPv6Address) and (inner := _inner(ip)) is not None:
+    ip = ip_address(address.partition("%")[0])
+    if isinstance(ip, IPv6Address):
+        if (inner := _inner(ip)) is None:
+            return ip in _UNICAST and ip.is_global
         ip = inner
-    return ip.is_global and not ip.is_multicast
+    return ip.is_global and not ip.is_multicast and not any(ip in net for net in _RESERVED)
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from typing import Any
 
@@ -381,6 +382,13 @@ async def test_a_picture_that_cannot_be_fetched_for_long_costs_nothing(
     assert len(world.slack.calls_of("download")) == 5
 
 
+async def test_a_compressed_picture_is_not_decompressed(world: World, ada: Person) -> None:
+    compressed = faults.compressed(200, picture("PNG", (72, 128)))
+    world.faults.inject("download", compressed, times=99)
+    await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
+    await assert_it_cost_nothing(world, ada, "Please try again")
+
+
 async def test_a_picture_that_comes_at_the_third_time_is_used(world: World, ada: Person) -> None:
     world.faults.inject("download", faults.respond_with(503, "busy"))
     world.faults.inject("download", faults.drop, nth=2)
@@ -437,6 +445,18 @@ async def test_a_channel_of_strangers_is_joined_before_anything_is_paid(
     await ada.fill({"prompt": "clouds", "channel": strangers.id})
     await ada.submit()
     await world.until(ready(Thread(world, strangers)))
+
+
+async def test_what_a_response_url_answers_is_not_read(world: World) -> None:
+    ada = world.slack.ada
+    closed = world.slack.workspace.add_channel("closed", private=True, bot_is_member=False)
+    world.faults.inject("response_url", faults.compressed(404, b"x" * 30_000_000))
+    tracemalloc.start()
+    await ada.command("a timelapse of clouds", channel=closed)
+    assert "/invite" in await told_privately(world, ada)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 15_000_000
 
 
 async def test_an_old_response_url_is_not_the_last_word(world: World) -> None:

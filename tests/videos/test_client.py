@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from bot.errors import (
     TemporaryError,
 )
 from bot.sandbox.changes import Changes
-from bot.sandbox.faults import Fault, Faults, drop, hang, respond_with
+from bot.sandbox.faults import Fault, Faults, compressed, drop, hang, respond_with
 from bot.sandbox.videos import VideosSandbox
 from bot.videos import client
 from bot.videos.client import VideosClient
@@ -118,6 +119,63 @@ async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
         with pytest.raises(ServerUnusable, match=r"^\[key\] is no key$"):
             await talk.create(REQUEST)
         with pytest.raises(TemporaryError, match=r"^\[key\] is no key$"):
+            await talk.retrieve("v1")
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        '{"detail": "correct\\/horse+1= is no key"}',
+        '{"detail": "correct\\u002fhorse\\u002b1\\u003d is no key"}',
+        '{"detail": "correct/horse\\u002B1\\u003D is no key"}',
+        "Bad: correct%2Fhorse%2B1%3D is no key",
+    ],
+)
+async def test_a_key_in_another_spelling_is_taken_out_too(
+    videos: VideosSandbox, faults: Faults, echo: str
+) -> None:
+    faults.inject("create", respond_with(401, echo))
+    async with client_of(videos.base_url, "correct/horse+1=") as talk:
+        with pytest.raises(ServerUnusable, match=r"\[key\] is no key$"):
+            await talk.create(REQUEST)
+
+
+async def test_a_key_in_a_header_is_taken_out_too(videos: VideosSandbox, faults: Faults) -> None:
+    faults.inject("create", respond_with(302, "", Location="http://x.example/correct-horse"))
+    async with client_of(videos.base_url, "correct-horse") as talk:
+        with pytest.raises(ServerUnusable, match=r"http://x.example/\[key\]"):
+            await talk.create(REQUEST)
+
+
+async def test_no_response_is_decompressed(videos: VideosSandbox, faults: Faults) -> None:
+    """400 KB of gzip can hold 400 MB; the bot asks for none, and reads none."""
+    bomb = b'{"error": {"message": "' + b"x" * 100_000_000
+    faults.inject("create", compressed(400, bomb))
+    faults.inject("retrieve", compressed(500, bomb))
+    faults.inject("retrieve", compressed(200, bomb), nth=2)
+    async with client_of(videos.base_url) as talk:
+        tracemalloc.start()
+        with pytest.raises(RequestRefused, match="HTTP 400"):
+            await talk.create(REQUEST)
+        with pytest.raises(TemporaryError, match="HTTP 500"):
+            await talk.retrieve("v1")
+        with pytest.raises(TemporaryError, match="DecodingError"):
+            await talk.retrieve("v1")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert videos.calls[0].headers["Accept-Encoding"] == "identity"
+    assert peak < 5_000_000
+
+
+async def test_a_response_without_end_is_read_up_to_a_limit(
+    videos: VideosSandbox, faults: Faults
+) -> None:
+    faults.inject("create", respond_with(200, "x" * 10_000_000))
+    faults.inject("retrieve", respond_with(500, "x" * 10_000_000))
+    async with client_of(videos.base_url) as talk:
+        with pytest.raises(OutcomeUnknown):
+            await talk.create(REQUEST)
+        with pytest.raises(TemporaryError, match=r"^x{4000}$"):
             await talk.retrieve("v1")
 
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.errors import PermanentError, TemporaryError, VideoGone
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import tiny_clip
-from bot.sandbox.faults import Faults, hang, respond_with
+from bot.sandbox.faults import Faults, compressed, hang, respond_with
 from bot.sandbox.videos import Filler, VideosSandbox
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.videos.dialects.sglang import SGLang
@@ -29,6 +29,7 @@ class Place:
 
     def __init__(self) -> None:
         self.asked: list[web.Request] = []
+        self.answer = web.Response(body=CLIP, content_type="video/mp4")
 
     async def start(self) -> None:
         app = web.Application()
@@ -41,7 +42,7 @@ class Place:
 
     async def _serve(self, request: web.Request) -> web.Response:
         self.asked.append(request)
-        return web.Response(body=CLIP, content_type="video/mp4")
+        return self.answer
 
     async def stop(self) -> None:
         await self._runner.cleanup()
@@ -221,7 +222,7 @@ async def test_a_file_that_is_not_there_is_said_to_be_gone(server: Server) -> No
 
 
 async def test_a_redirect_is_followed_without_the_key(server: Server, place: Place) -> None:
-    server.file_hosts = ["localhost"]
+    server.file_hosts = [f"localhost:{place.port}"]
     server.says(302, "", Location=place.url())
     assert await server.download() == CLIP
     [request] = place.asked
@@ -235,7 +236,7 @@ async def test_a_redirect_within_the_server_keeps_the_key(server: Server) -> Non
 
 
 async def test_an_address_in_json_is_followed_without_the_key(server: Server, place: Place) -> None:
-    server.file_hosts = ["localhost"]
+    server.file_hosts = [f"localhost:{place.port}"]
     server.says(200, {"video_url": place.url()})
     assert await server.download() == CLIP
     assert "Authorization" not in place.asked[0].headers
@@ -243,7 +244,7 @@ async def test_an_address_in_json_is_followed_without_the_key(server: Server, pl
 
 @on("sglang")
 async def test_the_video_itself_says_where_the_file_is(server: Server, place: Place) -> None:
-    server.file_hosts = ["localhost"]
+    server.file_hosts = [f"localhost:{place.port}"]
     assert isinstance(server.sandbox.dialect, SGLang)
     server.sandbox.dialect.cloud = f"http://localhost:{place.port}"
     assert await server.download() == CLIP
@@ -279,6 +280,16 @@ PRIVATE = [
     "100.64.0.1",
     "224.0.0.1",
     "0.0.0.0",  # noqa: S104 -- an address that must not be fetched from
+    # What `is_private` lets through, or did in the oldest Python that we support.
+    "192.0.0.192",  # Oracle's metadata
+    "168.63.129.16",  # Azure's
+    "100.100.100.200",  # Alibaba's
+    "[64:ff9b:1::a00:1]",
+    "[::ffff:0:10.0.0.1]",
+    "[::ffff:168.63.129.16]",
+    "[::10.0.0.1]",
+    "[fec0::1]",
+    "[fe80::1]",
 ]
 
 
@@ -295,6 +306,57 @@ async def test_a_private_address_is_never_asked(
         await server.download()
     assert caught.value.code == "private_address"
     assert place.asked == []
+
+
+async def test_another_port_of_the_servers_host_is_not_the_server(
+    server: Server, place: Place
+) -> None:
+    server.says(200, {"url": place.url("127.0.0.1")})
+    with pytest.raises(PermanentError) as caught:
+        await server.download()
+    assert caught.value.code == "private_address"
+    assert place.asked == []
+
+
+async def test_a_named_host_is_trusted_at_its_own_port_only(server: Server, place: Place) -> None:
+    server.file_hosts = ["localhost"]
+    server.says(200, {"url": place.url("localhost")})
+    with pytest.raises(PermanentError):
+        await server.download()
+    assert place.asked == []
+
+
+async def test_the_words_of_another_host_are_not_shown(server: Server, place: Place) -> None:
+    server.file_hosts = [f"localhost:{place.port}"]
+    place.answer = web.json_response({"error": {"code": "xyz", "message": "secrets"}}, status=400)
+    server.says(302, "", Location=place.url())
+    with pytest.raises(VideoGone) as caught:
+        await server.download()
+    assert (caught.value.code, caught.value.message) == (
+        "http_400",
+        "The server answered HTTP 400.",
+    )
+
+
+async def test_an_error_in_place_of_the_file_does_not_show_the_key(server: Server) -> None:
+    key = server.sandbox.api_key
+    server.says(400, {"error": {"message": f"{key} may not", "code": key}})
+    with pytest.raises(VideoGone) as caught:
+        await server.download()
+    assert (caught.value.code, caught.value.message) == ("[key]", "[key] may not")
+
+
+async def test_an_error_without_end_is_read_up_to_a_limit(server: Server) -> None:
+    server.says(404, "x" * 10_000_000)
+    with pytest.raises(VideoGone) as caught:
+        await server.download()
+    assert len(caught.value.message) == 4000
+
+
+async def test_a_compressed_file_is_not_taken(server: Server) -> None:
+    server.faults.inject("content", compressed(200, b"x" * MB))
+    with pytest.raises(TemporaryError):
+        await server.download()
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "data:video/mp4,x"])

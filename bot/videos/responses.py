@@ -1,0 +1,61 @@
+"""Responses of the Videos server: read up to a limit, and without the API key."""
+
+import html
+from typing import NamedTuple
+from urllib.parse import quote
+
+import httpx
+
+from bot.bodies import read_body
+
+MAX_BODY_BYTES = 4_000_000
+"""Of a successful response: a page of the list may have a hundred long prompts."""
+MAX_ERROR_BYTES = 64_000
+"""Of an error, whose message is cut to a few thousand characters."""
+MIN_SECRET_LENGTH = 8
+"""Characters; what is shorter is a word like `none`, for servers that ask for no key."""
+
+_ESCAPED_IN_JSON = "\"'&<>=+/"
+"""What some servers write as `\\u0026`: .NET, Go, PHP."""
+
+
+class Response(NamedTuple):
+    """What `wire` reads."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class ResponseReader:
+    """Reads the responses of one server; some servers echo the key, in one spelling or another."""
+
+    def __init__(self, api_key: str) -> None:
+        self._spellings = sorted(_spellings(api_key), key=len, reverse=True)
+
+    async def read(self, response: httpx.Response) -> Response:
+        """The status, headers and body of a streamed response.
+
+        Raises:
+            httpx.HTTPError: it breaks off, is compressed or is too long.
+        """
+        limit = MAX_BODY_BYTES if response.is_success else MAX_ERROR_BYTES
+        body = self._masked(await read_body(response, limit))
+        headers = [(name, self._masked(value)) for name, value in response.headers.raw]
+        return Response(response.status_code, httpx.Headers(headers), body)
+
+    def _masked(self, content: bytes) -> bytes:
+        for spelling in self._spellings:
+            content = content.replace(spelling, b"[key]")
+        return content
+
+
+def _spellings(key: str) -> set[bytes]:
+    """The key as servers may write it: as it is, in JSON, in HTML and in an address."""
+    if len(key) < MIN_SECRET_LENGTH:
+        return set()
+    spellings = {key, html.escape(key), quote(key), quote(key, safe=""), key.replace("/", "\\/")}
+    for digits in ("04x", "04X"):
+        codes = {ord(char): f"\\u{ord(char):{digits}}" for char in _ESCAPED_IN_JSON}
+        spellings |= {key.translate(codes), key.translate({**codes, ord("/"): "/"})}
+    return {spelling.encode() for spelling in spellings}
