@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from bot.sandbox.page.acts import BOT_NAME
+from bot.sandbox.page.behind import Behind
+from bot.sandbox.page.feed import Feed
 from bot.sandbox.page.process import BotProcess
 from bot.sandbox.page.server import PageServer
 from bot.sandbox.slack.state import User, Workspace
@@ -57,7 +59,11 @@ class Play:
         self.world = World(render_seconds=render_seconds, poll_after_ms=500)
         self.people = _furnish(self.world.slack.workspace)
         self.bot = BotProcess(folder, self.world.changes.happened)
-        self._server = PageServer(self.world, self.people)
+        self.behind = Behind(self.world, self.bot)
+        self._server = PageServer(self.world, self.bot, self.people)
+        self._server.add_stream("/behind", Feed(self.behind.parts))
+        self._server.add_post("/behind", self.behind.act)
+        self._watch: asyncio.Task[None] | None = None
         self._port = port
 
     @property
@@ -70,10 +76,11 @@ class Play:
         try:
             await self.world.__aenter__()
             self.bot.environment = {
-                **self.world.environment(f"sqlite+aiosqlite:///{self.bot.folder / 'jobs.db'}"),
+                **self.world.environment(f"sqlite+aiosqlite:///{self.bot.database}"),
                 "ADMIN_USERS": self.people[2]["id"],
             }
             await self.bot.start()
+            self._watch = asyncio.create_task(self.behind.watch())
         except BaseException:
             await self._server.stop()
             raise
@@ -85,6 +92,8 @@ class Play:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
         await self._server.stop()
         await self.bot.stop()
         await self.world.__aexit__(kind, error, traceback)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -14,11 +14,21 @@ class BotProcess:
 
     def __init__(self, folder: Path, changed: Callable[[], None] = lambda: None) -> None:
         self.folder = folder
-        self.environment: Mapping[str, str] = {}
+        self.environment: dict[str, str] = {}
         """Settings of the next start."""
         self._changed = changed
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def database(self) -> Path:
+        """Its SQLite file."""
+        return self.folder / "jobs.db"
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None while there is none."""
+        return self._process.pid if self._process is not None and self.running else None
 
     @property
     def log(self) -> Path:

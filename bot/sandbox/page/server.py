@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bot.sandbox.page import snapshot
 from bot.sandbox.page.acts import ACT, COMMANDS, GLOBAL_SHORTCUTS, MESSAGE_SHORTCUTS, perform
 from bot.sandbox.page.feed import Feed
+from bot.sandbox.page.process import BotProcess
 from bot.sandbox.slack.person import Impossible, Person
 from bot.sandbox.world import World
 
@@ -21,6 +22,8 @@ MOST_BODY = 200_000_000
 """Bytes of one upload."""
 HEARTBEAT = 15.0
 """Seconds between comments on an idle stream, so that a dead connection is noticed."""
+STARTING = 10.0
+"""Seconds that a bot may take to start."""
 PAUSE = 0.05
 """Seconds between two events: a browser need not draw more often."""
 HEADERS = {
@@ -46,7 +49,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class PageServer:
     """Serves the page on loopback, and does what browsers ask as the person they name."""
 
-    def __init__(self, world: World, people: list[dict[str, str]]) -> None:
+    def __init__(self, world: World, bot: BotProcess, people: list[dict[str, str]]) -> None:
+        self._bot = bot
         self._slack = world.slack
         self._workspace = world.slack.workspace
         self._changes = world.changes
@@ -165,22 +169,38 @@ class PageServer:
     # Acts
 
     async def _act(self, request: web.Request) -> web.Response:
-        """Do it, and say how long the app took to acknowledge, or why it did not work."""
+        """Do it, and say how long the app took to acknowledge, or why it did not work.
+
+        That something did not work is news for the person and no failed request: browsers write
+        those into their console.
+        """
         person = self._person(request.query.get("as"))
         try:
             act = ACT.validate_json(await request.read())
         except ValidationError as error:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
+        await self._wait_for_the_bot()
         try:
             answer = await perform(act, person, self._workspace)
         except Impossible as error:
-            return web.json_response({"error": _sentence(str(error))}, status=409)
+            return web.json_response({"error": _sentence(str(error))})
         except KeyError as error:
             raise web.HTTPNotFound(text=f"There is no {error}.") from error
         if answer is not None and answer.error is not None:
             words = FAILURES.get(answer.error, f"Slack did not take the answer: {answer.error}.")
-            return web.json_response({"error": words}, status=502)
+            return web.json_response({"error": words})
         return web.json_response({"took": answer.took if answer else None})
+
+    async def _wait_for_the_bot(self) -> None:
+        """Give a bot that is just starting the time to connect."""
+        if not self._bot.running:
+            return
+        try:
+            await self._changes.until(
+                lambda: self._slack.sockets.connected or not self._bot.running, STARTING
+            )
+        except TimeoutError:
+            return
 
     async def _upload(self, request: web.Request) -> web.Response:
         """Put a person's file on Slack's disk; the body is the file."""

@@ -70,6 +70,8 @@ class SlackSandbox:
         self.faults = faults
         self.clock = clock
         self.calls: list[Call] = []
+        self.retry_after: int | None = None
+        """While set, Web API calls are answered 429 with this many seconds."""
         self.complaints: list[str] = []
         """What the real Slack would pass over in silence, and no good app does."""
         self.subscriptions = {"app_home_opened", "app_mention", "message.im"}
@@ -222,6 +224,7 @@ class SlackSandbox:
         self, request: web.Request, call: Call, token: str | None, *, as_json: bool
     ) -> web.StreamResponse:
         try:
+            self._check_overload(call)
             body = self.web_api.call(call.method, dict(call.args), token, as_json=as_json)
         except SlackError as error:
             return self._refuse(call, error)
@@ -237,6 +240,10 @@ class SlackSandbox:
             body["warning"], warned["warnings"] = "missing_charset", ["missing_charset"]
         call.ok, call.error = True, None
         return web.json_response(body, headers=self._scope_headers(call))
+
+    def _check_overload(self, call: Call) -> None:
+        if self.retry_after is not None and call.method != "apps.connections.open":
+            raise RateLimited(self.retry_after)
 
     def _refuse(self, call: Call, error: SlackError) -> web.StreamResponse:
         call.error = error.code

@@ -104,6 +104,11 @@ class Sockets:
         """How many connections can take a payload now."""
         return len(self._ready())
 
+    @property
+    def envelopes(self) -> list[Envelope]:
+        """Everything that was ever sent or tried, oldest first."""
+        return [*self._known.values()]
+
     def issue_ticket(self) -> str:
         """Return a ticket for one connection (apps.connections.open)."""
         ticket = secrets.token_hex(16)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from aiohttp import web
+from yarl import URL
 
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import make_clip, make_spritesheet, make_thumbnail
@@ -18,7 +19,7 @@ from bot.sandbox.faults import Faults
 from bot.sandbox.videos.call import Call, Refused, read_call
 from bot.sandbox.videos.content import Clip, Content
 from bot.sandbox.videos.dialects import DIALECTS, Answer, OpenAI
-from bot.sandbox.videos.state import Order, Studio, Video, has_word
+from bot.sandbox.videos.state import Failure, Order, Studio, Video, has_word
 
 Behaviour = Literal["normal", "slow", "busy"]
 Handler = Callable[[Call, web.Request], Awaitable[web.StreamResponse]]
@@ -68,6 +69,8 @@ class VideosSandbox:
         self._clock = clock
         timings: Literal["normal", "slow"] = "slow" if behaviour == "slow" else "normal"
         self._studio = Studio(changes, clock, render_seconds, timings)
+        self.refusing = False
+        """Every new video is refused from now on."""
         self._busy_times = _BUSY_TIMES if behaviour == "busy" else 0
         self._cuts: list[int] = []
         self._drip: _Drip | None = None
@@ -79,11 +82,13 @@ class VideosSandbox:
         self.hold = self._studio.hold
         self.release = self._studio.release
         self.queue = self._studio.queue
+        self.render_seconds = render_seconds
         self.progress = self._studio.progress
         self.finish = self._studio.finish
         self.fail = self._studio.fail
         self.forget = self._studio.forget
         self.restart = self._studio.restart
+        self.set_pace = self._studio.set_pace
 
     async def start(self, port: int = 0) -> None:
         """Listen; port 0 takes any free one."""
@@ -95,6 +100,10 @@ class VideosSandbox:
         site = web.TCPSite(self._runner, "127.0.0.1", port)
         await site.start()
         self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
+
+    async def resume(self) -> None:
+        """Listen again where it listened before a stop."""
+        await self.start(URL(self.base_url).port or 0)
 
     async def stop(self) -> None:
         """Stop listening; the jobs stay, so that it can be started again."""
@@ -116,6 +125,14 @@ class VideosSandbox:
     def creates(self) -> list[Video]:
         """Every job that was ever created, in order; also the forgotten."""
         return self._studio.creates
+
+    def let_all_fail(self, failure: Failure | None) -> None:
+        """Let every video fail half-way through from now on; None lets them be."""
+        self._studio.failing = failure
+
+    def forget_all(self, *, on: bool) -> None:
+        """Lose every video half-way through, or no more."""
+        self._studio.forgetting = on
 
     def cut_content_after(self, size: int, times: int = 1) -> None:
         """Cut the next downloads after so many bytes of the body."""
@@ -202,7 +219,7 @@ class VideosSandbox:
         return self._take(self.dialect.change(call, self._video(self.dialect.edited(call))))
 
     def _take(self, order: Order) -> web.Response:
-        if has_word(order.prompt, "sentinel"):
+        if self.refusing or has_word(order.prompt, "sentinel"):
             raise Refused(400, _SENTINEL, "sentinel_block")
         if has_word(order.prompt, "quota"):
             raise Refused(429, _QUOTA, "insufficient_quota", type="insufficient_quota")

@@ -47,6 +47,8 @@ class Video(Order):
     completed_at: float | None = None
     error: Failure | None = None
     clip: Clip | None = None
+    began_at: float
+    """When it was created, had the server always worked as fast as it works now."""
     by_hand: bool = False
     """A test decides about this one; the clock no longer does."""
 
@@ -82,6 +84,10 @@ class Studio:
     ) -> None:
         self.render_seconds = render_seconds
         self.timings = timings
+        self.failing: Failure | None = None
+        """Why everything fails from now on, half-way through."""
+        self.forgetting = False
+        """Everything is lost from now on, half-way through."""
         self._changes = changes
         self._clock = clock
         self._held = False
@@ -102,11 +108,20 @@ class Studio:
 
     def create(self, new_id: str, order: Order) -> Video:
         """Take an order."""
-        video = Video(**vars(order), id=new_id, created_at=self._clock())
+        now = self._clock()
+        video = Video(**vars(order), id=new_id, created_at=now, began_at=now)
         self._videos[video.id] = video
         self._creates.append(video)
         self._changes.happened()
         return video
+
+    def set_pace(self, render_seconds: float) -> None:
+        """Let a render take so many seconds from now on; what is done stays done."""
+        self._catch_up()
+        for video in self._moving():
+            worked = self._clock() - video.began_at
+            video.began_at += worked * (1 - render_seconds / self.render_seconds)
+        self.render_seconds = render_seconds
 
     def hold(self) -> None:
         """Freeze all rendering."""
@@ -157,7 +172,7 @@ class Studio:
 
     def _catch_up(self) -> None:
         """Move every job to where the clock says that it is by now."""
-        moved = [self._move(video) for video in self._moving()]
+        moved = [self._move(video) for video in [*self._moving()]]
         if any(moved):
             self._changes.happened()
 
@@ -167,13 +182,17 @@ class Studio:
 
     def _move(self, video: Video) -> bool:
         before = (video.status, video.progress)
-        share = self._share_done(self._clock() - video.created_at)
-        fate = next((fate for word, fate in _FATES.items() if has_word(video.prompt, word)), None)
+        share = self._share_done(self._clock() - video.began_at)
+        fates = (fate for word, fate in _FATES.items() if has_word(video.prompt, word))
+        fate = next(fates, self.failing)
+        if self.forgetting and share >= 0.5:
+            del self._videos[video.id]
+            return True
         if fate is not None and share >= 0.5:
             video.status, video.error = "failed", fate
         elif share >= 1:
             video.status, video.progress = "completed", 100
-            video.completed_at = video.created_at + self._render_time()
+            video.completed_at = video.began_at + self._render_time()
         elif share >= 0.1:
             video.status, video.progress = "in_progress", min(99, int(100 * share))
         return (video.status, video.progress) != before

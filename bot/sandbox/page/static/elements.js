@@ -189,6 +189,14 @@ const valuesOf = (state) =>
     typeof each === "object" ? each.value || each.id : String(each),
   );
 
+// What was just chosen, until the sandbox's state says what holds.
+function useChosen({ block, element, view }) {
+  const held = valuesOf(view ? entered({ block, element, view }) : initial(element));
+  const [choice, setChoice] = useState(null);
+  useEffect(() => setChoice(null), [held.join("\n")]);
+  return [choice || held, setChoice];
+}
+
 // Enter a value where the field is: in the modal on top, or in a message or Home.
 function useEnter({ block, element, where }) {
   const { fill, perform } = useContext(Screen);
@@ -218,11 +226,12 @@ function Typed({ element, block, where, view, id, error, describedby, label, typ
 
 function Select({ element, block, where, view, id, error, describedby, label, groups, multiple }) {
   const enter = useEnter({ block, element, where });
-  const chosen = valuesOf(view ? entered({ block, element, view }) : initial(element));
+  const [chosen, setChosen] = useChosen({ block, element, view });
   const option = ([value, words]) =>
     html`<option key=${value} value=${value} selected=${chosen.includes(value)}>${words}</option>`;
   const change = (event) => {
     const values = [...event.target.selectedOptions].map((each) => each.value).filter(Boolean);
+    setChosen(values);
     enter(multiple ? values : values[0] || null);
   };
   // A click adds or takes away one, without the Ctrl key.
@@ -247,11 +256,12 @@ function Select({ element, block, where, view, id, error, describedby, label, gr
 
 function Choices({ element, block, where, view, id, error, describedby, label, type }) {
   const enter = useEnter({ block, element, where });
-  const chosen = valuesOf(view ? entered({ block, element, view }) : initial(element));
+  const [chosen, setChosen] = useChosen({ block, element, view });
   const change = (value, checked) => {
-    if (type === "radio") return enter(value);
-    const others = chosen.filter((each) => each !== value);
-    return enter(checked ? [...others, value] : others);
+    const others = type === "radio" ? [] : chosen.filter((each) => each !== value);
+    const values = checked ? [...others, value] : others;
+    setChosen(values);
+    enter(type === "radio" ? value : values);
   };
   return html`<div class="choices" role=${type === "radio" ? "radiogroup" : "group"}
     aria-labelledby=${id ? `${id}l` : undefined} aria-label=${id ? undefined : label}

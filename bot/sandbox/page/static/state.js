@@ -45,18 +45,10 @@ export async function act(name, fields = {}) {
       method: "POST",
       body: JSON.stringify({ act: name, ...fields }),
     });
-    return response.ok ? null : await refusal(response);
+    const answer = response.ok ? await response.json() : { error: await response.text() };
+    return answer.error ? answer : null;
   } catch {
     return { error: "The page's server does not answer. Is `make play` still running?" };
-  }
-}
-
-async function refusal(response) {
-  const text = await response.text();
-  try {
-    return JSON.parse(text);
-  } catch {
-    return { error: text };
   }
 }
 
