@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from bot.catalog import Catalog, Model, load_catalog, read_catalog
 from bot.request import Draft, Fit, InputReference, VideoRequest
 from bot.sandbox.slack import blocks as block_kit
-from bot.sandbox.slack.methods import WebApi, check_view, push
 from bot.sandbox.slack.objects import view_object
 from bot.sandbox.slack.state import Workspace
+from bot.sandbox.slack.web_api.views import check_view, push
 from bot.ui import usage
 from bot.ui.blocks import Message
 from bot.ui.form import MAX_NOTIFY, MAX_TEXT_FIELD_LENGTH, build_form, read_form, redraw_form
@@ -41,17 +41,16 @@ USERS = st.builds("U{}".format, IDS)
 
 
 @contextmanager
-def slack() -> Iterator[WebApi]:
+def slack() -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory() as folder:
-        workspace = Workspace(Path(folder), lambda: 1_800_000_000.0)
-        yield WebApi(workspace, lambda: "ticket", limits=False)
+        yield Workspace(Path(folder), lambda: 1_800_000_000.0)
 
 
 def as_slack_shows_it(form: dict[str, Any]) -> dict[str, Any]:
     """The view that Slack sends back if nobody touches the form."""
-    with slack() as api:
-        check_view(api, form, "modal")
-        return view_object(api.workspace, push(api, api.workspace.ada.id, form))
+    with slack() as workspace:
+        check_view(workspace, form, "modal")
+        return view_object(workspace, push(workspace, workspace.ada.id, form))
 
 
 @st.composite

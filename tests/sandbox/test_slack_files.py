@@ -70,13 +70,13 @@ async def refusal(call: Any) -> str:  # noqa: ANN401 -- any of the client's coro
 async def test_a_file_comes_into_its_thread_a_moment_after_ok(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File, card: str
 ) -> None:
-    slack.hold_shares()
+    slack.workspace.shares.hold()
     answer = await complete(
         client, uploaded, channel_id=videos.id, thread_ts=card, initial_comment="Done"
     )
     assert (answer["files"][0]["shares"], answer["files"][0]["mimetype"]) == ({}, "")
     assert slack.workspace.replies(videos, card) == []
-    slack.release_shares()
+    slack.workspace.shares.release()
     [message] = slack.workspace.replies(videos, card)
     assert (message.text, message.files, uploaded.title) == ("Done", [uploaded], "Clouds")
     found = (await client.files_info(file=uploaded.id))["file"]
@@ -156,9 +156,9 @@ async def test_alt_text_on_a_video_means_that_the_share_never_comes(
     )
     await http.post(ticket["upload_url"], content=CLIP)
     file = slack.workspace.file(ticket["file_id"])
-    slack.hold_shares()
+    slack.workspace.shares.hold()
     assert (await complete(client, file, channel_id=videos.id))["ok"] is True
-    slack.release_shares()
+    slack.workspace.shares.release()
     assert (await client.files_info(file=file.id))["file"]["shares"] == {}
 
 

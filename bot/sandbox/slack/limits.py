@@ -37,17 +37,17 @@ class Limits:
         self._clock = clock
         self._calls: dict[str, deque[float]] = {}
 
-    def take(self, limit: Limit, method: str, channel: str) -> None:
+    def count(self, limit: Limit, method: str, channel: str) -> None:
         """Count a call.
 
         Raises:
             RateLimited: it is one too many.
         """
         if limit is Limit.POST:
-            self._count(f"{method} {channel}", POSTS_AT_ONCE, POSTS_AT_ONCE)
-        self._count(method, 1 if limit is Limit.HISTORY else limit.value, 60)
+            self._check(f"{method} {channel}", POSTS_AT_ONCE, POSTS_AT_ONCE)
+        self._check(method, 1 if limit is Limit.HISTORY else limit.value, 60)
 
-    def _count(self, name: str, most: int, seconds: float) -> None:
+    def _check(self, name: str, most: int, seconds: float) -> None:
         now = self._clock()
         calls = self._calls.setdefault(name, deque())
         while calls and calls[0] <= now - seconds:

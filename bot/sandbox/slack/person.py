@@ -4,13 +4,6 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bot.sandbox.slack.methods import (
-    check_message_blocks,
-    check_view,
-    parent_of,
-    push,
-    replace_body,
-)
 from bot.sandbox.slack.objects import INITIAL, LISTS, file_object, message_object, view_object
 from bot.sandbox.slack.sockets import Answer, Envelope, Type
 from bot.sandbox.slack.state import (
@@ -25,6 +18,8 @@ from bot.sandbox.slack.state import (
     View,
     elements,
 )
+from bot.sandbox.slack.web_api.chat import check_message_blocks, parent_of
+from bot.sandbox.slack.web_api.views import check_view, push, replace_body
 
 if TYPE_CHECKING:
     from bot.sandbox.slack.server import SlackSandbox
@@ -315,7 +310,6 @@ class Person:
         self._workspace.changed()
 
     def _obey(self, view: View, reaction: Json) -> None:
-        api = self._slack.web_api
         match reaction:
             case {} if not reaction:
                 self._pop(view)
@@ -324,11 +318,11 @@ class Person:
             case {"response_action": "errors", "errors": dict(errors)} if errors:
                 view.errors = _checked_errors(view, errors)
             case {"response_action": "update", "view": dict(body)}:
-                check_view(api, body, "modal", same=view)
-                replace_body(api, view, body)
+                check_view(self._workspace, body, "modal", same=view)
+                replace_body(self._workspace, view, body)
             case {"response_action": "push", "view": dict(body)}:
-                check_view(api, body, "modal")
-                push(api, self.id, body)
+                check_view(self._workspace, body, "modal")
+                push(self._workspace, self.id, body)
             case _:
                 raise SlackError("invalid_response_action")
 
@@ -403,7 +397,7 @@ class Person:
         if self.id not in place.members:
             raise Impossible("one must join a channel to write in it")
         message = self._message(place, text, to_app=to_app)
-        message.thread_ts = parent_of(self._slack.web_api, place, thread_ts)
+        message.thread_ts = parent_of(self._workspace, place, thread_ts)
         return message
 
     def _message(self, place: Conversation, text: str, *, to_app: bool = False) -> Message:

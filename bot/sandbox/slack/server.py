@@ -18,10 +18,10 @@ from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults
 from bot.sandbox.slack.http_mode import SignedRequests
 from bot.sandbox.slack.limits import RateLimited
-from bot.sandbox.slack.methods import WebApi
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.sockets import Answer, Envelope, Sockets
 from bot.sandbox.slack.state import File, Json, SlackError, Workspace
+from bot.sandbox.slack.web_api import WebApi
 
 MOST_BODY = 4_000_000
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Slack</title></head><body>Sign in</body></html>"
@@ -76,8 +76,8 @@ class SlackSandbox:
         """What the real Slack would pass over in silence, and no good app does."""
         self.subscriptions = {"app_home_opened", "app_mention", "message.im"}
         self.workspace = Workspace(directory, clock, changes.happened)
-        self.sockets = Sockets(changes.happened, self.complain, clock, self.workspace.app_id)
-        self.web_api = WebApi(self.workspace, self.sockets.issue_ticket, limits=limits)
+        self.sockets = Sockets(self.workspace, self.complain)
+        self.web_api = WebApi(self.workspace, limits=limits)
         self.port = 0
         self._carrier: JobRunner = self.sockets
         self._people: dict[str, Person] = {}
@@ -160,17 +160,6 @@ class SlackSandbox:
         """Note a misdeed."""
         self.complaints.append(sentence)
         self.changes.happened()
-
-    def hold_shares(self) -> None:
-        """Let completed files stay unshared until release_shares()."""
-        if self.web_api.held is None:
-            self.web_api.held = []
-
-    def release_shares(self) -> None:
-        """Share all that was held, and hold no longer."""
-        held, self.web_api.held = self.web_api.held or [], None
-        for share in held:
-            share()
 
     # Envelopes
 

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import secrets
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,11 +10,10 @@ from typing import Any, Literal
 
 from aiohttp import WSMsgType, web
 
-from bot.sandbox.slack.state import Json
+from bot.sandbox.slack.state import Json, Workspace
 
 Type = Literal["slash_commands", "interactive", "events_api"]
 MAX_CONNECTIONS = 10  # docs.slack.dev: using Socket Mode
-TICKET_SECONDS = 30  # how long is not documented
 
 
 @dataclass(eq=False)
@@ -77,18 +75,9 @@ class Connection:
 class Sockets:
     """All websockets of the app."""
 
-    def __init__(
-        self,
-        changed: Callable[[], None],
-        complain: Callable[[str], None],
-        clock: Callable[[], float],
-        app_id: str,
-    ) -> None:
-        self._changed = changed
+    def __init__(self, workspace: Workspace, complain: Callable[[str], None]) -> None:
+        self._workspace = workspace
         self._complain = complain
-        self._clock = clock
-        self._app_id = app_id
-        self._tickets: dict[str, float] = {}
         self._connections: list[Connection] = []
         self._turn = 0
         self._numbers = itertools.count(1)
@@ -108,12 +97,6 @@ class Sockets:
     def envelopes(self) -> list[Envelope]:
         """Everything that was ever sent or tried, oldest first."""
         return [*self._known.values()]
-
-    def issue_ticket(self) -> str:
-        """Return a ticket for one connection (apps.connections.open)."""
-        ticket = secrets.token_hex(16)
-        self._tickets[ticket] = self._clock()
-        return ticket
 
     async def deliver(self, envelope: Envelope) -> Answer:
         """Send an envelope to any one connection, and wait for its acknowledgement."""
@@ -153,8 +136,7 @@ class Sockets:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Carry one websocket, from its ticket to its end."""
-        issued = self._tickets.pop(request.query.get("ticket", ""), None)
-        if issued is None or self._clock() - issued > TICKET_SECONDS:
+        if not self._workspace.redeem_ticket(request.query.get("ticket", "")):
             return web.Response(status=401, text="invalid ticket")
         socket = web.WebSocketResponse(heartbeat=10, timeout=0.5)
         await socket.prepare(request)
@@ -171,7 +153,7 @@ class Sockets:
         self.opened += 1
         try:
             await connection.socket.send_str(json.dumps(self._hello()))
-            self._changed()
+            self._workspace.changed()
             await self._rescue()
             async for message in connection.socket:
                 if message.type == WSMsgType.TEXT:
@@ -180,14 +162,14 @@ class Sockets:
             self._connections.remove(connection)
             for envelope in connection.unacked:
                 self._strand(envelope)
-            self._changed()
+            self._workspace.changed()
             await self._rescue()
 
     def _hello(self) -> Json:
         return {
             "type": "hello",
             "num_connections": len(self._connections),
-            "connection_info": {"app_id": self._app_id},
+            "connection_info": {"app_id": self._workspace.app_id},
             "debug_info": {"host": "sandbox", "approximate_connection_time": 18060},
         }
 
@@ -205,12 +187,12 @@ class Sockets:
         if payload and not envelope.accepts_response_payload:
             self._complain(f"a payload in the acknowledgement of {envelope.type}: {text[:200]}")
             payload = None
-        envelope.acked.append(self._clock())
+        envelope.acked.append(self._workspace.clock())
         for waiting in self._waiting.get(envelope.id, []):
             if not waiting.done():
                 waiting.set_result(payload)
                 break
-        self._changed()
+        self._workspace.changed()
 
     def _ready(self) -> list[Connection]:
         return [c for c in self._connections if not c.leaving and not c.socket.closed]
@@ -224,7 +206,7 @@ class Sockets:
             self._turn += 1
             connection = ready[self._turn % len(ready)]
             connection.unacked.append(envelope)
-            envelope.sent.append(self._clock())
+            envelope.sent.append(self._workspace.clock())
             try:
                 await connection.socket.send_str(json.dumps(envelope.wire()))
             except ConnectionError:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bot.sandbox.slack import mentions
+from bot.sandbox.slack.shares import Shares
 
 Json = dict[str, Any]
 Kind = Literal["public", "private", "im"]
@@ -34,6 +35,7 @@ DEFAULT_SCOPES = (
 TRIGGER_SECONDS = 3  # docs.slack.dev: handling user interaction
 RESPONSE_URL_SECONDS = 30 * 60  # docs.slack.dev: handling user interaction
 RESPONSE_URL_USES = 5
+TICKET_SECONDS = 30  # how long a Socket Mode ticket is valid is not documented
 
 
 class SlackError(Exception):
@@ -260,12 +262,38 @@ class Workspace:
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
         self.private: list[PrivateMessage] = []
+        self.shares = Shares()
+        self._tickets: dict[str, float] = {}
         self._numbers = itertools.count(1)
         self._last_ts = 0
         self.bot_user_id = self.add_user("videobot", is_bot=True).id
         self.ada = self.add_user("ada")
         self.grace = self.add_user("grace")
         self.videos = self.add_channel("videos")
+
+    # What the app may do
+
+    def require_scopes(self, *scopes: str) -> None:
+        """Check that the bot's token has these scopes.
+
+        Raises:
+            SlackError: `missing_scope`.
+        """
+        missing = [scope for scope in scopes if scope not in self.scopes]
+        if missing:
+            provided = ",".join(sorted(self.scopes))
+            raise SlackError("missing_scope", needed=",".join(missing), provided=provided)
+
+    def issue_ticket(self) -> str:
+        """Return a ticket that opens one Socket Mode connection."""
+        ticket = secrets.token_hex(16)
+        self._tickets[ticket] = self.clock()
+        return ticket
+
+    def redeem_ticket(self, ticket: str) -> bool:
+        """Use up a ticket, and return whether it was valid."""
+        issued = self._tickets.pop(ticket, None)
+        return issued is not None and self.clock() - issued <= TICKET_SECONDS
 
     # Who and where
 
