@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import aiohttp
 import httpx
 import structlog
-from aiohttp.web import Application
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler as SocketMode
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
@@ -267,17 +266,13 @@ async def _listen(
             signing_secret=secret.get_secret_value() if secret else "",
         )
         port = settings.port or DEFAULT_PORT
-    if port is not None:
-        await stack.enter_async_context(_on_port(web, port))
-
-
-@asynccontextmanager
-async def _on_port(web: Application, port: int) -> AsyncIterator[None]:
+    if port is None:
+        return
     try:
-        async with listening(web, port):
-            yield
+        await stack.enter_async_context(listening(web, port, host=settings.host))
     except OSError as error:
-        raise MisconfiguredError(f"PORT {port} cannot be used: {error.strerror}") from error
+        address = f"PORT {port}" + (f" of HOST {settings.host}" if settings.host else "")
+        raise MisconfiguredError(f"{address} cannot be used: {error.strerror}") from error
 
 
 async def _stop(work: asyncio.Task[None]) -> None:

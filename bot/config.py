@@ -116,6 +116,7 @@ class Settings(DatabaseSettings):
     video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_words)] = []
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
     admin_users: UserIds = []
+    host: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -64,6 +64,10 @@ UNACKNOWLEDGED_TIMEOUT = 15.0
 """After which a PostgreSQL server that acknowledges nothing counts as gone."""
 MIGRATION_TIMEOUT = 60.0
 """For another process that is migrating the same database."""
+HEALTH_MAX_AGE = 1.0
+"""How long the health page repeats what it said: many callers ask the database once."""
+WEB_REQUEST_TIMEOUT = 30.0
+"""For a client to send its whole request and to be answered; Slack waits for three seconds."""
 WEB_STOP_TIMEOUT = 3.0
 """For requests in progress when the web server stops."""
 

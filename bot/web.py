@@ -1,22 +1,30 @@
 """The bot's own web server: Slack's requests in HTTP mode, and the health page."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
-from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.async_app import AsyncApp
+from slack_bolt.adapter.aiohttp import to_aiohttp_response
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
-from bot.timings import WEB_STOP_TIMEOUT
+from bot.timings import HEALTH_MAX_AGE, WEB_REQUEST_TIMEOUT, WEB_STOP_TIMEOUT
 
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_000_000
 """Bytes; Slack's payloads are far smaller."""
 
+MAX_CONNECTIONS = 200
+"""At once: each may hold a body in memory before its signature can be checked."""
+
 CONTENT_TYPES = {"application/x-www-form-urlencoded", "application/json"}
+
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
+_SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 
 
 def make_web_app(
@@ -27,31 +35,108 @@ def make_web_app(
 ) -> web.Application:
     """`GET /healthz`, and with a Bolt app `POST /slack/events`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
-
-    async def healthz(_request: web.Request) -> web.Response:
-        parts = await health()
-        return web.json_response(parts, status=200 if all(parts.values()) else 503)
-
-    app.router.add_get("/healthz", healthz)
+    app.on_response_prepare.append(_close_after_it)
+    app.router.add_get("/healthz", _healthz(health))
     if slack is not None:
         app.router.add_post("/slack/events", _events(slack, SignatureVerifier(signing_secret)))
     return app
 
 
 @asynccontextmanager
-async def listening(app: web.Application, port: int) -> AsyncIterator[None]:
-    """The web server, on every address of this machine.
+async def listening(
+    app: web.Application, port: int, *, host: str | None = None
+) -> AsyncIterator[None]:
+    """The web server, on this address or on every address of this machine.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the address is not this machine's, or the port is taken.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=WEB_STOP_TIMEOUT)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=WEB_STOP_TIMEOUT, auto_decompress=False
+    )
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
-        yield
+        connections = _Connections(runner)
+        server = await asyncio.get_running_loop().create_server(connections.accept, host, port)
+        try:
+            yield
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
+
+
+class _Connections:
+    """The open connections, which are limited in number and in time.
+
+    aiohttp waits without a limit for a request to be complete. Each connection serves a single
+    request, so that one timeout for all of it is enough.
+    """
+
+    def __init__(self, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self._open: set[_Connection] = set()
+
+    def accept(self) -> "_Connection":
+        """Make the protocol of a new connection."""
+        if self._runner.server is None:
+            raise AssertionError("the runner is not set up")
+        return _Connection(self._runner.server(), self._open)
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, handler: asyncio.Protocol, open_: set["_Connection"]) -> None:
+        self._handler = handler
+        self._open = open_
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 -- for mypy
+        if len(self._open) >= MAX_CONNECTIONS:
+            transport.abort()
+            return
+        self._open.add(self)
+        self._timer = asyncio.get_running_loop().call_later(WEB_REQUEST_TIMEOUT, transport.abort)
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._handler.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._handler.eof_received() if self in self._open else None
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self in self._open:
+            self._open.remove(self)
+            self._timer.cancel()
+            self._handler.connection_lost(error)
+
+
+async def _close_after_it(_request: web.Request, response: web.StreamResponse) -> None:
+    response.force_close()
+
+
+def _healthz(
+    health: Callable[[], Awaitable[dict[str, bool]]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The health page; however many ask, the parts are asked once in a while."""
+    lock = asyncio.Lock()
+    parts, asked_at = dict[str, bool](), float("-inf")
+
+    async def healthz(_request: web.Request) -> web.Response:
+        nonlocal parts, asked_at
+        async with lock:
+            now = asyncio.get_running_loop().time()
+            if now - asked_at >= HEALTH_MAX_AGE:
+                parts, asked_at = await health(), now
+        return web.json_response(parts, status=200 if all(parts.values()) else 503)
+
+    return healthz
 
 
 def _events(
@@ -60,18 +145,36 @@ def _events(
     async def events(request: web.Request) -> web.Response:
         if request.content_type not in CONTENT_TYPES:
             raise web.HTTPUnsupportedMediaType
-        body = await request.read()
+        try:
+            body = (await request.read()).decode()
+        except UnicodeDecodeError as error:
+            raise web.HTTPBadRequest from error
         if not _is_signed(verifier, body, request):
             log.warning("request with a wrong signature", remote=request.remote)
             raise web.HTTPUnauthorized
-        answer = await slack.async_dispatch(await to_bolt_request(request))
+        answer = await slack.async_dispatch(_bolt_request(body, request))
         return await to_aiohttp_response(answer)
 
     return events
 
 
-def _is_signed(verifier: SignatureVerifier, body: bytes, request: web.Request) -> bool:
+def _is_signed(verifier: SignatureVerifier, body: str, request: web.Request) -> bool:
     """Checked here and not by Bolt, which logs the whole body of a forged request."""
     timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
     signature = request.headers.get("X-Slack-Signature", "")
-    return timestamp.isdecimal() and verifier.is_valid(body, timestamp, signature)
+    # The verifier raises at numbers of thousands of digits and at letters beyond ASCII.
+    if not (_TIMESTAMP.fullmatch(timestamp) and _SIGNATURE.fullmatch(signature)):
+        return False
+    return verifier.is_valid(body, timestamp, signature)
+
+
+def _bolt_request(body: str, request: web.Request) -> AsyncBoltRequest:
+    headers: dict[str, str | Sequence[str]] = {
+        name: request.headers.getall(name) for name in request.headers
+    }
+    try:
+        return AsyncBoltRequest(body=body, query=request.query_string, headers=headers)
+    except Exception as error:
+        # Bolt takes for granted that what is signed has the shape of Slack's payloads.
+        log.warning("request without a payload of Slack's", error=type(error).__name__)
+        raise web.HTTPBadRequest from error

@@ -1,6 +1,8 @@
 """HTTP mode, and the health page of both modes."""
 
 import asyncio
+import contextlib
+import gzip
 import hashlib
 import hmac
 import socket
@@ -11,10 +13,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from bot import web
 from bot.app import Bot
 from bot.config import Settings
+from bot.errors import MisconfiguredError
 from bot.sandbox.faults import respond_with
 from bot.sandbox.world import World
+from bot.store import Store
 from tests.support.installation import RunBot
 
 
@@ -120,7 +125,10 @@ async def test_there_is_nothing_else_to_see(client: httpx.AsyncClient) -> None:
     assert (await client.get("/slack/install")).status_code == 404
 
 
-async def test_health_is_well_while_everything_is(http_bot: Bot, client: httpx.AsyncClient) -> None:
+async def test_health_is_well_while_everything_is(
+    http_bot: Bot, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "HEALTH_MAX_AGE", 0)
     answer = await client.get("/healthz")
     assert answer.status_code == 200
     assert answer.json() == {"database": True, "worker": True}
@@ -132,8 +140,14 @@ async def test_health_is_well_while_everything_is(http_bot: Bot, client: httpx.A
 
 
 async def test_health_in_socket_mode_wants_the_socket(
-    run_bot: RunBot, settings: Settings, world: World, port: int, client: httpx.AsyncClient
+    run_bot: RunBot,
+    settings: Settings,
+    world: World,
+    port: int,
+    client: httpx.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(web, "HEALTH_MAX_AGE", 0)
     async with run_bot(settings=settings.model_copy(update={"port": port})):
         well = await client.get("/healthz")
         assert well.status_code == 200
@@ -145,3 +159,135 @@ async def test_health_in_socket_mode_wants_the_socket(
         unwell = await client.get("/healthz")
         assert unwell.status_code == 503
         assert unwell.json()["socket"] is False
+
+
+# Hostile clients.
+
+
+@pytest.mark.usefixtures("http_bot")
+@pytest.mark.parametrize(
+    ("body", "timestamp", "signature", "status"),
+    [
+        (b"text=\xff\xfe", "now", "right", 400),
+        (b"text=clouds", "9" * 5_000, "right", 401),
+        (b"text=clouds", "\u0663".encode(), "right", 401),
+        (b"text=clouds", "now", "v0=\u00e9".encode(), 401),
+        (b"text=clouds", "now", "v0=" + "0" * 64, 401),
+        (b"payload={", "now", "right", 400),
+        (b"payload=" + b"[" * 100_000, "now", "right", 400),
+        (b"payload=[]", "now", "right", 400),
+        (b"payload=1", "now", "right", 400),
+    ],
+)
+async def test_a_request_that_is_no_slacks_is_refused_without_a_traceback(
+    world: World,
+    client: httpx.AsyncClient,
+    caplog: pytest.LogCaptureFixture,
+    body: bytes,
+    timestamp: str | bytes,
+    signature: str | bytes,
+    status: int,
+) -> None:
+    now = str(int(time.time()))
+    secret = world.slack.signing_secret.encode()
+    right = hmac.new(secret, f"v0:{now}:".encode() + body, hashlib.sha256).hexdigest()
+    headers = {
+        b"Content-Type": b"application/x-www-form-urlencoded; charset=utf-16",
+        b"X-Slack-Request-Timestamp": now if timestamp == "now" else timestamp,
+        b"X-Slack-Signature": f"v0={right}" if signature == "right" else signature,
+    }
+    answer = await client.post("/slack/events", content=body, headers=headers)  # type: ignore[arg-type]  # bytes and text mixed
+    assert answer.status_code == status
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+@pytest.mark.usefixtures("http_bot")
+async def test_a_compressed_request_is_not_decompressed(
+    world: World, client: httpx.AsyncClient
+) -> None:
+    body = gzip.compress(b"x" * 900_000)
+    headers = signed("", str(int(time.time())), world.slack.signing_secret)
+    headers |= {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    answer = await client.post("/slack/events", content=body, headers=headers)
+    assert answer.status_code == 400
+
+
+@pytest.mark.usefixtures("http_bot")
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"POST /slack/events HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+        (
+            b"POST /slack/events HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 900000\r\n\r\n"
+        ),
+        b"",
+    ],
+)
+async def test_a_request_that_never_ends_is_closed_although_bytes_keep_arriving(
+    port: int, monkeypatch: pytest.MonkeyPatch, beginning: bytes
+) -> None:
+    monkeypatch.setattr(web, "WEB_REQUEST_TIMEOUT", 0.3)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(beginning)
+
+    async def trickle() -> None:
+        while beginning:
+            writer.write(b"x")
+            await asyncio.sleep(0.02)
+
+    trickling = asyncio.create_task(trickle())
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    trickling.cancel()
+    writer.close()
+
+
+@pytest.mark.usefixtures("http_bot")
+async def test_connections_beyond_a_number_are_closed_at_once(
+    port: int, monkeypatch: pytest.MonkeyPatch, client: httpx.AsyncClient
+) -> None:
+    monkeypatch.setattr(web, "MAX_CONNECTIONS", 3)
+    held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+    with pytest.raises(httpx.TransportError):
+        await client.get("/healthz")
+    for _, writer in held:
+        writer.close()
+    async with asyncio.timeout(5):
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                assert (await client.get("/healthz")).status_code == 200
+                return
+
+
+@pytest.mark.usefixtures("http_bot")
+async def test_many_who_ask_for_health_cost_one_query(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    ping = Store.ping
+
+    async def counted(store: Store) -> None:
+        nonlocal asked
+        asked += 1
+        await ping(store)
+
+    monkeypatch.setattr(Store, "ping", counted)
+    answers = await asyncio.gather(*(client.get("/healthz") for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert asked <= 2  # one, or one each where a second ended in between
+
+
+async def test_the_address_to_listen_on_can_be_chosen(
+    run_bot: RunBot, settings: Settings, port: int
+) -> None:
+    here = settings.model_copy(update={"port": port, "host": "127.0.0.2"})
+    async with run_bot(settings=here), httpx.AsyncClient() as client:
+        assert (await client.get(f"http://127.0.0.2:{port}/healthz")).status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            await client.get(f"http://127.0.0.1:{port}/healthz")
+    elsewhere = settings.model_copy(update={"port": port, "host": "192.0.2.1"})
+    with pytest.raises(MisconfiguredError, match=f"PORT {port} of HOST 192.0.2.1 cannot be used"):
+        async with run_bot(settings=elsewhere):
+            pass
