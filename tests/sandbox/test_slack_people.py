@@ -13,7 +13,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults
 from bot.sandbox.slack import SlackSandbox
-from bot.sandbox.slack.person import Impossible, Person
+from bot.sandbox.slack.person import Person
+from bot.sandbox.slack.state import Impossible
 
 Body = dict[str, Any]
 

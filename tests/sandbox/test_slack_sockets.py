@@ -228,7 +228,7 @@ async def test_events_need_their_subscription_and_scope(slack: SlackSandbox, app
     assert await slack.ada.direct_message("hello")
     slack.workspace.scopes.discard("im:history")
     assert await slack.ada.direct_message("hello") is None
-    slack.subscriptions.discard("app_mention")
+    slack.workspace.subscriptions.discard("app_mention")
     assert await slack.ada.mention("clouds") is None
     mention, message = (request.payload["event"] for request in app.seen)
     assert mention["text"] == f"<@{slack.workspace.bot_user_id}> clouds"

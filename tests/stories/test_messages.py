@@ -237,7 +237,7 @@ async def test_who_wants_the_form_gets_its_button(world: World) -> None:
 async def test_a_direct_message_makes_a_video_there(world: World, clip: bytes, text: str) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     written = world.slack.workspace.post(said(world, text))
-    await start_of(await ada.overhear(written))
+    await start_of(await ada.send_message_event(written))
     await world.until(lambda: is_delivered(place.messages))
     _, card, reply = place.messages
     assert world.videos.creates[0].prompt == "clouds & rain"

@@ -19,5 +19,7 @@ RunBot = Callable[..., AbstractAsyncContextManager[Bot]]
 def install(world: World) -> None:
     """Grant the required scopes, and subscribe to the events, and no others."""
     world.slack.workspace.scopes = {*SCOPES}
-    world.slack.subscriptions = {*MANIFEST["settings"]["event_subscriptions"]["bot_events"]}
+    world.slack.workspace.subscriptions = {
+        *MANIFEST["settings"]["event_subscriptions"]["bot_events"]
+    }
     world.slack.workspace.app_home = MANIFEST["features"]["app_home"]

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from bot.sandbox.slack.person import Impossible, Person
+from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.sockets import Answer
-from bot.sandbox.slack.state import Message, PrivateMessage, View, Workspace
+from bot.sandbox.slack.state import Impossible, Message, PrivateMessage, View, Workspace
 
 BOT_NAME = "video"
 COMMANDS = [{"command": "/video", "hint": "a timelapse of clouds --seconds 8"}]

@@ -13,7 +13,8 @@ from bot.sandbox.page import snapshot
 from bot.sandbox.page.acts import ACT, COMMANDS, GLOBAL_SHORTCUTS, MESSAGE_SHORTCUTS, perform
 from bot.sandbox.page.feed import Feed
 from bot.sandbox.page.process import BotProcess
-from bot.sandbox.slack.person import Impossible, Person
+from bot.sandbox.slack.person import Person
+from bot.sandbox.slack.state import Impossible
 from bot.sandbox.world import World
 
 HOST = "127.0.0.1"

@@ -16,6 +16,7 @@ from aiohttp import BodyPartReader, web
 
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults
+from bot.sandbox.slack import responses
 from bot.sandbox.slack.http_mode import SignedRequests
 from bot.sandbox.slack.limits import RateLimited
 from bot.sandbox.slack.person import Person
@@ -42,11 +43,11 @@ class Call:
     error: str | None = "unanswered"
 
 
-class JobRunner(Protocol):
-    """A way by which envelopes reach the app."""
+class Transport(Protocol):
+    """A way to send envelopes to the app."""
 
     async def deliver(self, envelope: Envelope) -> Answer:
-        """Bring it there, and the answer back."""
+        """Send an envelope, and return its acknowledgement."""
         ...
 
 
@@ -72,14 +73,12 @@ class SlackSandbox:
         self.calls: list[Call] = []
         self.retry_after: int | None = None
         """While set, Web API calls are answered 429 with this many seconds."""
-        self.complaints: list[str] = []
-        """What the real Slack would pass over in silence, and no good app does."""
-        self.subscriptions = {"app_home_opened", "app_mention", "message.im"}
         self.workspace = Workspace(directory, clock, changes.happened)
-        self.sockets = Sockets(self.workspace, self.complain)
+        self.complaints = self.workspace.complaints
+        self.sockets = Sockets(self.workspace)
         self.web_api = WebApi(self.workspace, limits=limits)
         self.port = 0
-        self._carrier: JobRunner = self.sockets
+        self._transport: Transport = self.sockets
         self._people: dict[str, Person] = {}
         self._runner: web.AppRunner | None = None
 
@@ -143,7 +142,7 @@ class SlackSandbox:
         """Return the person with this id, always the same object."""
         if user_id not in self._people:
             user = self.workspace.users[user_id]
-            self._people[user_id] = Person(user, self)
+            self._people[user_id] = Person(user, self.workspace, self.deliver)
         return self._people[user_id]
 
     @property
@@ -156,40 +155,35 @@ class SlackSandbox:
         """The other one."""
         return self.person(self.workspace.grace.id)
 
-    def complain(self, sentence: str) -> None:
-        """Note a misdeed."""
-        self.complaints.append(sentence)
-        self.changes.happened()
-
     # Envelopes
 
     def deliver_by_http(self, url: str) -> None:
         """Send envelopes as signed requests to this address from now on."""
-        self._carrier = SignedRequests(
+        self._transport = SignedRequests(
             url, self.signing_secret, self.clock, lambda: self.sockets.patience
         )
 
     def deliver_by_socket(self) -> None:
         """Send envelopes through Socket Mode from now on."""
-        self._carrier = self.sockets
+        self._transport = self.sockets
 
     @property
     def speaks_http(self) -> bool:
         """Whether envelopes go as HTTP requests."""
-        return self._carrier is not self.sockets
+        return self._transport is not self.sockets
 
     async def deliver(self, envelope: Envelope) -> Answer:
-        """Bring an envelope to the app, and its answer back."""
-        return await self._carrier.deliver(envelope)
+        """Send an envelope to the app, and return its acknowledgement."""
+        answer = await self._transport.deliver(envelope)
+        if envelope.type == "slash_commands":
+            self.person(envelope.payload["user_id"]).show_acknowledgement(answer)
+        return answer
 
     async def redeliver(self, envelope: Envelope, reason: str = "http_timeout") -> Answer:
-        """Deliver the same envelope once more, as Slack does when it heard no acknowledgement."""
+        """Deliver an envelope again, as Slack does when it was not acknowledged."""
         envelope.retry_attempt += 1
         envelope.retry_reason = reason
-        answer = await self.deliver(envelope)
-        if envelope.type == "slash_commands":
-            self.person(envelope.payload["user_id"]).hear(answer)
-        return answer
+        return await self.deliver(envelope)
 
     # The Web API
 
@@ -284,7 +278,7 @@ class SlackSandbox:
     ) -> web.StreamResponse:
         """Step two of an upload: raw bytes or multipart, and no token: the URL is enough."""
         if "Authorization" in request.headers:
-            self.complain("a token was sent to the upload URL")
+            self.workspace.complain("a token was sent to the upload URL")
             return _plain(call, 400, "no authorization wanted")
         if file is None or file.stage != "promised":
             return _plain(call, 404, "no such upload")
@@ -355,10 +349,10 @@ class SlackSandbox:
 
     def _respond(self, request: web.Request, body: Any, call: Call) -> web.StreamResponse:  # noqa: ANN401 -- any JSON
         if "Authorization" in request.headers:
-            self.complain("a token was sent to a response URL")
+            self.workspace.complain("a token was sent to a response URL")
         try:
             url = self.workspace.use_response_url(request.match_info["key"])
-            self.person(url.user).receive(body, url)
+            responses.receive(self.workspace, url, body)
         except SlackError as error:
             call.error = error.code
             gone = error.code in {"used_url", "expired_url", "invalid_url"}

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -75,9 +74,8 @@ class Connection:
 class Sockets:
     """All websockets of the app."""
 
-    def __init__(self, workspace: Workspace, complain: Callable[[str], None]) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
-        self._complain = complain
         self._connections: list[Connection] = []
         self._turn = 0
         self._numbers = itertools.count(1)
@@ -177,7 +175,7 @@ class Sockets:
         body = _json_object(text)
         envelope = self._known.get(str(body.get("envelope_id")))
         if envelope is None:
-            self._complain(f"an acknowledgement of no envelope: {text[:200]}")
+            self._workspace.complain(f"an acknowledgement of no envelope: {text[:200]}")
             return
         if envelope not in connection.unacked:
             # It came on a connection that is closed: this one is not asked, so Slack repeats it.
@@ -185,7 +183,9 @@ class Sockets:
         connection.unacked.remove(envelope)
         payload: Any = body.get("payload")
         if payload and not envelope.accepts_response_payload:
-            self._complain(f"a payload in the acknowledgement of {envelope.type}: {text[:200]}")
+            self._workspace.complain(
+                f"a payload in the acknowledgement of {envelope.type}: {text[:200]}"
+            )
             payload = None
         envelope.acked.append(self._workspace.clock())
         for waiting in self._waiting.get(envelope.id, []):

@@ -38,8 +38,12 @@ RESPONSE_URL_USES = 5
 TICKET_SECONDS = 30  # how long a Socket Mode ticket is valid is not documented
 
 
+class Impossible(AssertionError):
+    """Slack's own screens do not let a person do that."""
+
+
 class SlackError(Exception):
-    """Slack says no, in a word and perhaps a few sentences."""
+    """Slack refuses a call: a code, perhaps with messages and further fields."""
 
     def __init__(self, code: str, *messages: str, **more: Any) -> None:  # noqa: ANN401 -- any JSON
         super().__init__(code)
@@ -250,7 +254,10 @@ class Workspace:
             "messages_tab_enabled": True,
             "messages_tab_read_only_enabled": False,
         }
-        """As in the app's manifest."""
+        self.subscriptions = {"app_home_opened", "app_mention", "message.im"}
+        """`app_home` and these events are as in the app's manifest."""
+        self.complaints: list[str] = []
+        """Mistakes of the app that the real Slack would silently ignore."""
         self.largest_upload = 1_000_000_000  # Slack's help centre: 1 GB a file
         self.users: dict[str, User] = {}
         self.conversations: dict[str, Conversation] = {}
@@ -271,7 +278,12 @@ class Workspace:
         self.grace = self.add_user("grace")
         self.videos = self.add_channel("videos")
 
-    # What the app may do
+    # What the app may do, and what it did wrong
+
+    def complain(self, sentence: str) -> None:
+        """Record a mistake of the app."""
+        self.complaints.append(sentence)
+        self.changed()
 
     def require_scopes(self, *scopes: str) -> None:
         """Check that the bot's token has these scopes.
@@ -539,6 +551,14 @@ class Workspace:
     def stack(self, user: str) -> list[View]:
         """The modals that are open before a person, the visible one last."""
         return self.stacks.setdefault(user, [])
+
+    def close_view(self, view: View) -> None:
+        """Close one modal of its person's stack."""
+        stack = self.stack(view.user)
+        if view in stack:
+            stack.remove(view)
+        view.open = False
+        self.changed()
 
     def close_all(self, user: str) -> list[View]:
         """Close the person's whole stack, and return what was open."""
