@@ -54,7 +54,7 @@ CONNECTIONS = httpx.Limits(
 
 
 class Bot:
-    """The parts of a running bot that others ask about."""
+    """A running bot, as its health check and its tests see it."""
 
     def __init__(self, store: Store, worker: Worker, socket_mode: SocketMode | None) -> None:
         self._store = store
@@ -63,13 +63,13 @@ class Bot:
         self.work = asyncio.create_task(worker.run())
 
     async def health(self) -> dict[str, bool]:
-        """What `GET /healthz` says: each part by name, and whether it is well."""
-        parts = {"database": await self._database_answers(), "worker": self._worker_lives()}
+        """The state of each part, as `GET /healthz` reports it."""
+        parts = {"database": await self._database_responds(), "worker": self._worker_is_alive()}
         if self._socket_mode is not None:
             parts["socket"] = await self._socket_mode.client.is_connected()
         return parts
 
-    async def _database_answers(self) -> bool:
+    async def _database_responds(self) -> bool:
         try:
             async with asyncio.timeout(DATABASE_TIMEOUT):
                 await self._store.ping()
@@ -77,12 +77,12 @@ class Bot:
             return False
         return True
 
-    def _worker_lives(self) -> bool:
+    def _worker_is_alive(self) -> bool:
         return not self.work.done() and self.worker.is_alive
 
 
 def serve(settings: Settings, *, timings: Timings | None = None, lease: float = LEASE) -> None:
-    """Be the bot's process: logs, tables up to date, and the bot until SIGTERM or SIGINT.
+    """Configure logging, migrate the database, and run the bot until SIGTERM or SIGINT.
 
     Raises:
         MisconfiguredError: the database cannot be used, or as `run` says.
@@ -96,11 +96,11 @@ def serve(settings: Settings, *, timings: Timings | None = None, lease: float = 
 async def run(
     settings: Settings, stop: asyncio.Event, *, timings: Timings | None = None, lease: float = LEASE
 ) -> None:
-    """Run the bot until `stop` is set, then hand back what is in hand.
+    """Run the bot until `stop` is set, then release its jobs.
 
     Raises:
         MisconfiguredError: Slack refuses a token; the message names the variable.
-        TemporaryError: Slack cannot be reached, so the start failed.
+        TemporaryError: Slack cannot be reached.
     """
     async with running(settings, timings=timings, lease=lease) as bot:
         log.info("running", mode="socket" if settings.slack_app_token else "http")
@@ -108,7 +108,7 @@ async def run(
         await asyncio.wait({bot.work, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if bot.work.done():
-            await bot.work  # it only ends by breaking: let that be seen
+            await bot.work  # it ends only by an exception, which is raised here
     log.info("stopped")
 
 
@@ -116,10 +116,10 @@ async def run(
 async def running(
     settings: Settings, *, timings: Timings | None = None, lease: float = LEASE
 ) -> AsyncIterator[Bot]:
-    """The whole bot, at work as long as the context lasts.
+    """Run the whole bot inside this context.
 
-    The database's tables must be up to date (`bot.migrations`). Leaving hands back the work
-    before it closes the socket: what comes in meanwhile is a row for the next process.
+    The database's tables must be up to date (`bot.migrations`). On leaving, jobs are released
+    before the socket is closed: requests that arrive in between become rows for the next process.
     """
     catalog = load_catalog(settings.video_catalog)
     timings = replace(timings or Timings(), deadline=settings.job_timeout_minutes * 60)
@@ -184,16 +184,16 @@ async def _until_signal(settings: Settings, timings: Timings | None, lease: floa
 
 @dataclass(frozen=True, slots=True)
 class _Clients:
-    """Two Web API clients on one connection pool, neither of which sends anything twice."""
+    """Two Web API clients with one connection pool and no automatic retries."""
 
     bot: AsyncWebClient
     bolt: AsyncWebClient
-    """Without a token: Bolt gives each request's client the token of its `AuthorizeResult`."""
+    """Without a token: Bolt takes each request's token from its `AuthorizeResult`."""
 
 
 async def _slack_clients(settings: Settings, stack: AsyncExitStack) -> _Clients:
-    # A client with a session of its own opens a new connection for each call, and the
-    # client's `timeout` does not count with a shared session.
+    # A client without a shared session opens a new connection for each call; with one, the
+    # client's own `timeout` has no effect.
     session = await stack.enter_async_context(
         aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=SLACK_TIMEOUT, connect=CONNECT_TIMEOUT)
@@ -221,9 +221,9 @@ async def _identity(clients: _Clients, settings: Settings) -> AuthorizeResult:
 async def _socket_mode(
     bolt: AsyncApp, settings: Settings, stack: AsyncExitStack
 ) -> SocketMode | None:
-    """The handler of the socket, with an address but not yet connected.
+    """The Socket Mode handler, with an address but not yet connected.
 
-    The address is asked for here, because the handler would ask with a wrong token for ever.
+    The address is requested here, because the handler would retry for ever with a wrong token.
     """
     if settings.slack_app_token is None:
         return None
@@ -233,7 +233,7 @@ async def _socket_mode(
         response = await bolt.client.apps_connections_open(app_token=handler.app_token)
     except CALL_ERRORS as error:
         if isinstance(translate(error), RateLimited):
-            return handler  # after many restarts: the handler waits its turn, then asks
+            return handler  # after many restarts: the handler waits, then requests it
         raise _at_start(error, "SLACK_APP_TOKEN", settings) from error
     handler.client.wss_uri = response["url"]
     return handler
@@ -243,8 +243,8 @@ def _at_start(error: Exception, variable: str, settings: Settings) -> BotError:
     meaning = translate(error)
     if isinstance(error, SlackApiError) and not isinstance(meaning, TemporaryError):
         code = error.response.get("error")
-        return MisconfiguredError(f"{variable} is refused by Slack ({code}): copy it again")
-    return TemporaryError(f"no answer from {settings.slack_api_url}: {meaning.message}")
+        return MisconfiguredError(f"{variable} was refused by Slack ({code}): copy it again")
+    return TemporaryError(f"{settings.slack_api_url} does not respond: {meaning.message}")
 
 
 async def _listen(
@@ -255,7 +255,7 @@ async def _listen(
     stack: AsyncExitStack,
 ) -> None:
     if socket_mode is not None:
-        await socket_mode.connect_async()  # type: ignore[no-untyped-call]  # Bolt's is not typed
+        await socket_mode.connect_async()  # type: ignore[no-untyped-call]  # untyped in Bolt
         web = make_web_app(health=bot.health)
         port = settings.port
     else:
@@ -279,4 +279,4 @@ async def _stop(work: asyncio.Task[None]) -> None:
     work.cancel()
     done, _ = await asyncio.wait({work}, timeout=STOP_TIMEOUT)
     if not done:
-        log.warning("stopped without handing back: the leases run out instead")
+        log.warning("stopped without releasing jobs; their leases will expire")

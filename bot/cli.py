@@ -15,7 +15,7 @@ from bot.ui.samples import samples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 2 if the operator must do something first."""
+    """Run one command; returns the exit status: 2 if the operator must fix something first."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
@@ -32,26 +32,28 @@ def _parser() -> argparse.ArgumentParser:
         prog="video-bot", description="A Slack bot that turns a prompt into a video."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="serve a Slack workspace")
+    run = commands.add_parser("run", help="run the bot in a Slack workspace")
     run.set_defaults(command=_run)
-    migrate = commands.add_parser("migrate", help="bring the database's tables up to date")
+    migrate = commands.add_parser("migrate", help="migrate the database to this version")
     migrate.set_defaults(command=_migrate)
-    cards = commands.add_parser("cards", help="print every card, for Block Kit Builder")
+    cards = commands.add_parser("cards", help="print all cards as JSON for Block Kit Builder")
     cards.set_defaults(command=_cards)
-    examine = commands.add_parser("doctor", help="check the installation, part by part")
-    examine.add_argument("--create", action="store_true", help="make one real video too")
-    examine.add_argument("--yes", action="store_true", help="do not ask before it costs")
-    examine.set_defaults(command=_doctor)
-    demo = commands.add_parser("demo", help="make one video in a pretend Slack, with no accounts")
+    check = commands.add_parser("doctor", help="check the installation")
+    check.add_argument("--create", action="store_true", help="also make one real video")
+    check.add_argument("--yes", action="store_true", help="don't ask before making a video")
+    check.set_defaults(command=_doctor)
+    demo = commands.add_parser(
+        "demo", help="make a video in a simulated Slack, without any account"
+    )
     demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
-    demo.add_argument("--form", action="store_true", help="fill in the form with every parameter")
+    demo.add_argument("--form", action="store_true", help="use the form, with every parameter")
     demo.set_defaults(command=_demo)
     return parser
 
 
 def _run(_options: argparse.Namespace) -> int:
     settings = read_settings()
-    _forget_what_libraries_read()
+    _hide_from_libraries()
     app.serve(settings)
     return 0
 
@@ -68,38 +70,38 @@ def _cards(_options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    log.configure("CRITICAL")  # what matters stands in the findings
+    log.configure("CRITICAL")  # everything that matters is in the findings
     try:
         settings = read_settings()
     except MisconfiguredError as error:
         _print(*doctor.bad_settings(error))
         return 1
-    _forget_what_libraries_read()
-    is_well = asyncio.run(_report(doctor.examine(settings)))
-    if is_well and options.create:
+    _hide_from_libraries()
+    is_ok = asyncio.run(_report(doctor.check(settings)))
+    if is_ok and options.create:
         _print(f"This makes {doctor.cost(settings)}.")
-        if not (options.yes or _agreed()):
-            _print("Nothing was made.")
+        if not (options.yes or _confirmed()):
+            _print("No video was made.")
             return 1
-        is_well = asyncio.run(_report(doctor.create(settings)))
-    return 0 if is_well else 1
+        is_ok = asyncio.run(_report(doctor.create(settings)))
+    return 0 if is_ok else 1
 
 
 async def _report(findings: AsyncIterator[doctor.Finding]) -> bool:
-    """Print each finding as it comes; whether all is well."""
-    is_well = True
+    """Print each finding as soon as it is known; returns whether none needs a remedy."""
+    is_ok = True
     async for finding in findings:
         _print(finding)
-        is_well = is_well and not finding.cure
-    return is_well
+        is_ok = is_ok and not finding.remedy
+    return is_ok
 
 
-def _agreed() -> bool:
-    """Ask on the terminal; where there is none, nobody agreed."""
+def _confirmed() -> bool:
+    """Ask for confirmation on the terminal; without a terminal the answer is no."""
     if not sys.stdin.isatty():
-        _print("There is no terminal to ask on: --yes says yes.")
+        _print("This is not a terminal: confirm with --yes.")
         return False
-    sys.stdout.write("Go on? [y/N] ")
+    sys.stdout.write("Continue? [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
@@ -119,11 +121,11 @@ def _demo(options: argparse.Namespace) -> int:
     return demo.main(options.prompt, form=options.form)
 
 
-def _forget_what_libraries_read() -> None:
-    """Take Slack's variables out of the environment once they are settings.
+def _hide_from_libraries() -> None:
+    """Remove Slack's variables from the environment once they are settings.
 
-    Bolt would read them by itself: SLACK_CLIENT_ID and SLACK_CLIENT_SECRET switch it to OAuth
-    with a store of files, which drops the bot token.
+    Bolt reads some itself: with SLACK_CLIENT_ID and SLACK_CLIENT_SECRET it switches to OAuth
+    with an installation store in files, and ignores the bot token.
     """
     for name in [name for name in os.environ if name.startswith("SLACK_")]:
         del os.environ[name]

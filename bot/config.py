@@ -1,4 +1,4 @@
-"""What differs between installations: the settings, from the environment or `.env`."""
+"""The settings of one installation, from the environment or `.env`."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.errors import MisconfiguredError
 
 DEFAULT_PORT = 3000
-"""Where HTTP mode listens unless PORT is set."""
+"""The port for HTTP mode unless PORT is set."""
 
 
 def _token(prefix: str, where: str) -> AfterValidator:
@@ -55,7 +55,7 @@ def _user_ids(values: list[str]) -> list[str]:
 
 
 def _database_url(value: str) -> str:
-    """The address with the driver that this bot uses, however a host spells it."""
+    """The address with this bot's driver; hosts use several spellings."""
     try:
         url = make_url(value)
     except (ArgumentError, ValueError) as error:
@@ -66,7 +66,7 @@ def _database_url(value: str) -> str:
         case "sqlite" | "sqlite3" if url.database not in {None, "", ":memory:"}:
             return _with_driver(url, "sqlite+aiosqlite")
         case "sqlite" | "sqlite3":
-            raise ValueError("should name a file: what is kept in memory alone is lost")
+            raise ValueError("should name a file: a database in memory would lose every job")
         case _:
             raise ValueError(_DATABASE_HINT)
 
@@ -92,7 +92,7 @@ UserIds = Annotated[list[str], NoDecode, BeforeValidator(_words), AfterValidator
 
 
 class DatabaseSettings(BaseSettings):
-    """What the database alone needs."""
+    """The settings that commands need which use only the database."""
 
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
@@ -102,7 +102,7 @@ class DatabaseSettings(BaseSettings):
 
 
 class Settings(DatabaseSettings):
-    """One field for each variable; `.env.example` says what each is for."""
+    """One field per variable; `.env.example` describes each."""
 
     slack_bot_token: BotToken
     slack_app_token: AppToken | None = None
@@ -121,12 +121,12 @@ class Settings(DatabaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="after")
-    def _a_way_to_slack(self) -> Self:
+    def _require_a_connection_mode(self) -> Self:
         if self.slack_app_token is None and self.slack_signing_secret is None:
             raise ValueError(
-                "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. There are two ways: "
-                "SLACK_APP_TOKEN (xapp-…) is Socket Mode, which needs no public address; "
-                "SLACK_SIGNING_SECRET is HTTP mode, where Slack calls PORT at /slack/events."
+                "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. Set one of them: "
+                "SLACK_APP_TOKEN (xapp-…) for Socket Mode, which needs no public address, or "
+                "SLACK_SIGNING_SECRET for HTTP mode, in which Slack calls /slack/events on PORT."
             )
         return self
 
@@ -135,14 +135,14 @@ def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- for tests an
     """The settings of this process.
 
     Raises:
-        MisconfiguredError: one line for each variable that is missing or malformed; never
-            with its value, which may be a secret.
+        MisconfiguredError: one line for each missing or invalid variable, never with its
+            value, which may be a secret.
     """
     return _read(Settings, **overrides)
 
 
 def read_database_url() -> str:
-    """The database's address alone, for commands that need nothing else; raises as above."""
+    """The database's address, for commands that need nothing else; raises as above."""
     return _read(DatabaseSettings).database_url
 
 
@@ -158,13 +158,13 @@ def _read(kind: type[_S], **overrides: Any) -> _S:  # noqa: ANN401 -- for tests 
 
 
 _SHOULD_BE = {
-    "slack_bot_token": "the Bot User OAuth Token, xoxb-…, of your app (“OAuth & Permissions”)",
-    "openai_api_key": "the key of your video server; any word if it asks for none",
+    "slack_bot_token": "your app's Bot User OAuth Token, xoxb-… (“OAuth & Permissions”)",
+    "openai_api_key": "your video server's API key; any word if it needs none",
     "job_timeout_minutes": "a number of minutes, up to 1440",
     "max_video_mb": "a whole number of megabytes, 1 to 1000",
     "port": "a port number, 1 to 65535",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
-    "slack_file_hosts": "host names, with commas between them",
+    "slack_file_hosts": "host names separated by commas",
 }
 
 

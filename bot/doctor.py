@@ -1,6 +1,6 @@
-"""Is this installation all right? One line for each part, with a cure for each that is not.
+"""Checks an installation: one line per part, with a remedy where something is wrong.
 
-Nothing is created, posted or changed, but for `create`, which makes one real video.
+Creates, posts and changes nothing, except for `create`, which makes one real video.
 """
 
 import asyncio
@@ -38,37 +38,37 @@ SCOPES = frozenset(
         "files:write",
     }
 )
-"""What the bot token needs: the scopes of `manifest.yml`."""
+"""The scopes that the bot token needs, as in `manifest.yml`."""
 
 OPTIONAL_SCOPES = frozenset({"channels:history", "groups:history"})
 
-_IN_WORDS = {True: "yes", False: "no", None: "unknown"}
+_YES_NO = {True: "yes", False: "no", None: "unknown"}
 
 PROMPT = "A timelapse of clouds"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found about one part; whatever needs no cure is well."""
+    """The result of checking one part; it is ok if it needs no remedy."""
 
     part: str
-    words: str
-    cure: str = ""
+    summary: str
+    remedy: str = ""
 
     def __str__(self) -> str:
-        if not self.cure:
-            return f"ok     {self.part}: {self.words}"
-        return f"WRONG  {self.part}: {self.words.rstrip('.')}. {self.cure}"
+        if not self.remedy:
+            return f"ok     {self.part}: {self.summary}"
+        return f"WRONG  {self.part}: {self.summary.rstrip('.')}. {self.remedy}"
 
 
 def bad_settings(error: MisconfiguredError) -> Iterator[Finding]:
-    """A finding for each variable that is wrong."""
+    """A finding for each line of the error."""
     for line in error.message.splitlines():
         yield Finding("settings", line, "Correct it in the environment or in .env.")
 
 
-async def examine(settings: Settings) -> AsyncIterator[Finding]:
-    """Look at one part after the other."""
+async def check(settings: Settings) -> AsyncIterator[Finding]:
+    """Check one part after another."""
     yield Finding("settings", "complete")
     async for finding in _slack(settings):
         yield finding
@@ -76,7 +76,9 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     try:
         catalog = load_catalog(settings.video_catalog)
     except MisconfiguredError as error:
-        yield Finding("catalog", error.message, "Correct the file; docs/catalog.md describes it.")
+        yield Finding(
+            "catalog", error.message, "Correct the file, which docs/catalog.md describes."
+        )
         return
     async with _videos_client(settings) as videos:
         async for finding in _server(videos, settings, catalog):
@@ -86,13 +88,13 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
 
 @asynccontextmanager
 async def _videos_client(settings: Settings) -> AsyncIterator[VideosClient]:
-    """A client of the configured server."""
+    """A client for the configured server."""
     async with httpx.AsyncClient() as http:
         yield VideosClient.from_settings(settings, http)
 
 
 async def create(settings: Settings) -> AsyncIterator[Finding]:
-    """Make one video, fetch it and throw it away."""
+    """Make one video, download it and delete the file."""
     request = _request(load_catalog(settings.video_catalog))
     async with _videos_client(settings) as videos:
         try:
@@ -100,21 +102,21 @@ async def create(settings: Settings) -> AsyncIterator[Finding]:
             video_id = await videos.create(request)
             yield Finding("create", f"accepted as {video_id[:80]}")
             async with asyncio.timeout(settings.job_timeout_minutes * 60):
-                rendered = await _watch(videos, video_id)
+                rendered = await _poll(videos, video_id)
             yield rendered
-            if rendered.cure:
+            if rendered.remedy:
                 return
             size = await _fetch(videos, video_id)
             seconds = round(time.monotonic() - began)
-            yield Finding("video", f"{size:,} bytes after {seconds} s, fetched and thrown away")
+            yield Finding("video", f"{size:,} bytes after {seconds} s, downloaded and deleted")
         except BotError as error:
-            yield Finding("create", _in_full(error), _cure(error))
+            yield Finding("create", _with_cause(error), _remedy(error))
         except TimeoutError:
             yield Finding("create", "not finished in time", "Raise JOB_TIMEOUT_MINUTES.")
 
 
 def cost(settings: Settings) -> str:
-    """What `create` would cost, in words."""
+    """What `create` would make and cost, as a phrase."""
     catalog = load_catalog(settings.video_catalog)
     request = _request(catalog)
     price = catalog.default.price(seconds=request.seconds, size=request.size)
@@ -139,7 +141,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
             yield _refused(
                 "bot token", error, "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”."
             )
-        yield await _way_in(slack, settings)
+        yield await _connection(slack, settings)
 
 
 def _scopes(response: AsyncSlackResponse) -> Finding:
@@ -148,16 +150,18 @@ def _scopes(response: AsyncSlackResponse) -> Finding:
         return Finding(
             "scopes",
             f"{', '.join(missing)} missing",
-            "Update the app from manifest.yml on its page “App Manifest”, and install it again.",
+            "Paste manifest.yml into the app's page “App Manifest”, and reinstall the app.",
         )
     without = sorted(OPTIONAL_SCOPES - has)
-    return Finding("scopes", f"all; optional {', '.join(without)} not" if without else "all")
+    return Finding(
+        "scopes", f"all required; optional, not granted: {', '.join(without)}" if without else "all"
+    )
 
 
-async def _way_in(slack: AsyncWebClient, settings: Settings) -> Finding:
+async def _connection(slack: AsyncWebClient, settings: Settings) -> Finding:
     if settings.slack_app_token is None:
         port = settings.port or DEFAULT_PORT
-        return Finding("HTTP mode", f"Slack must reach port {port} at /slack/events")
+        return Finding("HTTP mode", f"Slack must be able to reach /slack/events on port {port}")
     try:
         token = settings.slack_app_token.get_secret_value()
         await slack.api_call("apps.connections.open", headers=_bearer(token))
@@ -165,20 +169,20 @@ async def _way_in(slack: AsyncWebClient, settings: Settings) -> Finding:
         return _refused(
             "app token",
             error,
-            "Turn Socket Mode on, and copy SLACK_APP_TOKEN, with the scope connections:write, "
-            "from “Basic Information”.",
+            "Enable Socket Mode, and copy SLACK_APP_TOKEN (scope connections:write) from "
+            "“Basic Information”.",
         )
-    return Finding("app token", "Socket Mode opens")
+    return Finding("app token", "Socket Mode can connect")
 
 
 def _bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _refused(part: str, error: Exception, cure: str) -> Finding:
+def _refused(part: str, error: Exception, remedy: str) -> Finding:
     meaning = translate(error)
     if isinstance(meaning, MisconfiguredError):
-        return Finding(part, meaning.message, cure)
+        return Finding(part, meaning.message, remedy)
     return Finding(part, meaning.message, "Check the network, the proxy and SLACK_API_URL.")
 
 
@@ -189,13 +193,13 @@ def _database(url: str) -> Finding:
     try:
         current, head = migrations.revisions(url)
     except MisconfiguredError as error:
-        return Finding("database", error.message, "Check DATABASE_URL, and who may write there.")
+        return Finding("database", error.message, "Check DATABASE_URL and its permissions.")
     if current is None:
-        return Finding("database", "empty: the start makes the tables")
+        return Finding("database", "empty: the bot creates its tables when it starts")
     if current != head:
-        cure = "Run `python -m bot migrate`, or start the bot, which does it too."
-        return Finding("database", f"its tables are at {current}, not at {head}", cure)
-    return Finding("database", f"opens, and its tables are up to date ({head})")
+        remedy = "Run `python -m bot migrate`, or start the bot, which also migrates."
+        return Finding("database", f"its tables are at version {current}, not {head}", remedy)
+    return Finding("database", f"reachable, and its tables are up to date ({head})")
 
 
 # The Videos server
@@ -206,41 +210,41 @@ async def _server(
 ) -> AsyncIterator[Finding]:
     try:
         abilities = await videos.abilities()
-        words = ", ".join(f"{name} {_IN_WORDS[has]}" for name, has in abilities.items())
-        yield Finding("video server", f"{settings.openai_base_url} answers; {words}")
+        summary = ", ".join(f"{name} {_YES_NO[has]}" for name, has in abilities.items())
+        yield Finding("video server", f"{settings.openai_base_url} responds; {summary}")
         yield _models(await videos.models(), catalog)
     except BotError as error:
-        yield Finding("video server", _in_full(error), _cure(error))
+        yield Finding("video server", _with_cause(error), _remedy(error))
 
 
 def _models(served: list[str] | None, catalog: Catalog) -> Finding:
     if served is None:
-        return Finding("models", "the server does not list its own")
+        return Finding("models", "the server does not list its models")
     names = [model.name for model in catalog.models]
     if missing := [name for name in names if name not in served]:
         return Finding(
             "models",
             f"the server does not have {', '.join(missing)}; it has {', '.join(served[:10])}",
-            "Name its models in a catalog of your own: VIDEO_CATALOG, docs/catalog.md.",
+            "List its models in your own catalog (VIDEO_CATALOG, see docs/catalog.md).",
         )
     return Finding("models", f"the server has {', '.join(names)}")
 
 
-def _cure(error: BotError) -> str:
+def _remedy(error: BotError) -> str:
     match error:
         case ServerUnusable():
             return "Check OPENAI_API_KEY and OPENAI_BASE_URL, which usually ends with /v1."
         case OutcomeUnknown():
-            return "Perhaps it was heard: look into the server's own log before you try again."
+            return "The request may have arrived: check the server's log before you try again."
         case _:
-            return "Check OPENAI_BASE_URL, the network, the proxy, and the server's own log."
+            return "Check OPENAI_BASE_URL, the network, the proxy and the server's log."
 
 
-def _in_full(error: BotError) -> str:
-    """For the operator's terminal, where the cause may stand too."""
+def _with_cause(error: BotError) -> str:
+    """For the operator's terminal, which may show the underlying error."""
     code = f"{error.code}: " if isinstance(error, ServerUnusable) else ""
-    cause = f" ({error.__cause__})" if error.__cause__ and str(error.__cause__) else ""
-    return f"{code}{error.message}{cause}"
+    cause = str(error.__cause__ or "").rstrip(".")
+    return f"{code}{error.message.rstrip('.')}" + (f" ({cause})" if cause else "")
 
 
 # Files
@@ -249,11 +253,11 @@ def _in_full(error: BotError) -> str:
 def _disk(settings: Settings) -> Finding:
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free // 1_000_000
-    words = f"{free:,} MB free in {folder}"
+    summary = f"{free:,} MB free in {folder}"
     if free < settings.max_video_mb:
-        cure = "Make room, set TMPDIR to another disk, or lower MAX_VIDEO_MB."
-        return Finding("disk", f"{words}, MAX_VIDEO_MB is {settings.max_video_mb:,}", cure)
-    return Finding("disk", words)
+        remedy = "Free some space, set TMPDIR to another disk, or lower MAX_VIDEO_MB."
+        return Finding("disk", f"{summary}, MAX_VIDEO_MB is {settings.max_video_mb:,}", remedy)
+    return Finding("disk", summary)
 
 
 # One real video
@@ -263,12 +267,13 @@ def _request(catalog: Catalog) -> VideoRequest:
     return make_request(prompt=PROMPT, catalog=catalog)
 
 
-async def _watch(videos: VideosClient, video_id: str) -> Finding:
-    while isinstance(look := await videos.retrieve(video_id), InProgress):
-        wanted = Timings().poll_interval if look.poll_after is None else look.poll_after
-        await asyncio.sleep(min(wanted, Timings().max_poll_interval))
-    if isinstance(look, Failed):
-        return Finding("render", f"{look.code}: {look.message}", "Read the server's own log.")
+async def _poll(videos: VideosClient, video_id: str) -> Finding:
+    timings = Timings()
+    while isinstance(status := await videos.retrieve(video_id), InProgress):
+        delay = timings.poll_interval if status.poll_after is None else status.poll_after
+        await asyncio.sleep(min(delay, timings.max_poll_interval))
+    if isinstance(status, Failed):
+        return Finding("render", f"{status.code}: {status.message}", "Read the server's log.")
     return Finding("render", "completed")
 
 

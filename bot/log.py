@@ -1,6 +1,6 @@
-"""Logs: one line per event, with the job it is about.
+"""Logging: one line per event, with the id of its job.
 
-Never a token, a key, or an address that lets its reader in.
+Never log tokens, keys, prompts, or URLs that grant access.
 """
 
 import logging
@@ -8,12 +8,12 @@ import sys
 
 import structlog
 
-# These libraries log requests whole: addresses with secrets, people's words.
-_TALKATIVE = ("slack_bolt", "slack_sdk", "httpx", "httpcore", "aiosqlite", "asyncio", "alembic")
+# These libraries log whole requests, with secret URLs and people's prompts.
+_VERBOSE = ("slack_bolt", "slack_sdk", "httpx", "httpcore", "aiosqlite", "asyncio", "alembic")
 
 
 def configure(level: str) -> None:
-    """Send our events and the libraries' to stderr, in the same form."""
+    """Write our events and the libraries' to stderr in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
@@ -40,5 +40,5 @@ def configure(level: str) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in _TALKATIVE:
+    for name in _VERBOSE:
         logging.getLogger(name).setLevel(logging.WARNING)

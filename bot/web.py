@@ -1,4 +1,4 @@
-"""The bot's own web server: Slack's requests in HTTP mode, and the health page."""
+"""The bot's own web server: Slack's requests in HTTP mode, and the health check."""
 
 import asyncio
 import re
@@ -16,10 +16,10 @@ from bot.timings import HEALTH_MAX_AGE, WEB_REQUEST_TIMEOUT, WEB_STOP_TIMEOUT
 log = structlog.get_logger()
 
 MAX_BODY_BYTES = 1_000_000
-"""Bytes; Slack's payloads are far smaller."""
+"""Slack's payloads are far smaller."""
 
 MAX_CONNECTIONS = 200
-"""At once: each may hold a body in memory before its signature can be checked."""
+"""At once: each may have a body in memory before its signature can be checked."""
 
 CONTENT_TYPES = {"application/x-www-form-urlencoded", "application/json"}
 
@@ -33,7 +33,7 @@ def make_web_app(
     slack: AsyncApp | None = None,
     signing_secret: str = "",
 ) -> web.Application:
-    """`GET /healthz`, and with a Bolt app `POST /slack/events`."""
+    """An app with `GET /healthz` and, given a Bolt app, `POST /slack/events`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(_close_after_it)
     app.router.add_get("/healthz", _healthz(health))
@@ -46,10 +46,10 @@ def make_web_app(
 async def listening(
     app: web.Application, port: int, *, host: str | None = None
 ) -> AsyncIterator[None]:
-    """The web server, on this address or on every address of this machine.
+    """Serve the app on this address, or on all addresses of this machine.
 
     Raises:
-        OSError: the address is not this machine's, or the port is taken.
+        OSError: the address or the port cannot be used.
     """
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=WEB_STOP_TIMEOUT, auto_decompress=False
@@ -150,19 +150,19 @@ def _events(
         except UnicodeDecodeError as error:
             raise web.HTTPBadRequest from error
         if not _is_signed(verifier, body, request):
-            log.warning("request with a wrong signature", remote=request.remote)
+            log.warning("request signature invalid", remote=request.remote)
             raise web.HTTPUnauthorized
-        answer = await slack.async_dispatch(_bolt_request(body, request))
-        return await to_aiohttp_response(answer)
+        response = await slack.async_dispatch(_bolt_request(body, request))
+        return await to_aiohttp_response(response)
 
     return events
 
 
 def _is_signed(verifier: SignatureVerifier, body: str, request: web.Request) -> bool:
-    """Checked here and not by Bolt, which logs the whole body of a forged request."""
+    """Checked here because Bolt logs the whole body of a forged request."""
     timestamp = request.headers.get("X-Slack-Request-Timestamp", "")
     signature = request.headers.get("X-Slack-Signature", "")
-    # The verifier raises at numbers of thousands of digits and at letters beyond ASCII.
+    # The verifier raises for numbers of thousands of digits and for non-ASCII letters.
     if not (_TIMESTAMP.fullmatch(timestamp) and _SIGNATURE.fullmatch(signature)):
         return False
     return verifier.is_valid(body, timestamp, signature)
@@ -175,6 +175,6 @@ def _bolt_request(body: str, request: web.Request) -> AsyncBoltRequest:
     try:
         return AsyncBoltRequest(body=body, query=request.query_string, headers=headers)
     except Exception as error:
-        # Bolt takes for granted that what is signed has the shape of Slack's payloads.
-        log.warning("request without a payload of Slack's", error=type(error).__name__)
+        # Bolt assumes that every signed request has the shape of Slack's payloads.
+        log.warning("request payload invalid", error=type(error).__name__)
         raise web.HTTPBadRequest from error

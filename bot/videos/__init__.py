@@ -1,1 +1,1 @@
-"""The Videos API: create a video, look how far it is, fetch the file."""
+"""The Videos API: create a video, poll its status, download the file."""

@@ -39,11 +39,11 @@ def _nothing_is_touched(world: World) -> Iterator[None]:
 
 
 async def findings(settings: Settings) -> list[Finding]:
-    return [finding async for finding in doctor.examine(settings)]
+    return [finding async for finding in doctor.check(settings)]
 
 
 async def wrong(settings: Settings) -> Finding:
-    [finding] = [finding for finding in await findings(settings) if finding.cure]
+    [finding] = [finding for finding in await findings(settings) if finding.remedy]
     return finding
 
 
@@ -55,7 +55,7 @@ def test_the_doctor_asks_for_the_scopes_of_the_manifest() -> None:
 @pytest.mark.parametrize("world", DIALECTS, indirect=True)
 async def test_a_good_installation_is_well_with_every_server(settings: Settings) -> None:
     found = await findings(settings)
-    assert [finding for finding in found if finding.cure] == []
+    assert [finding for finding in found if finding.remedy] == []
     assert [finding.part for finding in found] == [
         "settings",
         "bot token",
@@ -81,7 +81,7 @@ async def test_a_good_installation_is_well_with_every_server(settings: Settings)
 )
 async def test_what_the_server_can_do_is_said(settings: Settings, abilities: str) -> None:
     [server] = [found for found in await findings(settings) if found.part == "video server"]
-    assert abilities in server.words
+    assert abilities in server.summary
 
 
 def _port_of_nobody() -> str:
@@ -161,16 +161,16 @@ async def test_what_is_wrong_is_named_with_its_cure(
     settings = settings.model_copy(update=change(world, settings, tmp_path))
     finding = await wrong(settings)
     assert finding.part == part
-    assert cure in finding.cure
+    assert cure in finding.remedy
     assert "\n" not in str(finding)
     assert "wrong-0123456789" not in str(finding)
 
 
 async def test_without_slack_both_tokens_are_in_doubt(settings: Settings) -> None:
     settings = settings.model_copy(update={"slack_api_url": f"{_port_of_nobody()}/"})
-    doubtful = [finding for finding in await findings(settings) if finding.cure]
+    doubtful = [finding for finding in await findings(settings) if finding.remedy]
     assert [finding.part for finding in doubtful] == ["bot token", "app token"]
-    assert all("network" in finding.cure for finding in doubtful)
+    assert all("network" in finding.remedy for finding in doubtful)
 
 
 async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.Monke
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
     finding = await wrong(settings)
     assert finding.part == "disk"
-    assert "5 MB free" in finding.words
+    assert "5 MB free" in finding.summary
 
 
 async def test_a_database_that_is_not_there_yet_is_well_and_not_made(
@@ -186,19 +186,19 @@ async def test_a_database_that_is_not_there_yet_is_well_and_not_made(
 ) -> None:
     path = tmp_path / "new.db"
     settings = settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{path}"})
-    assert [finding for finding in await findings(settings) if finding.cure] == []
+    assert [finding for finding in await findings(settings) if finding.remedy] == []
     assert not path.exists()
 
 
 async def test_http_mode_needs_no_app_token(settings: Settings) -> None:
     settings = settings.model_copy(update={"slack_app_token": None, "port": 8080})
     [way] = [finding for finding in await findings(settings) if finding.part == "HTTP mode"]
-    assert "8080" in way.words
+    assert "8080" in way.summary
 
 
 async def test_a_server_need_not_list_its_models(world: World, settings: Settings) -> None:
     world.faults.inject("models", respond_with(404, ""))
-    assert [finding for finding in await findings(settings) if finding.cure] == []
+    assert [finding for finding in await findings(settings) if finding.remedy] == []
 
 
 def test_every_wrong_variable_gets_a_line() -> None:
@@ -264,4 +264,4 @@ async def test_without_a_terminal_nothing_is_made_unless_told_so(
     code, shown = await run(world, tmp_path, "--create")
     assert code == 1
     assert "about $0.40" in shown
-    assert "Nothing was made." in shown
+    assert "No video was made." in shown

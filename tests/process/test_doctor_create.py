@@ -15,7 +15,7 @@ async def test_one_video_is_made_after_saying_what_it_costs(world: World, tmp_pa
     code, shown = await run(world, tmp_path, "--create", "--yes")
     assert code == 0
     assert "about $0.40" in shown
-    assert "fetched and thrown away" in shown
+    assert "downloaded and deleted" in shown
     assert len(world.videos.creates) == 1
 
 
@@ -32,7 +32,7 @@ async def test_a_refusal_is_shown_with_its_cure(world: World, settings: Settings
 async def test_a_lost_answer_is_not_asked_again(world: World, settings: Settings) -> None:
     world.faults.inject("create", drop, when="after")
     [line] = await lines(settings)
-    assert "Perhaps it was heard" in line
+    assert "The request may have arrived" in line
     assert len(world.videos.creates) == 1
 
 

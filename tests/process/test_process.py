@@ -113,7 +113,7 @@ async def test_a_slack_that_cannot_be_reached_is_one_line(
     async with started(tmp_path / "bot", "run", variables=variables | closed) as bot:
         assert await bot.end() == 1
     [line] = bot.log.splitlines()
-    assert line.startswith("Could not start: no answer from http://127.0.0.1:9/api/")
+    assert line.startswith("Could not start: http://127.0.0.1:9/api/ does not respond")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
