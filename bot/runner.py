@@ -223,7 +223,7 @@ class JobRunner:
         await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
-        self._videos.check_open()
+        self._videos.check_accepts_creates()
         picture, self._picture = await self._reference(), None
         begun = jobs.submission_started(self.job, server=self._videos.server, now=self._now())
         await self._save(begun, "submission started")

@@ -1,7 +1,7 @@
-"""Whether the Videos server takes requests at all: one job asks for all of them.
+"""A circuit breaker: stops requests to a Videos server that refuses everyone.
 
-A wrong key or a retired service is nothing that a job could survive. So nothing is created while
-the gate is shut, but for one job now and then that tries; the operator reads one line in the log.
+A wrong key or a retired service would fail every job. So while the breaker is open no request is
+made, except by one job at a time that tests the server (half-open); the operator gets one log line.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,52 +16,57 @@ log = structlog.get_logger()
 
 
 class CircuitBreaker:
-    """One kind of request; `clock` says when to try again."""
+    """Closed (requests pass), open (they are refused), or half-open (one passes, as a test).
 
-    def __init__(self, what: str, clock: Callable[[], float]) -> None:
-        self._what = what
+    Args:
+        operation: what it protects, for the log.
+        clock: seconds since any fixed moment.
+    """
+
+    def __init__(self, operation: str, clock: Callable[[], float]) -> None:
+        self._operation = operation
         self._clock = clock
-        self._tripped_by: ServerUnusable | None = None
-        self._next_try = 0.0
+        self._opened_by: ServerUnusable | None = None
+        self._half_open_at = 0.0
 
     def check(self) -> None:
-        """Let one pass.
+        """Let a request pass, unless the breaker is open.
 
         Raises:
-            ServerUnusable: not now; in the words of the last answer.
+            ServerUnusable: it is open; the message is the server's last refusal.
         """
-        if self._tripped_by is None:
+        if self._opened_by is None:
             return
-        if self._clock() < self._next_try:
-            raise ServerUnusable(self._tripped_by.message, code=self._tripped_by.code)
-        self._next_try = self._clock() + CIRCUIT_RESET_TIMEOUT
+        if self._clock() < self._half_open_at:
+            raise ServerUnusable(self._opened_by.message, code=self._opened_by.code)
+        self._half_open_at = self._clock() + CIRCUIT_RESET_TIMEOUT
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Around a request: what becomes of it shuts or opens the gate."""
+    def record(self) -> Iterator[None]:
+        """Around a request: its outcome opens or closes the breaker."""
         try:
             yield
         except ServerUnusable as error:
-            self._trip(error)
+            self._open(error)
             raise
         except PermanentError:
-            self._reset()  # it was heard
+            self._close()  # the server refused this request, not everyone's
             raise
         else:
-            self._reset()
+            self._close()
 
-    def _trip(self, error: ServerUnusable) -> None:
-        if self._tripped_by is None:
-            self._next_try = self._clock() + CIRCUIT_RESET_TIMEOUT
+    def _open(self, error: ServerUnusable) -> None:
+        if self._opened_by is None:
+            self._half_open_at = self._clock() + CIRCUIT_RESET_TIMEOUT
             log.error(
-                "the video server refuses everybody: check OPENAI_BASE_URL and OPENAI_API_KEY",
-                asked_for=self._what,
+                "video server refuses all requests: check OPENAI_BASE_URL and OPENAI_API_KEY",
+                operation=self._operation,
                 code=error.code,
                 reason=error.message,
             )
-        self._tripped_by = error
+        self._opened_by = error
 
-    def _reset(self) -> None:
-        if self._tripped_by is not None:
-            self._tripped_by = None
-            log.info("the video server answers again", asked_for=self._what)
+    def _close(self) -> None:
+        if self._opened_by is not None:
+            self._opened_by = None
+            log.info("video server accepts requests again", operation=self._operation)

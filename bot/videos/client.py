@@ -1,4 +1,4 @@
-"""Talks to a server that speaks the Videos API."""
+"""A client for any server with the Videos API."""
 
 import asyncio
 import time
@@ -23,23 +23,23 @@ from bot.videos.responses import Response, ResponseReader
 from bot.videos.wire import Candidates
 
 MAX_PAGES = 50
-"""Of a list, before it counts as one without end."""
+"""Pages of a list that are read before it counts as endless."""
 
 TIMEOUT = httpx.Timeout(VIDEOS_TIMEOUT, connect=CONNECT_TIMEOUT)
 _CREATE_TIMEOUT = httpx.Timeout(CREATE_TIMEOUT, connect=CONNECT_TIMEOUT)
 
 POLLS_PER_SECOND = 50
-"""At most: with ten thousand videos under way, each is looked at every few minutes."""
+"""At most: with ten thousand videos in progress, each is polled every few minutes."""
 
 MAX_CONCURRENT_POLLS = 20
-"""As many as connections are kept open. (httpx's pool takes quadratic time in those that wait.)"""
+"""As many as connections are kept alive: waiting requests cost httpx's pool quadratic time."""
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""Errors before the first byte of a request could leave."""
+"""Errors that occur before a request's first byte is sent."""
 
 
 class VideosClient:
-    """One server. Each method's errors are those of the reader in `wire` that it uses."""
+    """One server. Each method raises what its reader in `wire` raises."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class VideosClient:
         self._max_bytes = max_bytes
         self._clock = clock
         self._headers = IDENTITY | {"Authorization": f"Bearer {api_key}"}
-        self._creates, self._polls = (
-            CircuitBreaker("a video", clock),
-            CircuitBreaker("a look", clock),
+        self._create_breaker, self._retrieve_breaker = (
+            CircuitBreaker("create", clock),
+            CircuitBreaker("retrieve", clock),
         )
         self._poll_rate = AsyncLimiter(POLLS_PER_SECOND, 1)
         self._poll_slots = asyncio.Semaphore(MAX_CONCURRENT_POLLS)
@@ -76,44 +76,44 @@ class VideosClient:
             file_hosts=settings.video_file_hosts,
         )
 
-    def check_open(self) -> None:
-        """See whether a video may be asked for now.
+    def check_accepts_creates(self) -> None:
+        """Check that creates are not stopped by the circuit breaker.
 
         Raises:
-            ServerUnusable: the server takes nobody's request, and another job tries now and then.
+            ServerUnusable: the server refuses everyone, and it is not yet time to test it again.
         """
-        self._creates.check()
+        self._create_breaker.check()
 
     async def create(self, request: VideoRequest, reference: Picture | None = None) -> str:
-        """Ask for a video, once; returns its id.
+        """Send one create request; returns the new video's id.
 
         Raises:
-            OutcomeUnknown: the connection broke, so the server may have heard it.
+            OutcomeUnknown: the connection broke, so the server may have received the request.
         """
         url = f"{self._base_url}/videos"
         fields = wire.create_fields(request, reference)
-        with self._creates.watch():
+        with self._create_breaker.record():
             return wire.read_created(*await self._post(url, files=fields))
 
     async def retrieve(self, video_id: str) -> wire.VideoStatus:
-        """See how far a video is."""
+        """Get a video's status, within the limits on polling."""
         async with self._poll_slots:
             await self._poll_rate.acquire()
-            with self._polls.watch():
+            with self._retrieve_breaker.record():
                 return wire.read_status(*await self._get(self._url(video_id)))
 
     async def find_submitted(
         self, request: VideoRequest, *, since: float, known: Collection[str] = ()
     ) -> Candidates:
-        """Look in the server's list for what a create may have left there.
+        """Search the server's list for the video of a create whose response was lost.
 
         Args:
-            request: what the create asked for.
-            since: when it was sent.
-            known: videos that are certainly somebody else's.
+            request: what the create requested.
+            since: when it was sent, in seconds since 1970.
+            known: ids of videos that belong to other jobs.
 
         Raises:
-            TemporaryError, MisconfiguredError: the server could not be asked.
+            TemporaryError, MisconfiguredError: the list could not be read.
         """
         matches: tuple[str, ...] = ()
         complete = True
@@ -127,13 +127,13 @@ class VideosClient:
         return Candidates(matches, complete=False)
 
     async def _pages(self, request: VideoRequest) -> AsyncIterator[wire.Page]:
-        """The list, page by page, as far as the server can be followed."""
+        """The pages of the list, as far as the server's pagination works."""
         seen, after = set[str](), None
         for _ in range(MAX_PAGES):
             page = await self._page(request, after)
             ids = {video.id for video in page.videos} if page else set()
             if page is None or seen & ids:
-                # aquiles-image begins again when it no longer knows where we were.
+                # aquiles-image starts again from the beginning if it does not know the cursor.
                 return
             yield page
             seen, after = seen | ids, page.after
@@ -143,57 +143,57 @@ class VideosClient:
         return wire.read_page(*response, request=request)
 
     async def download(self, video_id: str, path: Path) -> int:
-        """Fetch the finished file to `path`; returns its size in bytes.
+        """Download the finished file to `path`; returns its size in bytes.
 
-        No `variant` is asked for: SGLang-Diffusion reads it as an index and answers 404. With a
-        cloud store it answers 400, and its Video says where the file is.
+        `variant` is not sent: SGLang-Diffusion reads it as an index and responds 404. With cloud
+        storage it responds 400, and its Video has the file's URL.
 
         Raises:
-            TemporaryError: it broke off, or what came is no video.
+            TemporaryError: it was interrupted, or the content is not a video.
             VideoGone: there is no file, at least not yet.
-            PermanentError: it is too large, or in a place that is not fetched from.
+            PermanentError: it is too large, or its URL is not allowed.
         """
         download = Download(self._http, self._server, self._reader, path, limit=self._max_bytes)
         url = httpx.URL(self._url(video_id))
         try:
             return await download.fetch(httpx.URL(f"{url}/content"))
         except VideoGone:
-            place = wire.read_file_url((await self._get(str(url))).body)
-            if place is None:
+            file_url = wire.read_file_url((await self._get(str(url))).body)
+            if file_url is None:
                 raise
-        return await download.fetch(url.join(place))
+        return await download.fetch(url.join(file_url))
 
     async def models(self) -> list[str] | None:
-        """The names of the server's models; None: it does not say."""
+        """The names of the server's models; None: it has no list."""
         return wire.read_models(*await self._get(f"{self._base_url}/models"))
 
     async def abilities(self) -> dict[str, bool | None]:
-        """What the server can do beside making videos, as far as it tells; creates nothing.
+        """Which optional operations the server has (None: unknown); creates nothing.
 
         Raises:
-            TemporaryError, ServerUnusable: it could not be asked, or is no Videos server.
+            TemporaryError, ServerUnusable: it does not respond, or has no Videos API.
         """
         listed = await self._get(f"{self._base_url}/videos", limit="1")
-        wire.check_answers(*listed)
-        nobody = self._url("video_that_nobody_made")
-        remix = await self._ask("POST", f"{nobody}/remix", json={"prompt": "?"})
+        wire.check_responds(*listed)
+        missing = self._url("video_that_does_not_exist")
+        remix = await self._request("POST", f"{missing}/remix", json={"prompt": "?"})
         abilities = {
             "list": wire.read_ability(*listed),
-            "delete": wire.read_ability(*await self._ask("DELETE", nobody)),
+            "delete": wire.read_ability(*await self._request("DELETE", missing)),
             "remix": wire.read_ability(*remix),
         }
-        if not abilities["list"] and wire.read_ability(*await self._get(nobody)) is False:
+        if not abilities["list"] and wire.read_ability(*await self._get(missing)) is False:
             raise ServerUnusable("There is no Videos API at this address.", code="no_videos_api")
         return abilities
 
-    async def _ask(self, method: str, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
+    async def _request(self, method: str, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
             return await self._send(method, url, TIMEOUT, **content)
         except httpx.HTTPError as error:
             raise unreachable(error) from error
 
     async def _get(self, url: str, **query: str) -> Response:
-        return await self._ask("GET", url, params=query or None)
+        return await self._request("GET", url, params=query or None)
 
     async def _send(
         self,
@@ -209,26 +209,26 @@ class VideosClient:
 
     @property
     def server(self) -> str:
-        """The host that makes the videos."""
+        """The server's host, with the port if it is in the URL."""
         return urlsplit(self._base_url).netloc
 
     async def remix(self, video_id: str, prompt: str) -> str | None:
-        """Ask for a changed video, once; returns its id, or None where that cannot be had.
+        """Send one remix request; returns the new video's id, or None if that is not possible.
 
-        By `remix`, or by `edits`, which is to replace it.
+        Uses `remix`, or `edits`, which will replace it.
 
         Raises:
-            OutcomeUnknown: the connection broke, so the server may have heard it.
+            OutcomeUnknown: the connection broke, so the server may have received the request.
         """
-        remix = await self._ask_for_change(f"{self._url(video_id)}/remix", {"prompt": prompt})
+        remix = await self._post_remix(f"{self._url(video_id)}/remix", {"prompt": prompt})
         if remix is not None:
             return remix
         edit = {"prompt": prompt, "video": {"id": video_id}}
-        return await self._ask_for_change(f"{self._base_url}/videos/edits", edit)
+        return await self._post_remix(f"{self._base_url}/videos/edits", edit)
 
     async def delete(self, video_id: str) -> bool:
-        """Stop or delete a video; whether nothing of it is left at the server."""
-        return wire.read_deleted(*await self._ask("DELETE", self._url(video_id)))
+        """Stop or delete a video; returns whether the server confirms that it is gone."""
+        return wire.read_deleted(*await self._request("DELETE", self._url(video_id)))
 
     async def _post(self, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
@@ -237,11 +237,11 @@ class VideosClient:
             raise TemporaryError("The video server cannot be reached.") from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(
-                "The connection broke before the video server answered."
+                "The connection broke before the video server responded."
             ) from error
 
-    async def _ask_for_change(self, url: str, body: dict[str, Any]) -> str | None:
-        with self._creates.watch():
+    async def _post_remix(self, url: str, body: dict[str, Any]) -> str | None:
+        with self._create_breaker.record():
             return wire.read_remixed(*await self._post(url, json=body))
 
     def _url(self, video_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Brings a finished file to disk: cut connections, other places, JSON in place of the file."""
+"""Downloads a finished file: resumes interrupted transfers, follows redirects and URLs in JSON."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -18,25 +18,25 @@ from bot.videos.responses import ResponseReader
 
 TIMEOUT = httpx.Timeout(VIDEOS_TIMEOUT, connect=CONNECT_TIMEOUT)
 MAX_REDIRECTS = 6
-"""Addresses that lead from one to the next."""
+"""Redirects, or URLs in JSON, that are followed one after another."""
 MAX_CONNECTIONS = 20
-"""For one file; each must bring something."""
+"""For one file; each must make progress."""
 
-_LONGEST_JSON = 1 << 20
-_START = 12
+_MAX_JSON_BYTES = 1 << 20
+_MAGIC_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The configured server, and what may be fetched as if it were from there."""
+    """The configured server, and the hosts that are trusted like it."""
 
     base_url: httpx.URL
     api_key: str
     file_hosts: Collection[str] = ()
-    """Hosts that need not be public; with a port where it is not the scheme's own."""
+    """Hosts whose addresses need not be public; with the port, unless it is the default."""
 
     def trusts(self, url: httpx.URL) -> bool:
-        """Whether the operator named this host with this port."""
+        """Whether the operator has configured this host with this port."""
         return self.is_origin_of(url) or url.netloc.decode() in self.file_hosts
 
     def is_origin_of(self, url: httpx.URL) -> bool:
@@ -45,16 +45,16 @@ class Server:
         return (url.scheme, url.netloc) == origin
 
     def headers(self, url: httpx.URL) -> dict[str, str]:
-        """The key, for the server itself and nobody else."""
+        """The API key, for the server itself and no other."""
         return {"Authorization": f"Bearer {self.api_key}"} if self.is_origin_of(url) else {}
 
 
 class Download:
-    """One file on its way to `path`.
+    """The download of one file to `path`.
 
     Raises:
-        TemporaryError: it broke off, or what came is no video.
-        PermanentError: it is too large, or in a place that is not fetched from.
+        TemporaryError: it was interrupted, or the content is not a video.
+        PermanentError: it is too large, or its URL is not allowed.
     """
 
     def __init__(
@@ -73,20 +73,20 @@ class Download:
         self._limit = limit
 
     async def fetch(self, url: httpx.URL) -> int:
-        """Fetch the file, from wherever this address leads; returns its size in bytes."""
+        """Download the file, following this URL; returns its size in bytes."""
         try:
             with anyio.fail_after(DOWNLOAD_TIMEOUT):
                 for _ in range(MAX_REDIRECTS):
                     size = await self._fetch_whole(url)
                     if await self._is_video():
                         return size
-                    url = url.join(await self._named_place(size))
+                    url = url.join(await self._url_in_json(size))
         except TimeoutError as error:
-            raise TemporaryError("The file comes too slowly.") from error
-        raise TemporaryError("The video server sends from place to place.")
+            raise TemporaryError("The download is too slow.") from error
+        raise TemporaryError("The video server redirects too often.")
 
     async def _fetch_whole(self, url: httpx.URL) -> int:
-        """Fetch what is there, over as many connections as it takes."""
+        """Download the content, over several connections if they break."""
         async with _Part.open(self._path, self._limit) as part:
             for _ in range(MAX_CONNECTIONS):
                 before = part.size
@@ -95,10 +95,10 @@ class Download:
                 except httpx.HTTPError as error:
                     if part.size <= before:
                         raise unreachable(error) from error
-        raise TemporaryError("The connection to the video server breaks again and again.")
+        raise TemporaryError("The connection to the video server breaks repeatedly.")
 
     async def _fetch_rest(self, url: httpx.URL, part: "_Part") -> int:
-        async with self._answer(url, part.wanted()) as response:
+        async with self._follow(url, part.range_headers()) as response:
             if response.is_success:
                 check_uncompressed(response)
                 await part.begin(response)
@@ -107,30 +107,33 @@ class Download:
                 return part.size
             status, headers, body = await self._reader.read(response)
         if status == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE and part.size:
-            await part.clear()  # it is another file now
+            await part.clear()  # the file has changed
             return await self._fetch_rest(url, part)
-        # Another host's words may be of what only the bot can reach: they are nobody's business.
+        # Never show another host's response: it may come from something only the bot can reach.
         shown = body if self._server.is_origin_of(response.url) else b""
         raise wire.read_content_error(status, headers, shown)
 
     @asynccontextmanager
-    async def _answer(
+    async def _follow(
         self, url: httpx.URL, headers: dict[str, str]
     ) -> AsyncIterator[httpx.Response]:
-        """The answer at the end of the redirects: each is looked at before it is followed."""
+        """The response after any redirects; each URL is checked before it is requested."""
         for _ in range(MAX_REDIRECTS):
-            async with self._ask(url, headers) as response:
+            async with self._request(url, headers) as response:
                 if not response.has_redirect_location:
                     yield response
                     return
                 url = url.join(response.headers["location"])
-        raise TemporaryError("The video server sends from place to place.")
+        raise TemporaryError("The video server redirects too often.")
 
     @asynccontextmanager
-    async def _ask(self, url: httpx.URL, headers: dict[str, str]) -> AsyncIterator[httpx.Response]:
+    async def _request(
+        self, url: httpx.URL, headers: dict[str, str]
+    ) -> AsyncIterator[httpx.Response]:
         if url.scheme not in {"http", "https"}:
             raise PermanentError(
-                "The video server says that the file is at no web address.", code="no_web_address"
+                "The video server named an address for the file that is not a web address.",
+                code="no_web_address",
             )
         headers = headers | self._server.headers(url)
         if self._server.trusts(url):
@@ -144,23 +147,23 @@ class Download:
                 yield response
 
     async def _is_video(self) -> bool:
-        """Some gateways answer 200 with an error in JSON (BerriAI/litellm#32602)."""
+        """Some gateways respond with status 200 and an error in JSON (BerriAI/litellm#32602)."""
         with self._path.open("rb") as file:
-            start = file.read(_START)
+            start = file.read(_MAGIC_BYTES)
         return start[4:8] == b"ftyp" or start[:4] == b"\x1aE\xdf\xa3"
 
-    async def _named_place(self, size: int) -> str:
-        """Some servers answer with the file's address in JSON."""
-        place = None
-        if size < _LONGEST_JSON:
-            place = wire.read_file_url(await anyio.Path(self._path).read_bytes())
-        if place is None:
+    async def _url_in_json(self, size: int) -> str:
+        """Some servers respond with the file's URL in JSON."""
+        url = None
+        if size < _MAX_JSON_BYTES:
+            url = wire.read_file_url(await anyio.Path(self._path).read_bytes())
+        if url is None:
             raise TemporaryError("What the video server sent is not a video.")
-        return place
+        return url
 
 
 class _Part:
-    """What has come of the file so far."""
+    """The part of the file that has been received."""
 
     def __init__(self, file: anyio.AsyncFile[bytes], limit: int) -> None:
         self._file = file
@@ -171,24 +174,24 @@ class _Part:
     @classmethod
     @asynccontextmanager
     async def open(cls, path: Path, limit: int) -> AsyncIterator[Self]:
-        # Opened here: a thread that opens it for a task that is cancelled leaves it open.
+        # Opened here: if a thread opened it for a task that is cancelled, it would stay open.
         with path.open("wb") as file:
             yield cls(anyio.wrap_file(file), limit)
 
-    def wanted(self) -> dict[str, str]:
-        """The headers that ask for the rest; for all of it where nothing says that it is one."""
+    def range_headers(self) -> dict[str, str]:
+        """Headers that request the rest, or everything if the server sent no validator."""
         headers = dict(IDENTITY)
         if self.size and self._validator:
             headers |= {"Range": f"bytes={self.size}-", "If-Range": self._validator}
         return headers
 
     async def begin(self, response: httpx.Response) -> None:
-        """Go on behind what is there, or begin again, as the answer says."""
+        """Continue after the received part, or start again, as the response says."""
         start = response.headers.get("content-range", "").removeprefix("bytes ").partition("-")[0]
         if response.status_code != httpx.codes.PARTIAL_CONTENT or start != str(self.size):
             await self.clear()
         etag = response.headers.get("etag", "")
-        # A weak ETag names no bytes (RFC 9110, 13.1.5).
+        # A weak ETag does not identify bytes (RFC 9110, 13.1.5).
         self._validator = (
             response.headers.get("last-modified", "") if etag[:2] in {"", "W/"} else etag
         )
@@ -200,7 +203,7 @@ class _Part:
         self.size += len(chunk)
 
     async def clear(self) -> None:
-        """Forget what has come."""
+        """Discard what has been received."""
         await self._file.seek(0)
         await self._file.truncate()
         self.size = 0
@@ -208,12 +211,12 @@ class _Part:
     def _check(self, size: int) -> None:
         if size > self._limit:
             raise PermanentError(
-                f"The finished video has more than {self._limit // 1_000_000:,} MB, which is the "
-                "most that may come into Slack.",
+                f"The finished video is larger than {self._limit // 1_000_000:,} MB, the most that "
+                "may be uploaded to Slack.",
                 code="too_large",
             )
 
 
 def unreachable(error: httpx.HTTPError) -> TemporaryError:
-    """What a call means that broke before it was answered, and changed nothing."""
-    return TemporaryError(f"The video server does not answer ({type(error).__name__}).")
+    """The error for a call that got no response and changed nothing."""
+    return TemporaryError(f"The video server does not respond ({type(error).__name__}).")

@@ -1,8 +1,8 @@
-"""Connects to public addresses only: for files at places that a server names.
+"""Connects to public addresses only, for file URLs that a server returns.
 
-Otherwise a server's answer could make the bot fetch from inside the network that it runs in. The
-name is looked up once, every address is checked, and the connection goes to a checked address, so
-that a second look-up cannot lead elsewhere. For the same reason these connections use no proxy.
+Otherwise a server's response could make the bot fetch from its own internal network (SSRF). The
+host is resolved once, every address is checked, and the connection goes to a checked address, so
+that a second lookup cannot lead elsewhere. For the same reason these connections use no proxy.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from bot.errors import PermanentError
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
-"""The only part of IPv6 that has been given out for the internet."""
+"""The only part of IPv6 that is allocated for the internet."""
 _RESERVED = tuple(
     map(
         IPv4Network,
@@ -30,15 +30,15 @@ _RESERVED = tuple(
 
 
 class PublicTransport(httpx.AsyncBaseTransport):
-    """A transport for httpx; raises PermanentError in place of connecting to a private address."""
+    """A transport for httpx that raises PermanentError for private addresses."""
 
     def __init__(self) -> None:
-        # Nothing is kept: the next name may stand for the same address.
+        # No keep-alive: another host may have the same address.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._transport = httpx.AsyncHTTPTransport(limits=limits)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request to the first of the host's addresses that takes the connection."""
+        """Send the request to the first of the host's addresses that accepts a connection."""
         host = request.url.raw_host.decode()
         request.extensions = {**request.extensions, "sni_hostname": host}
         failure: httpx.HTTPError = httpx.ConnectError(f"{host} has no address")
@@ -51,21 +51,21 @@ class PublicTransport(httpx.AsyncBaseTransport):
         raise failure
 
     async def aclose(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         await self._transport.aclose()
 
 
 def is_public(address: str) -> bool:
-    """Whether anybody on the internet can reach it; also behind the ways to write IPv4 in IPv6."""
+    """Whether it is reachable on the internet; IPv4 embedded in IPv6 is judged as IPv4."""
     ip = ip_address(address.partition("%")[0])
     if isinstance(ip, IPv6Address):
-        if (inner := _inner(ip)) is None:
+        if (embedded := _embedded_ipv4(ip)) is None:
             return ip in _UNICAST and ip.is_global
-        ip = inner
+        ip = embedded
     return ip.is_global and not ip.is_multicast and not any(ip in net for net in _RESERVED)
 
 
-def _inner(ip: IPv6Address) -> IPv4Address | None:
+def _embedded_ipv4(ip: IPv6Address) -> IPv4Address | None:
     if ip in _NAT64:
         return IPv4Address(ip.packed[-4:])
     return ip.ipv4_mapped or ip.sixtofour
@@ -76,11 +76,11 @@ async def _addresses(host: str, port: int | None) -> list[str]:
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise httpx.ConnectError(f"{host} is not known") from error
-    addresses = [str(place[0]) for *_, place in found]
+        raise httpx.ConnectError(f"{host} cannot be resolved") from error
+    addresses = [str(address[0]) for *_, address in found]
     if not all(map(is_public, addresses)):
         raise PermanentError(
-            f"The video server says that the file is at {host}, which is not a public address.",
+            f"The video server named {host} as the file's host, which is not a public address.",
             code="private_address",
         )
     return addresses

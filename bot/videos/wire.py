@@ -233,7 +233,7 @@ def read_deleted(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """
     if _is_success(status):
         return _object(body).get("deleted") is True
-    check_answers(status, headers, body)
+    check_responds(status, headers, body)
     return False  # OpenAI refuses to delete what is not finished, LiteLLM deletes nothing
 
 
@@ -272,7 +272,7 @@ def read_page(
         TemporaryError, MisconfiguredError: it could not be asked.
     """
     if not _is_success(status):
-        check_answers(status, headers, body)
+        check_responds(status, headers, body)
         # LiteLLM: 400, it wants to be told which server's list; others: 404, 405, 501.
         return None
     content = _object(body)
@@ -309,11 +309,11 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> list[st
             if isinstance(rows, list)
             else None
         )
-    check_answers(status, headers, body)
+    check_responds(status, headers, body)
     return None
 
 
-def check_answers(status: int, headers: Mapping[str, str], body: bytes) -> None:
+def check_responds(status: int, headers: Mapping[str, str], body: bytes) -> None:
     """See whether the server deals with requests, also if it has not this one.
 
     Raises:
