@@ -91,7 +91,7 @@ async def test_a_wrong_token_is_found_at_the_start(
     async with started(tmp_path / "bot", "run", variables=variables | {name: value}) as bot:
         assert await bot.end() == 2
     [line] = bot.log.splitlines()
-    assert line == f"{name} is refused by Slack (invalid_auth): copy it again"
+    assert line == f"{name} was refused by Slack (invalid_auth): copy it again"
 
 
 async def test_a_wrong_catalog_is_one_line_with_its_place_and_exit_code_2(
