@@ -1,1 +1,1 @@
-"""A pretend Slack and a pretend Videos server, as strict as the real ones."""
+"""A fake Slack and a fake Videos server, as strict as the real ones."""

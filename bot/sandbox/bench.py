@@ -24,7 +24,7 @@ from bot.jobs import Job
 from bot.request import VideoRequest
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import Postgres, postgres
-from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.content import Filler
 from bot.sandbox.videos.state import Order
@@ -79,7 +79,7 @@ def bot(world: World, url: str, folder: Path) -> AbstractAsyncContextManager[Pro
     return process_of(world, url, "bot run", folder)
 
 
-async def press(world: World, number: int, seconds: float) -> list[Answer]:
+async def press(world: World, number: int, seconds: float) -> list[Ack]:
     """So many commands, evenly over the seconds, whether or not they are answered."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -92,7 +92,7 @@ async def press(world: World, number: int, seconds: float) -> list[Answer]:
     return [task.result() for task in tasks]
 
 
-def acks(answers: Sequence[Answer]) -> tuple[float, float]:
+def acks(answers: Sequence[Ack]) -> tuple[float, float]:
     """Median and 99th percentile of the acknowledgements, in milliseconds."""
     return median_and_99th([answer.took for answer in answers])
 

@@ -1,4 +1,4 @@
-"""Waiting for something to become true, without sleeping."""
+"""Wait for a condition without sleeping."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class Changes:
-    """Wakes whoever waits each time something in the sandbox changed."""
+    """Wakes all waiters whenever something in the sandbox changes."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
@@ -16,7 +16,7 @@ class Changes:
         """How many changes there were."""
 
     def happened(self) -> None:
-        """Say that something changed."""
+        """Announce a change."""
         self.count += 1
         waiting, self._waiting = self._waiting, set()
         for future in waiting:
@@ -27,7 +27,7 @@ class Changes:
         """Return the condition's first true value.
 
         Raises:
-            TimeoutError: it did not become true in time.
+            TimeoutError: the condition did not become true in time.
         """
         async with asyncio.timeout(seconds):
             while not (value := condition()):

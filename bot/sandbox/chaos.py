@@ -28,7 +28,7 @@ from bot.jobs import JobState
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import postgres
 from bot.sandbox.replica import FAST, spawn
-from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
@@ -107,7 +107,7 @@ class Chaos:
         self._folder = folder
         self._random = random.Random(plan.seed)  # noqa: S311 -- chance, no secret
         self._harm = Harm()
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, Ack] = {}
         self._replicas: list[ForkServerProcess] = []
         self._engine = sa.create_engine(settings.database_url.replace("+aiosqlite", ""))
 
@@ -250,7 +250,7 @@ class Chaos:
         return self._world.slack.workspace.replies("videos", card.ts)
 
 
-def _is_promise(answer: Answer) -> bool:
+def _is_promise(answer: Ack) -> bool:
     """Acknowledged, and without a private word that the bot cannot take it."""
     return answer.delivered and not answer.payload
 

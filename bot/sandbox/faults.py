@@ -1,4 +1,4 @@
-"""Trouble on order: the nth call of an operation fails, before or after it took effect."""
+"""Fault injection: the nth call of an operation fails, before or after it takes effect."""
 
 import asyncio
 import gzip
@@ -10,13 +10,13 @@ from aiohttp import web
 
 When = Literal["before", "after"]
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
-"""What the caller gets in place of the real answer."""
+"""What the caller gets instead of the real response."""
 
 
 def respond_with(status: int, body: Any, **headers: str) -> Fault:  # noqa: ANN401 -- any JSON value
-    """Answer with this status, JSON body (a string goes out as plain text) and headers.
+    """Respond with this status, JSON body (a string is sent as plain text) and headers.
 
-    An underscore in a header's name stands for a hyphen.
+    Underscores in header names become hyphens.
     """
 
     async def fault(_request: web.Request) -> web.StreamResponse:
@@ -29,7 +29,7 @@ def respond_with(status: int, body: Any, **headers: str) -> Fault:  # noqa: ANN4
 
 
 def compressed(status: int, body: bytes) -> Fault:
-    """Answer with gzip, whether the caller takes it or not."""
+    """Respond with gzip, whether or not the caller accepts it."""
 
     async def fault(_request: web.Request) -> web.StreamResponse:
         return web.Response(
@@ -42,23 +42,23 @@ def compressed(status: int, body: bytes) -> Fault:
 
 
 async def drop(request: web.Request) -> web.StreamResponse:
-    """Cut the connection without a word."""
+    """Drop the connection without a response."""
     if request.transport is not None:
         request.transport.abort()
     raise asyncio.CancelledError
 
 
 async def hang(_request: web.Request) -> web.StreamResponse:
-    """Never answer; the caller's patience decides."""
+    """Never respond, so that the caller times out."""
     await asyncio.Event().wait()
     raise AssertionError
 
 
 @dataclass
 class Faults:
-    """What has been ordered and not yet come true."""
+    """The injected faults that are still to come."""
 
-    _injected: list["_Injected"] = field(default_factory=list)
+    _injected: list["_Injection"] = field(default_factory=list)
 
     def inject(
         self,
@@ -69,8 +69,8 @@ class Faults:
         times: int = 1,
         when: When = "before",
     ) -> None:
-        """Let the nth call from now on (1 is the next), and `times` in all, meet this trouble."""
-        self._injected.append(_Injected(operation, fault, when, nth, nth + times - 1))
+        """Make `times` calls fail, starting with the nth from now (1 is the next)."""
+        self._injected.append(_Injection(operation, fault, when, nth, nth + times - 1))
 
     async def serve(
         self,
@@ -78,30 +78,30 @@ class Faults:
         request: web.Request,
         handler: Callable[[], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        """Answer the call, with the trouble that was ordered for it if there is any."""
-        fault = self._due(operation)
-        if fault is None:
+        """Respond to the call, with the fault injected for it if there is one."""
+        injection = self._due(operation)
+        if injection is None:
             return await handler()
-        if fault.when == "after":
+        if injection.when == "after":
             await handler()
-        return await fault.fault(request)
+        return await injection.fault(request)
 
-    def _due(self, operation: str) -> "_Injected | None":
+    def _due(self, operation: str) -> "_Injection | None":
         due = None
-        for inject in [inject for inject in self._injected if inject.operation == operation]:
-            inject.seen += 1
-            if inject.seen >= inject.last:
-                self._injected.remove(inject)
-            if due is None and inject.first <= inject.seen:
-                due = inject
+        for injection in [each for each in self._injected if each.operation == operation]:
+            injection.calls += 1
+            if injection.calls >= injection.last:
+                self._injected.remove(injection)
+            if due is None and injection.first <= injection.calls:
+                due = injection
         return due
 
 
 @dataclass
-class _Injected:
+class _Injection:
     operation: str
     fault: Fault
     when: When
     first: int
     last: int
-    seen: int = 0
+    calls: int = 0

@@ -1,4 +1,4 @@
-"""The pretend world of one bot: a Slack workspace and a Videos server, on loopback."""
+"""The world of one bot: a fake Slack and a fake Videos server, on loopback."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from bot.sandbox.videos import VideosSandbox
 
 
 class World:
-    """Both servers, from `async with` to its end; `until` waits for what they come to see."""
+    """Both servers, running inside `async with`; `until` waits for a change in either."""
 
-    def __init__(self, clock: Callable[[], float] = time.time, **videos: Any) -> None:  # noqa: ANN401 -- VideosSandbox's own options
+    def __init__(self, clock: Callable[[], float] = time.time, **videos: Any) -> None:  # noqa: ANN401 -- options of VideosSandbox
         self.changes = Changes()
         self.faults = Faults()
         self.slack = SlackSandbox(self.changes, self.faults, clock=clock)
@@ -36,7 +36,7 @@ class World:
         await self.slack.stop()
 
     def environment(self, database_url: str) -> dict[str, str]:
-        """The variables with which an unmodified bot lives in this world."""
+        """Return the environment variables for an unmodified bot in this world."""
         return {
             "SLACK_BOT_TOKEN": self.slack.bot_token,
             "SLACK_APP_TOKEN": self.slack.app_token,

@@ -46,7 +46,7 @@ class App:
 @pytest.fixture
 async def slack() -> AsyncIterator[SlackSandbox]:
     sandbox = SlackSandbox(Changes(), Faults())
-    sandbox.sockets.patience = 1.0
+    sandbox.sockets.ack_timeout = 1.0
     await sandbox.start()
     yield sandbox
     await sandbox.stop()
@@ -105,7 +105,7 @@ async def test_a_refused_answer_is_an_error_for_the_person(slack: SlackSandbox, 
 async def test_a_late_acknowledgement_is_a_time_out_for_the_person(
     slack: SlackSandbox, app: App
 ) -> None:
-    slack.sockets.patience = 0.05
+    slack.sockets.ack_timeout = 0.05
     app.acknowledges = False
     answer = await slack.ada.command("clouds")
     assert (answer.delivered, answer.error) == (False, "operation_timeout")
@@ -114,11 +114,11 @@ async def test_a_late_acknowledgement_is_a_time_out_for_the_person(
 
 
 async def test_what_was_too_late_can_be_delivered_again(slack: SlackSandbox, app: App) -> None:
-    slack.sockets.patience = 0.05
+    slack.sockets.ack_timeout = 0.05
     app.acknowledges = False
     answer = await slack.ada.command("clouds")
     app.acknowledges, app.reply = True, {"text": "sorry"}
-    slack.sockets.patience = 1.0
+    slack.sockets.ack_timeout = 1.0
     again = await slack.redeliver(answer.envelope)
     assert again.delivered
     assert [message.text for message in slack.ada.private] == ["sorry"]
@@ -220,7 +220,7 @@ async def test_acknowledgements_that_make_no_sense_are_noted(slack: SlackSandbox
     await app.client.send_socket_mode_response(SocketModeResponse("nobody"))
     await slack.changes.until(lambda: len(slack.complaints) == 2)
     assert "interactive" in slack.complaints[0]
-    assert "no envelope" in slack.complaints[1]
+    assert "unknown envelope" in slack.complaints[1]
 
 
 async def test_events_need_their_subscription_and_scope(slack: SlackSandbox, app: App) -> None:
@@ -297,7 +297,7 @@ async def test_http_errors_and_silence_are_told_apart(
     http_app.answer = lambda: web.Response(status=500)
     failed = await slack.ada.command("clouds")
     assert failed.error == "dispatch_failed"
-    slack.sockets.patience = 0.05
+    slack.sockets.ack_timeout = 0.05
     http_app.hangs = True
     silent = await slack.ada.command("clouds")
     assert silent.error == "operation_timeout"

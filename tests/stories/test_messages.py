@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.faults import When, drop, respond_with
-from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 from bot.slack.text import typed, without_mention
@@ -61,7 +61,7 @@ def with_file(messages: list[Message]) -> list[Message]:
     return [message for message in messages if message.files]
 
 
-async def start_of(answer: Answer | None) -> Answer:
+async def start_of(answer: Ack | None) -> Ack:
     assert answer is not None
     assert answer.delivered
     return answer

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, TypeAdapter
 
 from bot.sandbox.slack.person import Person
-from bot.sandbox.slack.sockets import Answer
+from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Impossible, Message, PrivateMessage, View, Workspace
 
 BOT_NAME = "video"
@@ -101,8 +101,8 @@ Act = Say | Press | Choose | Fill | Attach | Submit | Close | OpenHome | Shortcu
 ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="act")])
 
 
-async def perform(act: Act, person: Person, workspace: Workspace) -> Answer | None:
-    """Do it; returns the app's answer, if the app was asked.
+async def perform(act: Act, person: Person, workspace: Workspace) -> Ack | None:
+    """Do it; returns the app's ack, if the app was asked.
 
     Raises:
         Impossible: Slack's own screens do not let this person do that.
@@ -136,7 +136,7 @@ async def perform(act: Act, person: Person, workspace: Workspace) -> Answer | No
             return await person.global_shortcut(callback_id)
 
 
-async def _say(act: Say, person: Person, workspace: Workspace) -> Answer | None:
+async def _say(act: Say, person: Person, workspace: Workspace) -> Ack | None:
     place = workspace.channel(act.place)
     files = [workspace.file(file) for file in act.files]
     if command := re.match(r"(/\w\S*)\s*", act.text):

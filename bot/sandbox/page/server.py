@@ -182,15 +182,15 @@ class PageServer:
             raise web.HTTPUnprocessableEntity(text=str(error)) from error
         await self._wait_for_the_bot()
         try:
-            answer = await perform(act, person, self._workspace)
+            ack = await perform(act, person, self._workspace)
         except Impossible as error:
             return web.json_response({"error": _sentence(str(error))})
         except KeyError as error:
             raise web.HTTPNotFound(text=f"There is no {error}.") from error
-        if answer is not None and answer.error is not None:
-            words = FAILURES.get(answer.error, f"Slack did not take the answer: {answer.error}.")
+        if ack is not None and ack.error is not None:
+            words = FAILURES.get(ack.error, f"Slack did not take the ack: {ack.error}.")
             return web.json_response({"error": words})
-        return web.json_response({"took": answer.took if answer else None})
+        return web.json_response({"took": ack.took if ack else None})
 
     async def _wait_for_the_bot(self) -> None:
         """Give a bot that is just starting the time to connect."""

@@ -1,4 +1,4 @@
-"""A pretend Slack: one workspace, its Web API, Socket Mode, file host, and the people in it."""
+"""A fake Slack: one workspace, its Web API, Socket Mode, file host and people."""
 
 from bot.sandbox.slack.server import SlackSandbox
 

@@ -1,7 +1,7 @@
 """Strict Block Kit: every limit that Slack documents, in messages, modals and Home tabs.
 
-The limits are those of docs.slack.dev (Block Kit reference, September 2026). Checks return the
-sentences that Slack would answer with, each with a JSON pointer to the place that it is about.
+The limits are those of docs.slack.dev (Block Kit reference, September 2026). Each problem is worded
+as Slack words it, with a JSON pointer to its place.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from bot.sandbox.slack.state import Json, compact, elements
 
 Surface = Literal["message", "modal", "home"]
-MOST_VIEW_BYTES = 250_000  # docs.slack.dev: views.update, view_too_large
-MOST_MESSAGE_CHARACTERS = 12_000  # bolt-js issues 2509 and 2867: msg_blocks_too_long
+MAX_VIEW_BYTES = 250_000  # docs.slack.dev: views.update, view_too_large
+MAX_MESSAGE_LENGTH = 12_000  # bolt-js issues 2509 and 2867: msg_blocks_too_long
 
 
 @dataclass
 class Report:
-    """What is wrong so far, and what the whole must know about its parts."""
+    """The problems so far, and counts that the whole view is checked for."""
 
     surface: Surface
     root: str
@@ -26,23 +26,23 @@ class Report:
     inputs: int = 0
     focused: int = 0
 
-    def add(self, sentence: str, where: str) -> None:
-        """Note one fault."""
-        self.problems.append(f"[ERROR] {sentence} [json-pointer:{self.root}{where}]")
+    def add(self, problem: str, where: str) -> None:
+        """Add a problem at this place."""
+        self.problems.append(f"[ERROR] {problem} [json-pointer:{self.root}{where}]")
 
 
 Check = Callable[[Any, str, Report], None]
 
 
 def problems_of_message(blocks: Any) -> list[str]:  # noqa: ANN401 -- whatever the app sent
-    """Return what Slack dislikes about the blocks of a message."""
+    """Return the problems of a message's blocks."""
     report = Report("message", "/blocks")
-    _blocks(50, 0)(blocks, "", report)
+    _blocks(0, 50)(blocks, "", report)
     return report.problems
 
 
 def problems_of_view(view: Any) -> list[str]:  # noqa: ANN401 -- whatever the app sent
-    """Return what Slack dislikes about a modal or a Home tab."""
+    """Return the problems of a modal or a Home tab."""
     is_home = isinstance(view, dict) and view.get("type") == "home"
     report = Report("home" if is_home else "modal", "/view")
     (HOME if is_home else MODAL)(view, "", report)
@@ -57,12 +57,12 @@ def problems_of_view(view: Any) -> list[str]:  # noqa: ANN401 -- whatever the ap
 
 def is_too_large(view: Json) -> bool:
     """Whether a view is over 250 kB."""
-    return len(compact(view).encode()) > MOST_VIEW_BYTES
+    return len(compact(view).encode()) > MAX_VIEW_BYTES
 
 
 def is_too_long(blocks: list[Json]) -> bool:
-    """Whether the blocks of a message hold too many characters in all."""
-    return sum(len(text) for block in blocks for text in _texts(block)) > MOST_MESSAGE_CHARACTERS
+    """Whether the blocks of a message have too many characters in total."""
+    return sum(len(text) for block in blocks for text in _texts(block)) > MAX_MESSAGE_LENGTH
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 -- any JSON value
@@ -77,31 +77,31 @@ def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 -- any JSON value
             yield from _texts(inner)
 
 
-# Small checks, and how to put them together
+# Basic checks
 
 
-def text(most: int, least: int = 1) -> Check:
-    """A string of so many characters."""
+def text(max_length: int, min_length: int = 1) -> Check:
+    """A string within these lengths."""
 
     def check(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
         if not isinstance(value, str):
             report.add("must be a string", where)
-        elif len(value) > most:
-            report.add(f"must be less than {most + 1} characters", where)
-        elif len(value) < least:
-            report.add(f"must be more than {least - 1} characters", where)
+        elif len(value) > max_length:
+            report.add(f"must be less than {max_length + 1} characters", where)
+        elif len(value) < min_length:
+            report.add(f"must be more than {min_length - 1} characters", where)
 
     return check
 
 
-def number(least: int, most: int) -> Check:
+def number(minimum: int, maximum: int) -> Check:
     """A whole number in a range."""
 
     def check(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
         if not isinstance(value, int) or isinstance(value, bool):
             report.add("must be an integer", where)
-        elif not least <= value <= most:
-            report.add(f"must be between {least} and {most}", where)
+        elif not minimum <= value <= maximum:
+            report.add(f"must be between {minimum} and {maximum}", where)
 
     return check
 
@@ -122,17 +122,17 @@ def one_of(*allowed: str | int) -> Check:
     return check
 
 
-def listing(item: Check, least: int, most: int) -> Check:
-    """So many items, each checked."""
+def listing(item: Check, minimum: int, maximum: int) -> Check:
+    """An array of this many items, each checked."""
 
     def check(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
         if not isinstance(value, list):
             report.add("must be an array", where)
             return
-        if len(value) > most:
-            report.add(f"no more than {most} items allowed", where)
-        if len(value) < least:
-            report.add(f"no less than {least} items allowed", where)
+        if len(value) > maximum:
+            report.add(f"no more than {maximum} items allowed", where)
+        if len(value) < minimum:
+            report.add(f"no less than {minimum} items allowed", where)
         for position, inner in enumerate(value):
             item(inner, f"{where}/{position}", report)
 
@@ -168,7 +168,7 @@ def shape(
 
 
 def by_type(kinds: Mapping[str, Check]) -> Check:
-    """An object whose `type` says which check is right."""
+    """An object whose `type` selects its check."""
 
     def check(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
         kind = value.get("type") if isinstance(value, dict) else None
@@ -181,7 +181,7 @@ def by_type(kinds: Mapping[str, Check]) -> Check:
 
 
 def url(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
-    """A web address of at most 3,000 characters."""
+    """A URL of at most 3,000 characters."""
     text(3000)(value, where, report)
     if isinstance(value, str) and urlsplit(value).scheme not in {"http", "https", "mailto"}:
         report.add("invalid url", where)
@@ -192,16 +192,16 @@ def url(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any 
 _NAME = text(255)
 
 
-def _plain(most: int) -> Check:
+def _plain(max_length: int) -> Check:
     return shape(
-        {"type": one_of("plain_text"), "text": text(most)},
+        {"type": one_of("plain_text"), "text": text(max_length)},
         {"emoji": boolean},
     )
 
 
-def _any_text(most: int) -> Check:
-    mrkdwn = shape({"type": one_of("mrkdwn"), "text": text(most)}, {"verbatim": boolean})
-    return by_type({"plain_text": _plain(most), "mrkdwn": mrkdwn})
+def _any_text(max_length: int) -> Check:
+    mrkdwn = shape({"type": one_of("mrkdwn"), "text": text(max_length)}, {"verbatim": boolean})
+    return by_type({"plain_text": _plain(max_length), "mrkdwn": mrkdwn})
 
 
 _CONFIRM = shape(
@@ -284,11 +284,11 @@ def _options_or_groups(value: Json, where: str, report: Report) -> None:
 
 
 def _text_lengths(value: Json, where: str, report: Report) -> None:
-    least, most = value.get("min_length", 0), value.get("max_length", 3000)
-    if least > most:
+    minimum, maximum = value.get("min_length", 0), value.get("max_length", 3000)
+    if minimum > maximum:
         report.add("`min_length` must not be greater than `max_length`", where)
-    if len(value.get("initial_value", "")) > most:
-        report.add(f"must be less than {most + 1} characters", f"{where}/initial_value")
+    if len(value.get("initial_value", "")) > maximum:
+        report.add(f"must be less than {maximum + 1} characters", f"{where}/initial_value")
 
 
 def _numeric(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
@@ -311,7 +311,7 @@ _STATIC: dict[str, Check] = {
     "options": listing(_OPTION, 1, 100),
     "option_groups": listing(_GROUP, 1, 100),
 }
-_MOST_SELECTED: dict[str, Check] = {"max_selected_items": number(1, 100)}
+_MAX_SELECTED: dict[str, Check] = {"max_selected_items": number(1, 100)}
 _IDS = listing(_NAME, 1, 100)
 _CONVERSATION: dict[str, Check] = {
     "default_to_current_conversation": boolean,
@@ -360,12 +360,12 @@ _SINGLE_SELECTS: dict[str, Check] = {
 _MULTI_SELECTS: dict[str, Check] = {
     "multi_static_select": _input(
         None,
-        {**_STATIC, **_MOST_SELECTED, "initial_options": listing(_OPTION, 1, 100)},
+        {**_STATIC, **_MAX_SELECTED, "initial_options": listing(_OPTION, 1, 100)},
         _options_or_groups,
     ),
-    "multi_users_select": _input(None, {**_MOST_SELECTED, "initial_users": _IDS}),
+    "multi_users_select": _input(None, {**_MAX_SELECTED, "initial_users": _IDS}),
     "multi_conversations_select": _input(
-        None, {**_MOST_SELECTED, **_CONVERSATION, "initial_conversations": _IDS}
+        None, {**_MAX_SELECTED, **_CONVERSATION, "initial_conversations": _IDS}
     ),
 }
 _PICKERS: dict[str, Check] = {
@@ -469,7 +469,7 @@ _STYLE = shape(
 _WORDS: dict[str, Check] = {"type": text(255)}
 _LEAF = by_type(
     {
-        "text": shape({**_WORDS, "text": text(MOST_MESSAGE_CHARACTERS)}, {"style": _STYLE}),
+        "text": shape({**_WORDS, "text": text(MAX_MESSAGE_LENGTH)}, {"style": _STYLE}),
         "link": shape(
             {**_WORDS, "url": url}, {"text": text(3000), "unsafe": boolean, "style": _STYLE}
         ),
@@ -590,11 +590,11 @@ _ONLY: dict[Surface, dict[str, Check]] = {
 }
 
 
-def _blocks(most: int, least: int) -> Check:
+def _blocks(minimum: int, maximum: int) -> Check:
     def check(value: Any, where: str, report: Report) -> None:  # noqa: ANN401 -- any JSON value
         block = by_type({**_BLOCKS, **_ONLY[report.surface]})
         before = len(report.problems)
-        listing(block, least, most)(value, where, report)
+        listing(block, minimum, maximum)(value, where, report)
         if len(report.problems) == before:
             _unique_names(value, where, report)
 
@@ -622,7 +622,7 @@ _EVERY_VIEW: dict[str, Check] = {
     "external_id": text(255, 0),
 }
 MODAL = shape(
-    {"type": one_of("modal"), "title": _plain(24), "blocks": _blocks(100, 1)},
+    {"type": one_of("modal"), "title": _plain(24), "blocks": _blocks(1, 100)},
     {
         **_EVERY_VIEW,
         "close": _plain(24),
@@ -632,4 +632,4 @@ MODAL = shape(
         "submit_disabled": boolean,
     },
 )
-HOME = shape({"type": one_of("home"), "blocks": _blocks(100, 1)}, _EVERY_VIEW)
+HOME = shape({"type": one_of("home"), "blocks": _blocks(1, 100)}, _EVERY_VIEW)

@@ -1,4 +1,4 @@
-"""HTTP mode: envelopes as signed requests to the app's one URL."""
+"""HTTP mode: envelopes as signed requests to the app's request URL."""
 
 import asyncio
 import hashlib
@@ -10,43 +10,43 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bot.sandbox.slack.sockets import Answer, Envelope
+from bot.sandbox.slack.sockets import Ack, Envelope
 from bot.sandbox.slack.state import Json
 
 
 class SignedRequests:
-    """Posts what happens to the app, as Slack encodes and signs each kind."""
+    """Posts envelopes to the app, encoded and signed as Slack does."""
 
     def __init__(
         self,
         url: str,
         signing_secret: str,
         clock: Callable[[], float],
-        patience: Callable[[], float],
+        ack_timeout: Callable[[], float],
     ) -> None:
         self._url = url
         self._secret = signing_secret
         self._clock = clock
-        self._patience = patience
+        self._ack_timeout = ack_timeout
 
-    async def deliver(self, envelope: Envelope) -> Answer:
-        """Send the request, and read what the app answered within three seconds."""
+    async def deliver(self, envelope: Envelope) -> Ack:
+        """Send an envelope, and return the app's response as its acknowledgement."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         body, headers = self._encode(envelope)
         envelope.sent.append(self._clock())
         try:
-            async with asyncio.timeout(self._patience()):
-                status, answered, text = await self._post(body, headers)
+            async with asyncio.timeout(self._ack_timeout()):
+                status, content_type, text = await self._post(body, headers)
         except TimeoutError:
-            return Answer(envelope, loop.time() - began, error="operation_timeout")
+            return Ack(envelope, loop.time() - began, error="operation_timeout")
         except aiohttp.ClientError:
-            return Answer(envelope, loop.time() - began, error="dispatch_failed")
+            return Ack(envelope, loop.time() - began, error="dispatch_failed")
         took = loop.time() - began
         if status != 200:
-            return Answer(envelope, took, error="dispatch_failed")
+            return Ack(envelope, took, error="dispatch_failed")
         envelope.acked.append(self._clock())
-        return Answer(envelope, took, _payload(answered, text))
+        return Ack(envelope, took, _payload(content_type, text))
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> tuple[int, str, str]:
         async with (

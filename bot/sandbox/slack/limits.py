@@ -1,15 +1,15 @@
-"""How often a method may be called (docs.slack.dev: rate limits; java-slack-sdk's tiers file)."""
+"""Rate limits of Web API methods (docs.slack.dev: rate limits; java-slack-sdk's tiers file)."""
 
 import math
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
-POSTS_AT_ONCE = 3  # short bursts are allowed; how short is not documented
+MAX_POST_BURST = 3  # short bursts are allowed; how many is not documented
 
 
 class Limit(Enum):
-    """Calls a minute, for a method and a workspace."""
+    """Calls per minute, for each method and workspace."""
 
     TIER_1 = 1
     TIER_2 = 20
@@ -17,21 +17,21 @@ class Limit(Enum):
     TIER_4 = 100
     MANY = 300
     POST = 240
-    """Beside this, one a second for each channel."""
+    """Also one per second in each channel."""
     HISTORY = -1
-    """One a minute for apps outside the Marketplace, since 29 May 2025."""
+    """One per minute for apps outside the Marketplace, since 29 May 2025."""
 
 
 class RateLimited(Exception):
-    """Not now: 429 with Retry-After."""
+    """Too many calls: 429 with Retry-After."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"in {retry_after} s")
+        super().__init__(f"retry after {retry_after} s")
         self.retry_after = retry_after
 
 
 class Limits:
-    """Remembers the last minute's calls."""
+    """Counts the calls of the last minute."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -41,17 +41,17 @@ class Limits:
         """Count a call.
 
         Raises:
-            RateLimited: it is one too many.
+            RateLimited: it is one call too many.
         """
         if limit is Limit.POST:
-            self._check(f"{method} {channel}", POSTS_AT_ONCE, POSTS_AT_ONCE)
+            self._check(f"{method} {channel}", MAX_POST_BURST, MAX_POST_BURST)
         self._check(method, 1 if limit is Limit.HISTORY else limit.value, 60)
 
-    def _check(self, name: str, most: int, seconds: float) -> None:
+    def _check(self, name: str, maximum: int, seconds: float) -> None:
         now = self._clock()
         calls = self._calls.setdefault(name, deque())
         while calls and calls[0] <= now - seconds:
             calls.popleft()
-        if len(calls) >= most:
+        if len(calls) >= maximum:
             raise RateLimited(max(1, math.ceil(calls[0] + seconds - now)))
         calls.append(now)

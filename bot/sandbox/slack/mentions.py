@@ -1,4 +1,4 @@
-"""Who would be notified by a message."""
+"""Who is notified by a message."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,11 +18,11 @@ def in_message(
     *,
     bare: bool,
 ) -> frozenset[str]:
-    """Return the ids of the users and groups, and the broadcasts, that this message notifies.
+    """Return the user and group ids, and the broadcasts, that this message notifies.
 
-    Whether the fallback text notifies beside blocks is not documented: here it does. `bare` says
-    that an unmarked @name in the text counts; in blocks, Slack parses it in every mrkdwn object
-    that is not `verbatim` (docs.slack.dev: formatting message text, automatic parsing).
+    Whether the fallback text notifies anyone when there are blocks is not documented; here it
+    does. With `bare`, a plain @name in the text counts; in blocks, Slack parses it in every mrkdwn
+    object that is not `verbatim` (docs.slack.dev: formatting message text, automatic parsing).
     """
     found = set(_in_text(text, names, bare=bare))
     for block in blocks:

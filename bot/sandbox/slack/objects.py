@@ -1,4 +1,4 @@
-"""The workspace in Slack's words: the JSON of messages, files, views and conversations."""
+"""Slack's JSON objects: messages, files, views, conversations and users."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ INITIAL = {
     "datetimepicker": ("selected_date_time", "initial_date_time"),
     "file_input": ("files", ""),
 }
-"""Elements that keep what was entered: where, and which field of theirs says what it is first."""
+"""Elements with a state: the state's field, and the element's field for its initial value."""
 
 LISTS = frozenset(
     {
@@ -39,7 +39,7 @@ LISTS = frozenset(
 
 
 def message_object(workspace: Workspace, message: Message, *, metadata: bool = True) -> Json:
-    """Return a message as Slack gives it."""
+    """Return the message object."""
     given: Json = {
         "type": "message",
         "user": message.user,
@@ -66,7 +66,7 @@ def message_object(workspace: Workspace, message: Message, *, metadata: bool = T
 
 
 def file_object(workspace: Workspace, file: File) -> Json:
-    """Return a file as Slack gives it (docs.slack.dev: file object)."""
+    """Return the file object (docs.slack.dev: file object)."""
     if file.stage == "deleted":
         return {"id": file.id, "mode": "tombstone"}
     where = f"{workspace.base_url}/files-pri/{workspace.team_id}-{file.id}"
@@ -139,10 +139,10 @@ def _places(workspace: Workspace, file: File) -> Json:
     return {"channels": of("public"), "groups": of("private"), "ims": of("im")}
 
 
-def conversation_object(workspace: Workspace, conversation: Conversation, asking: str) -> Json:
-    """Return a conversation as it looks to the one who asks."""
+def conversation_object(workspace: Workspace, conversation: Conversation, viewer: str) -> Json:
+    """Return the conversation object as this user sees it."""
     if conversation.kind == "im":
-        other = next(iter(conversation.members - {asking}), asking)
+        other = next(iter(conversation.members - {viewer}), viewer)
         return {"id": conversation.id, "is_im": True, "user": other, "is_archived": False}
     return {
         "id": conversation.id,
@@ -154,14 +154,14 @@ def conversation_object(workspace: Workspace, conversation: Conversation, asking
         "is_private": conversation.kind == "private",
         "is_archived": conversation.archived,
         "is_general": False,
-        "is_member": asking in conversation.members,
+        "is_member": viewer in conversation.members,
         "num_members": len(conversation.members),
         "context_team_id": workspace.team_id,
     }
 
 
 def user_object(workspace: Workspace, user: User) -> Json:
-    """Return a user as users.info gives them."""
+    """Return the user object."""
     return {
         "id": user.id,
         "team_id": workspace.team_id,
@@ -175,7 +175,7 @@ def user_object(workspace: Workspace, user: User) -> Json:
 
 
 def view_object(workspace: Workspace, view: View) -> Json:
-    """Return a view as responses and payloads carry it."""
+    """Return the view object of responses and payloads."""
     body = view.body
     given: Json = {
         "id": view.id,
@@ -201,7 +201,7 @@ def view_object(workspace: Workspace, view: View) -> Json:
 
 
 def initial_state(element: Json) -> Json | None:
-    """Return what an element holds before anybody touched it; None if it holds nothing ever."""
+    """Return an element's initial state; None if it has no state."""
     kept = INITIAL.get(element["type"])
     if kept is None:
         return None

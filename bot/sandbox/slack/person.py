@@ -7,7 +7,7 @@ from typing import Any
 from bot.sandbox.slack import modal, responses
 from bot.sandbox.slack.objects import INITIAL, message_object
 from bot.sandbox.slack.payloads import Payloads
-from bot.sandbox.slack.sockets import Answer, Envelope, Type
+from bot.sandbox.slack.sockets import Ack, Envelope, EnvelopeType
 from bot.sandbox.slack.state import (
     Conversation,
     File,
@@ -34,7 +34,7 @@ class Person:
         self,
         user: User,
         workspace: Workspace,
-        deliver: Callable[[Envelope], Awaitable[Answer]],
+        deliver: Callable[[Envelope], Awaitable[Ack]],
     ) -> None:
         self.user = user
         self._workspace = workspace
@@ -69,16 +69,16 @@ class Person:
 
     async def command(
         self, text: str = "", *, channel: Conversation | str = "videos", command: str = "/video"
-    ) -> Answer:
+    ) -> Ack:
         """Send a slash command, and wait for its acknowledgement."""
         payload = self._payloads.command(command, text, self._place(channel))
         return await self._send("slash_commands", payload, accepts_response=True)
 
-    def show_acknowledgement(self, answer: Answer) -> None:
+    def show_acknowledgement(self, ack: Ack) -> None:
         """Show a command's acknowledgement, if it is a message."""
-        if not answer.payload:
+        if not ack.payload:
             return
-        body, sent = answer.payload, answer.envelope.payload
+        body, sent = ack.payload, ack.envelope.payload
         if body.get("response_type") == "in_channel":
             # The whole channel sees what was typed, too.
             place = self._workspace.channel(sent["channel_id"])
@@ -87,14 +87,14 @@ class Person:
         try:
             responses.receive(self._workspace, url, body)
         except SlackError as error:
-            answer.error = error.code
+            ack.error = error.code
             self._workspace.complain(f"a command's response was refused: {error.code}")
 
-    async def global_shortcut(self, callback_id: str) -> Answer:
+    async def global_shortcut(self, callback_id: str) -> Ack:
         """Pick a shortcut from the menu beside the message field."""
         return await self._send("interactive", self._payloads.global_shortcut(callback_id))
 
-    async def message_shortcut(self, callback_id: str, message: Message) -> Answer:
+    async def message_shortcut(self, callback_id: str, message: Message) -> Ack:
         """Pick a shortcut from a message's own menu; ephemeral messages have none."""
         self._place(message.channel)
         payload = self._payloads.message_shortcut(callback_id, message)
@@ -109,7 +109,7 @@ class Person:
         *,
         value: str | None = None,
         block_id: str | None = None,
-    ) -> Answer:
+    ) -> Ack:
         """Click a button that is visible now, in a message, a modal or the Home tab."""
         block, button = modal.find_button(where.blocks, action_id, value, block_id)
         action = {
@@ -133,17 +133,17 @@ class Person:
         for name, value in values.items():
             await self._enter(self._top(), name, value)
 
-    async def choose(self, name: str, value: Any, *, where: Where | None = None) -> Answer:  # noqa: ANN401 -- as for fill
+    async def choose(self, name: str, value: Any, *, where: Where | None = None) -> Ack:  # noqa: ANN401 -- as for fill
         """Change a field that dispatches its changes, and wait for the acknowledgement.
 
         The field is in the modal on top, or in `where`: a message or the Home tab.
         """
-        answer = await self._enter(where or self._top(), name, value)
-        if answer is None:
+        ack = await self._enter(where or self._top(), name, value)
+        if ack is None:
             raise Impossible(f"{name} tells the app nothing before the form is submitted")
-        return answer
+        return ack
 
-    async def _enter(self, where: Where, name: str, value: Any) -> Answer | None:  # noqa: ANN401 -- as for fill
+    async def _enter(self, where: Where, name: str, value: Any) -> Ack | None:  # noqa: ANN401 -- as for fill
         block, element = modal.find_field(where.blocks, name)
         state = modal.enter(self._workspace, element, value)
         names = {"block_id": block["block_id"], "action_id": element["action_id"]}
@@ -155,7 +155,7 @@ class Person:
             return None
         return await self._act(where, {**state, **names, "action_ts": self._workspace.new_ts()})
 
-    async def _act(self, where: Where, action: Json) -> Answer:
+    async def _act(self, where: Where, action: Json) -> Ack:
         if isinstance(where, View):
             self._check_visible(where)
             return await self._send("interactive", self._payloads.action_in_view(where, action))
@@ -164,28 +164,28 @@ class Person:
 
     # Modals
 
-    async def submit(self) -> Answer:
+    async def submit(self) -> Ack:
         """Submit the modal on top, and apply the app's response."""
         view = self._top()
         modal.check_complete(view)
         view.errors = {}
         payload = self._payloads.submission(view)
-        answer = await self._send("interactive", payload, accepts_response=True)
-        if answer.delivered:
-            self._apply_response(view, answer)
-        return answer
+        ack = await self._send("interactive", payload, accepts_response=True)
+        if ack.delivered:
+            self._apply_response(view, ack)
+        return ack
 
-    def _apply_response(self, view: View, answer: Answer) -> None:
+    def _apply_response(self, view: View, ack: Ack) -> None:
         try:
-            modal.apply_response(self._workspace, view, answer.payload or {})
+            modal.apply_response(self._workspace, view, ack.payload or {})
         except SlackError as error:
             # The person reads "We had some trouble connecting. Try again?"
-            answer.error = error.code
+            ack.error = error.code
             complaint = f"a submission's response was refused: {error.code} {error.messages}"
             self._workspace.complain(complaint)
         self._workspace.changed()
 
-    async def close_view(self, *, everything: bool = False) -> Answer | None:
+    async def close_view(self, *, everything: bool = False) -> Ack | None:
         """Close the modal on top, or the whole stack; the app learns of it if it asked to."""
         view = self._top()
         everything = everything or bool(view.body.get("clear_on_close"))
@@ -232,7 +232,7 @@ class Person:
         channel: Conversation | str = "videos",
         thread_ts: str | None = None,
         files: Sequence[File] = (),
-    ) -> Answer | None:
+    ) -> Ack | None:
         """Post `@app text`; the app receives it in channels that it is a member of."""
         place = self._place(channel)
         message = self._written(place, text, thread_ts, to_app=True)
@@ -244,7 +244,7 @@ class Person:
 
     async def direct_message(
         self, text: str, *, thread_ts: str | None = None, files: Sequence[File] = ()
-    ) -> Answer | None:
+    ) -> Ack | None:
         """Write to the app in its direct message."""
         tab = self._workspace.app_home
         if not tab["messages_tab_enabled"] or tab["messages_tab_read_only_enabled"]:
@@ -255,12 +255,12 @@ class Person:
             **({"subtype": "file_share"} if files else {}),
         )
 
-    async def send_message_event(self, message: Message, **more: str) -> Answer | None:
+    async def send_message_event(self, message: Message, **more: str) -> Ack | None:
         """Send the event of a message in the app's direct message, whoever wrote it."""
         payload = self._payloads.direct_message(message, **more)
         return await self._send_event("message.im", "im:history", payload)
 
-    async def edit(self, message: Message, text: str) -> Answer | None:
+    async def edit(self, message: Message, text: str) -> Ack | None:
         """Edit one's own message; in a direct message the app receives the change."""
         before = message_object(self._workspace, message)
         place = self._place(message.channel)
@@ -272,7 +272,7 @@ class Person:
         payload = self._payloads.edited(message, before)
         return await self._send_event("message.im", "im:history", payload)
 
-    async def open_home(self, tab: str = "home") -> Answer | None:
+    async def open_home(self, tab: str = "home") -> Ack | None:
         """Open the app's page in the sidebar."""
         payload = self._payloads.home_opened(tab, self.home)
         return await self._send_event("app_home_opened", None, payload)
@@ -302,10 +302,12 @@ class Person:
 
     # Delivery
 
-    async def _send(self, kind: Type, payload: Json, *, accepts_response: bool = False) -> Answer:
+    async def _send(
+        self, kind: EnvelopeType, payload: Json, *, accepts_response: bool = False
+    ) -> Ack:
         return await self._deliver(Envelope(kind, copy.deepcopy(payload), accepts_response))
 
-    async def _send_event(self, name: str, scope: str | None, payload: Json) -> Answer | None:
+    async def _send_event(self, name: str, scope: str | None, payload: Json) -> Ack | None:
         """Send an event, if the app subscribes to it and has the scope for it."""
         if name not in self._workspace.subscriptions:
             return None

@@ -20,11 +20,11 @@ from bot.sandbox.slack import responses
 from bot.sandbox.slack.http_mode import SignedRequests
 from bot.sandbox.slack.limits import RateLimited
 from bot.sandbox.slack.person import Person
-from bot.sandbox.slack.sockets import Answer, Envelope, Sockets
+from bot.sandbox.slack.sockets import Ack, Envelope, Sockets
 from bot.sandbox.slack.state import File, Json, SlackError, Workspace
 from bot.sandbox.slack.web_api import WebApi
 
-MOST_BODY = 4_000_000
+MAX_BODY_SIZE = 4_000_000
 LOGIN_PAGE = "<!DOCTYPE html><html><head><title>Slack</title></head><body>Sign in</body></html>"
 
 
@@ -33,26 +33,26 @@ class Call:
     """One request that the app made."""
 
     method: str
-    """A Web API method, or `upload`, `download`, `response_url`."""
+    """A Web API method, or `upload`, `download` or `response_url`."""
     args: Json
     token: str | None
-    """Whose token came with it: `bot`, `app`, `unknown` or none."""
+    """The token's kind: `bot`, `app`, `unknown`; None without a token."""
     at: float
     ok: bool = False
-    """Whether it took effect, whatever the app got to hear of it."""
+    """Whether it took effect, whatever response the app received."""
     error: str | None = "unanswered"
 
 
 class Transport(Protocol):
     """A way to send envelopes to the app."""
 
-    async def deliver(self, envelope: Envelope) -> Answer:
+    async def deliver(self, envelope: Envelope) -> Ack:
         """Send an envelope, and return its acknowledgement."""
         ...
 
 
 class SlackSandbox:
-    """A whole pretend Slack."""
+    """A fake Slack on loopback."""
 
     host = "127.0.0.1"
 
@@ -65,14 +65,14 @@ class SlackSandbox:
         limits: bool = False,
     ) -> None:
         directory = Path(tempfile.mkdtemp(prefix="slack-sandbox-"))
-        # Files outlive a stop, because a restart must find them; they go with the object.
+        # Files survive stop() for the next start(), and are deleted with this object.
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
         self.changes = changes
         self.faults = faults
         self.clock = clock
         self.calls: list[Call] = []
         self.retry_after: int | None = None
-        """While set, Web API calls are answered 429 with this many seconds."""
+        """While set, Web API calls are refused with 429 and this Retry-After."""
         self.workspace = Workspace(directory, clock, changes.happened)
         self.complaints = self.workspace.complaints
         self.sockets = Sockets(self.workspace)
@@ -82,31 +82,31 @@ class SlackSandbox:
         self._people: dict[str, Person] = {}
         self._runner: web.AppRunner | None = None
 
-    # The outside
+    # Connection details
 
     @property
     def api_url(self) -> str:
-        """Where the Web API is: slack_sdk's `base_url`."""
+        """The Web API's base URL, as slack_sdk takes it."""
         return f"{self.workspace.base_url}/api/"
 
     @property
     def bot_token(self) -> str:
-        """The token for everything but Socket Mode."""
+        """The bot token."""
         return self.workspace.bot_token
 
     @property
     def app_token(self) -> str:
-        """The token for Socket Mode."""
+        """The app-level token, for Socket Mode."""
         return self.workspace.app_token
 
     @property
     def signing_secret(self) -> str:
-        """What HTTP requests to the app are signed with."""
+        """The secret that signs HTTP requests to the app."""
         return self.workspace.signing_secret
 
     async def start(self, port: int = 0) -> None:
-        """Listen on loopback; 0 takes any free port."""
-        # A caller that goes away takes its request along, or a fault that hangs would stay.
+        """Listen on loopback; port 0 picks a free one."""
+        # Cancel handlers when the client disconnects, or a hanging fault would never end.
         self._runner = web.AppRunner(
             self._application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
         )
@@ -117,14 +117,14 @@ class SlackSandbox:
         self.workspace.base_url = f"http://{self.host}:{self.port}"
 
     async def stop(self) -> None:
-        """Close all connections; what happened is remembered, and start() goes on from there."""
+        """Close all connections; the state is kept for the next start()."""
         await self.sockets.cut()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MOST_BODY)
+        application = web.Application(client_max_size=MAX_BODY_SIZE)
         application.router.add_route("*", "/api/{method}", self._web_api)
         application.router.add_post("/upload/v1/{key}", self._upload)
         application.router.add_get("/files-pri/{file}/{name:.*}", self._download)
@@ -132,14 +132,14 @@ class SlackSandbox:
         application.router.add_get("/link/", self.sockets.serve)
         return application
 
-    # What tests and the demo ask
+    # Calls and people
 
     def calls_of(self, method: str) -> list[Call]:
-        """All calls of one method, in order."""
+        """Return all calls of one method, in order."""
         return [call for call in self.calls if call.method == method]
 
     def person(self, user_id: str) -> Person:
-        """Return the person with this id, always the same object."""
+        """Return the person with this id: always the same object."""
         if user_id not in self._people:
             user = self.workspace.users[user_id]
             self._people[user_id] = Person(user, self.workspace, self.deliver)
@@ -147,12 +147,12 @@ class SlackSandbox:
 
     @property
     def ada(self) -> Person:
-        """One of the two people who are always there."""
+        """The first of the two members every workspace starts with."""
         return self.person(self.workspace.ada.id)
 
     @property
     def grace(self) -> Person:
-        """The other one."""
+        """The second of the two members every workspace starts with."""
         return self.person(self.workspace.grace.id)
 
     # Envelopes
@@ -160,26 +160,17 @@ class SlackSandbox:
     def deliver_by_http(self, url: str) -> None:
         """Send envelopes as signed requests to this address from now on."""
         self._transport = SignedRequests(
-            url, self.signing_secret, self.clock, lambda: self.sockets.patience
+            url, self.signing_secret, self.clock, lambda: self.sockets.ack_timeout
         )
 
-    def deliver_by_socket(self) -> None:
-        """Send envelopes through Socket Mode from now on."""
-        self._transport = self.sockets
-
-    @property
-    def speaks_http(self) -> bool:
-        """Whether envelopes go as HTTP requests."""
-        return self._transport is not self.sockets
-
-    async def deliver(self, envelope: Envelope) -> Answer:
+    async def deliver(self, envelope: Envelope) -> Ack:
         """Send an envelope to the app, and return its acknowledgement."""
-        answer = await self._transport.deliver(envelope)
+        ack = await self._transport.deliver(envelope)
         if envelope.type == "slash_commands":
-            self.person(envelope.payload["user_id"]).show_acknowledgement(answer)
-        return answer
+            self.person(envelope.payload["user_id"]).show_acknowledgement(ack)
+        return ack
 
-    async def redeliver(self, envelope: Envelope, reason: str = "http_timeout") -> Answer:
+    async def redeliver(self, envelope: Envelope, reason: str = "http_timeout") -> Ack:
         """Deliver an envelope again, as Slack does when it was not acknowledged."""
         envelope.retry_attempt += 1
         envelope.retry_reason = reason
@@ -189,7 +180,7 @@ class SlackSandbox:
 
     async def _web_api(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["method"]
-        call = self._remember(name, {}, None)
+        call = self._record(name, {}, None)
         try:
             arguments, as_json = await _arguments(request)
         except SlackError as error:
@@ -199,11 +190,11 @@ class SlackSandbox:
         call.token = None if token is None else self.web_api.token_kind(token) or "unknown"
 
         async def handler() -> web.StreamResponse:
-            return self._answer(request, call, token, as_json=as_json)
+            return self._call(request, call, token, as_json=as_json)
 
         return await self._serve(call, name, request, handler)
 
-    def _answer(
+    def _call(
         self, request: web.Request, call: Call, token: str | None, *, as_json: bool
     ) -> web.StreamResponse:
         try:
@@ -239,7 +230,7 @@ class SlackSandbox:
         scopes = {"bot": ",".join(sorted(self.workspace.scopes)), "app": "connections:write"}
         return {"X-OAuth-Scopes": scopes[call.token]} if call.token in scopes else {}
 
-    def _remember(self, method: str, args: Json, token: str | None) -> Call:
+    def _record(self, method: str, args: Json, token: str | None) -> Call:
         call = Call(method, args, token, self.clock())
         self.calls.append(call)
         self.changes.happened()
@@ -252,7 +243,7 @@ class SlackSandbox:
         request: web.Request,
         handler: Callable[[], Any],
     ) -> web.StreamResponse:
-        """Answer with the fault that was ordered, or rightly; then say that something changed."""
+        """Serve the call, or the fault injected for it; then announce the change."""
         try:
             response = await self.faults.serve(operation, request, handler)
         finally:
@@ -266,7 +257,7 @@ class SlackSandbox:
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         file = self.workspace.uploads.get(request.match_info["key"])
         length = request.headers.get("Content-Length")
-        call = self._remember("upload", {"file": file.id if file else None, "length": length}, None)
+        call = self._record("upload", {"file": file.id if file else None, "length": length}, None)
 
         async def handler() -> web.StreamResponse:
             return await self._receive(request, file, call)
@@ -276,23 +267,23 @@ class SlackSandbox:
     async def _receive(
         self, request: web.Request, file: File | None, call: Call
     ) -> web.StreamResponse:
-        """Step two of an upload: raw bytes or multipart, and no token: the URL is enough."""
+        """Step two of an upload: raw bytes or multipart, without a token."""
         if "Authorization" in request.headers:
             self.workspace.complain("a token was sent to the upload URL")
-            return _plain(call, 400, "no authorization wanted")
+            return _plain(call, 400, "unexpected authorization")
         if file is None or file.stage != "promised":
             return _plain(call, 404, "no such upload")
         if request.content_length is None:
-            return _plain(call, 411, "a length is wanted")
+            return _plain(call, 411, "a length is required")
         try:
             size, sha256 = await self._spool(request, file)
         except ValueError:
-            return _plain(call, 400, "the length is not what was promised")
+            return _plain(call, 400, "the length differs from the announced one")
         self.workspace.receive_file(file, size, sha256)
         return _plain(call, 200, f"OK - {size}")
 
     async def _spool(self, request: web.Request, file: File) -> tuple[int, str]:
-        """Write the bytes to disk as they come; a big file is never in memory."""
+        """Stream the bytes to disk; return their number and SHA-256."""
         digest, size = hashlib.sha256(), 0
         with file.path.open("wb") as sink:
             async for chunk in _chunks(request):
@@ -309,15 +300,15 @@ class SlackSandbox:
         file_id = request.match_info["file"].rpartition("-")[2]
         token = _bearer(request)
         kind = None if token is None else self.web_api.token_kind(token) or "unknown"
-        call = self._remember("download", {"file": file_id}, kind)
+        call = self._record("download", {"file": file_id}, kind)
 
         async def handler() -> web.StreamResponse:
-            return self._give(file_id, call)
+            return self._send_file(file_id, call)
 
         return await self._serve(call, "download", request, handler)
 
-    def _give(self, file_id: str, call: Call) -> web.StreamResponse:
-        """Give the bytes; whoever may not have them sees a login page with status 200."""
+    def _send_file(self, file_id: str, call: Call) -> web.StreamResponse:
+        """Send the bytes; without permission, a login page with status 200."""
         file = self.workspace.files.get(file_id)
         allowed = (
             call.token == "bot"
@@ -340,7 +331,7 @@ class SlackSandbox:
             body = json.loads(await request.text())
         except ValueError:
             body = None
-        call = self._remember("response_url", body if isinstance(body, dict) else {}, None)
+        call = self._record("response_url", body if isinstance(body, dict) else {}, None)
 
         async def handler() -> web.StreamResponse:
             return self._respond(request, body, call)
@@ -383,7 +374,7 @@ async def _chunks(request: web.Request) -> Any:  # noqa: ANN401 -- an async iter
 
 
 async def _arguments(request: web.Request) -> tuple[Json, bool]:
-    """Read the arguments as slack_sdk may send them: query, form, multipart or JSON."""
+    """Read the arguments from the query, a form or JSON; return whether it was JSON."""
     arguments: Json = dict(request.query)
     if not request.can_read_body:
         return arguments, False
@@ -408,7 +399,7 @@ def _bearer(request: web.Request) -> str | None:
 
 
 def _token(request: web.Request, arguments: Json, *, as_json: bool) -> str | None:
-    """Take the token from the header or the form; in a JSON body or a URL it does not count."""
+    """Return the token of the header or the form; one in a JSON body or a URL is ignored."""
     given = arguments.pop("token", None)
     if as_json or "token" in request.query:
         given = None

@@ -11,27 +11,27 @@ from aiohttp import WSMsgType, web
 
 from bot.sandbox.slack.state import Json, Workspace
 
-Type = Literal["slash_commands", "interactive", "events_api"]
+EnvelopeType = Literal["slash_commands", "interactive", "events_api"]
 MAX_CONNECTIONS = 10  # docs.slack.dev: using Socket Mode
 
 
 @dataclass(eq=False)
 class Envelope:
-    """One payload on its way to the app, and what became of it."""
+    """One payload for the app, and when it was sent and acknowledged."""
 
-    type: Type
+    type: EnvelopeType
     payload: Json
     accepts_response_payload: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     retry_attempt: int = 0
     retry_reason: str = ""
     sent: list[float] = field(default_factory=list)
-    """When it was sent: more than once if it was delivered again."""
+    """When it was sent; more than once if it was redelivered."""
     acked: list[float] = field(default_factory=list)
     """When it was acknowledged, in time or not."""
 
     def wire(self) -> Json:
-        """Return it as the websocket carries it."""
+        """Return the envelope as it is sent over the websocket."""
         given: Json = {
             "envelope_id": self.id,
             "type": self.type,
@@ -44,15 +44,15 @@ class Envelope:
 
 
 @dataclass
-class Answer:
-    """What the app answered to an envelope."""
+class Ack:
+    """The app's acknowledgement of an envelope, or its absence."""
 
     envelope: Envelope
     took: float
-    """Seconds until the answer, or until Slack gave up."""
+    """Seconds until the acknowledgement, or until Slack gave up."""
     payload: Json | None = None
     error: str | None = None
-    """What the person is told: `operation_timeout`, `dispatch_failed` or a refused answer."""
+    """What the person sees: `operation_timeout`, `dispatch_failed` or a refused response's code."""
 
     @property
     def delivered(self) -> bool:
@@ -68,56 +68,56 @@ class Connection:
     socket: web.WebSocketResponse
     unacked: list[Envelope] = field(default_factory=list)
     leaving: bool = False
-    """It was told to reconnect, so it gets nothing new."""
+    """It was asked to reconnect, and receives nothing new."""
 
 
 class Sockets:
-    """All websockets of the app."""
+    """The app's Socket Mode connections."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._connections: list[Connection] = []
-        self._turn = 0
+        self._next = 0
         self._numbers = itertools.count(1)
         self._waiting: dict[str, list[asyncio.Future[Json | None]]] = {}
-        self._stranded: list[Envelope] = []
+        self._undelivered: list[Envelope] = []
         self._known: dict[str, Envelope] = {}
-        self.patience = 3.0  # docs.slack.dev: acknowledge within three seconds
+        self.ack_timeout = 3.0  # docs.slack.dev: acknowledge within three seconds
         self.opened = 0
-        """How many connections were ever made."""
+        """How many connections were ever opened."""
 
     @property
     def connected(self) -> int:
-        """How many connections can take a payload now."""
+        """How many connections can receive an envelope now."""
         return len(self._ready())
 
     @property
     def envelopes(self) -> list[Envelope]:
-        """Everything that was ever sent or tried, oldest first."""
+        """Every envelope, oldest first, even those that could not be sent."""
         return [*self._known.values()]
 
-    async def deliver(self, envelope: Envelope) -> Answer:
-        """Send an envelope to any one connection, and wait for its acknowledgement."""
+    async def deliver(self, envelope: Envelope) -> Ack:
+        """Send an envelope over any connection, and wait for its acknowledgement."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         waiting: asyncio.Future[Json | None] = loop.create_future()
         self._waiting.setdefault(envelope.id, []).append(waiting)
         self._known[envelope.id] = envelope
         if not await self._send(envelope):
-            self._strand(envelope)
-            if envelope not in self._stranded:
-                return Answer(envelope, loop.time() - began, error="dispatch_failed")
+            self._requeue(envelope)
+            if envelope not in self._undelivered:
+                return Ack(envelope, loop.time() - began, error="dispatch_failed")
         try:
-            async with asyncio.timeout(self.patience):
+            async with asyncio.timeout(self.ack_timeout):
                 payload = await waiting
         except TimeoutError:
-            return Answer(envelope, loop.time() - began, error="operation_timeout")
-        return Answer(envelope, loop.time() - began, payload)
+            return Ack(envelope, loop.time() - began, error="operation_timeout")
+        return Ack(envelope, loop.time() - began, payload)
 
     async def disconnect(self, reason: str = "refresh_requested") -> None:
         """Ask every connection to reconnect (reasons: warning, refresh_requested, link_disabled).
 
-        They get nothing new from now on, and what they leave unacknowledged is delivered again.
+        They receive nothing new, and what they leave unacknowledged is redelivered.
         """
         for connection in self._ready():
             connection.leaving = True
@@ -133,7 +133,7 @@ class Sockets:
             await connection.socket.close()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Carry one websocket, from its ticket to its end."""
+        """Serve one websocket, from its ticket until it closes."""
         if not self._workspace.redeem_ticket(request.query.get("ticket", "")):
             return web.Response(status=401, text="invalid ticket")
         socket = web.WebSocketResponse(heartbeat=10, timeout=0.5)
@@ -143,25 +143,25 @@ class Sockets:
             await socket.send_str(json.dumps(refusal))
             await socket.close()
             return socket
-        await self._carry(Connection(next(self._numbers), socket))
+        await self._run(Connection(next(self._numbers), socket))
         return socket
 
-    async def _carry(self, connection: Connection) -> None:
+    async def _run(self, connection: Connection) -> None:
         self._connections.append(connection)
         self.opened += 1
         try:
             await connection.socket.send_str(json.dumps(self._hello()))
             self._workspace.changed()
-            await self._rescue()
+            await self._redeliver()
             async for message in connection.socket:
                 if message.type == WSMsgType.TEXT:
                     self._acknowledge(connection, message.data)
         finally:
             self._connections.remove(connection)
             for envelope in connection.unacked:
-                self._strand(envelope)
+                self._requeue(envelope)
             self._workspace.changed()
-            await self._rescue()
+            await self._redeliver()
 
     def _hello(self) -> Json:
         return {
@@ -175,10 +175,10 @@ class Sockets:
         body = _json_object(text)
         envelope = self._known.get(str(body.get("envelope_id")))
         if envelope is None:
-            self._workspace.complain(f"an acknowledgement of no envelope: {text[:200]}")
+            self._workspace.complain(f"an acknowledgement of an unknown envelope: {text[:200]}")
             return
         if envelope not in connection.unacked:
-            # It came on a connection that is closed: this one is not asked, so Slack repeats it.
+            # It was sent over another connection; Slack ignores this and redelivers.
             return
         connection.unacked.remove(envelope)
         payload: Any = body.get("payload")
@@ -198,13 +198,13 @@ class Sockets:
         return [c for c in self._connections if not c.leaving and not c.socket.closed]
 
     async def _send(self, envelope: Envelope) -> bool:
-        """Each payload goes to any one connection (docs.slack.dev: using Socket Mode)."""
+        """Send over any one connection (docs.slack.dev: using Socket Mode)."""
         for _ in range(len(self._ready())):
             ready = self._ready()
             if not ready:
                 break
-            self._turn += 1
-            connection = ready[self._turn % len(ready)]
+            self._next += 1
+            connection = ready[self._next % len(ready)]
             connection.unacked.append(envelope)
             envelope.sent.append(self._workspace.clock())
             try:
@@ -215,19 +215,19 @@ class Sockets:
             return True
         return False
 
-    def _strand(self, envelope: Envelope) -> None:
+    def _requeue(self, envelope: Envelope) -> None:
         if envelope.sent or envelope.type == "events_api":
-            self._stranded.append(envelope)
+            self._undelivered.append(envelope)
 
-    async def _rescue(self) -> None:
-        """Deliver again what nobody acknowledged (seen of commands too: bolt-js issue 2188)."""
-        while self._stranded and self._ready():
-            envelope = self._stranded.pop(0)
+    async def _redeliver(self) -> None:
+        """Redeliver what was not acknowledged (commands too: bolt-js issue 2188)."""
+        while self._undelivered and self._ready():
+            envelope = self._undelivered.pop(0)
             if envelope.sent:
                 envelope.retry_attempt += 1
                 envelope.retry_reason = "timeout"
             if not await self._send(envelope):
-                self._stranded.append(envelope)
+                self._undelivered.append(envelope)
                 return
 
 

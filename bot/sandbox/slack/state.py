@@ -1,4 +1,4 @@
-"""The workspace at rest: who is there, what was said, which files and views exist."""
+"""The state of the workspace: people, conversations, messages, files and views."""
 
 import copy
 import hashlib
@@ -63,13 +63,13 @@ class User:
 
 @dataclass
 class File:
-    """A file on Slack's disk, and where it was shared."""
+    """An uploaded file, and where it was shared."""
 
     id: str
     name: str
     user: str
     declared: int
-    """How many bytes were announced."""
+    """The announced size, in bytes."""
     created: int
     path: Path
     alt_txt: str = ""
@@ -80,22 +80,22 @@ class File:
     stage: Literal["promised", "uploaded", "complete", "deleted"] = "promised"
     shares: list["Message"] = field(default_factory=list)
     readers: set[str] = field(default_factory=set)
-    """Who may read it although it was not shared with them: the app, of a form's file."""
+    """Who may read it without a share: the app may read files submitted with a form."""
     overrides: Json = field(default_factory=dict)
-    """What the file object says otherwise: `mode: external`, `file_access: check_file_info`."""
+    """Overrides of the file object: `mode: external`, `file_access: check_file_info`."""
 
     @property
     def data(self) -> bytes:
-        """All its bytes, in memory; use `path` for big ones."""
+        """The content; for large files use `path`."""
         return self.path.read_bytes()
 
     def copy_to(self, path: Path) -> None:
-        """Copy the bytes without reading them into memory."""
+        """Copy the content without loading it into memory."""
         shutil.copyfile(self.path, path)
 
     @property
     def is_image(self) -> bool:
-        """Whether Slack would draw it as a picture."""
+        """Whether Slack would show it as an image."""
         return (mimetypes.guess_type(self.name)[0] or "").startswith("image/")
 
 
@@ -113,25 +113,25 @@ class Message:
     files: list[File] = field(default_factory=list)
     metadata: Json | None = None
     edits: list[tuple[str, list[Json]]] = field(default_factory=list)
-    """What it said before, oldest first."""
+    """Earlier texts and blocks, oldest first."""
     parse: str = "none"
     reply_broadcast: bool = False
     edited: bool = False
     locked: bool = False
-    """An administrator closed this thread."""
+    """An administrator locked this thread."""
     tombstone: bool = False
     mentions: frozenset[str] = frozenset()
-    """Whom it notified when it was posted, or would by its last edit."""
+    """Whom it notified when posted, or would notify in its current text."""
 
     @property
     def is_reply(self) -> bool:
-        """Whether it stands in a thread, and not at its head."""
+        """Whether it is in a thread, and not its parent."""
         return self.thread_ts is not None and self.thread_ts != self.ts
 
 
 @dataclass
 class PrivateMessage:
-    """An ephemeral message: one person sees it, and nobody can find it again."""
+    """An ephemeral message: one person sees it, and Slack does not store it."""
 
     user: str
     channel: str
@@ -156,13 +156,13 @@ class Conversation:
 
     @property
     def shown_name(self) -> str:
-        """What payloads call it: only public channels show their name."""
+        """The name in payloads: only public channels show their own."""
         return {"public": self.name, "private": "privategroup", "im": "directmessage"}[self.kind]
 
 
 @dataclass
 class View:
-    """A modal or a Home tab as one person sees it."""
+    """One person's modal or Home tab."""
 
     id: str
     user: str
@@ -173,7 +173,7 @@ class View:
     values: dict[str, dict[str, Json]] = field(default_factory=dict)
     """What the person entered: block_id -> action_id -> element state."""
     errors: dict[str, str] = field(default_factory=dict)
-    """What the app answered about a submission: block_id -> sentence."""
+    """The app's errors about a submission: block_id -> message."""
     open: bool = True
 
     @property
@@ -188,7 +188,7 @@ class View:
 
     @property
     def title(self) -> str:
-        """The words in the bar at the top."""
+        """The title's text."""
         return str(self.body.get("title", {}).get("text", ""))
 
     @property
@@ -198,13 +198,13 @@ class View:
 
     @property
     def private_metadata(self) -> str:
-        """What the app hid in it."""
+        """The app's private metadata."""
         return str(self.body.get("private_metadata", ""))
 
 
 @dataclass
 class Trigger:
-    """Leave to open a modal: for three seconds, once."""
+    """A permission to open one modal within three seconds."""
 
     id: str
     user: str
@@ -215,7 +215,7 @@ class Trigger:
 
 @dataclass
 class ResponseUrl:
-    """Leave to answer an interaction: for thirty minutes, five times."""
+    """A permission to respond to an interaction: five times within thirty minutes."""
 
     id: str
     user: str
@@ -226,7 +226,7 @@ class ResponseUrl:
 
 
 class Workspace:
-    """One team, and all that happened in it."""
+    """One team and its history."""
 
     def __init__(
         self,
@@ -248,7 +248,7 @@ class Workspace:
         self.verification_token = "sandbox-verification-token"
         self.scopes: set[str] = set(DEFAULT_SCOPES)
         self.token_error = ""
-        """Why the bot's token no longer counts: `token_revoked`, `account_inactive`."""
+        """Why the bot token is invalid: `token_revoked`, `account_inactive`; empty if valid."""
         self.app_home: Json = {
             "home_tab_enabled": True,
             "messages_tab_enabled": True,
@@ -307,10 +307,10 @@ class Workspace:
         issued = self._tickets.pop(ticket, None)
         return issued is not None and self.clock() - issued <= TICKET_SECONDS
 
-    # Who and where
+    # People and conversations
 
     def add_user(self, name: str, *, is_bot: bool = False) -> User:
-        """Let somebody join the team."""
+        """Add a member to the team."""
         user = User(self.new_id("U"), name, is_bot)
         self.users[user.id] = user
         self.changed()
@@ -326,7 +326,7 @@ class Workspace:
         archived: bool = False,
         posting: Posting = "everyone",
     ) -> Conversation:
-        """Open a channel; all people are in it unless `members` says who."""
+        """Create a channel; everyone is a member unless `members` is given."""
         chosen = [user.id for user in self.people()] if members is None else members
         inside = {member if isinstance(member, str) else member.id for member in chosen}
         if bot_is_member:
@@ -335,7 +335,7 @@ class Workspace:
         return self._open(Conversation(self.new_id("C"), name, kind, inside, archived, posting))
 
     def direct_message(self, user: User | str, other: User | str | None = None) -> Conversation:
-        """Return the direct message of this person with the bot, or with `other`."""
+        """Return this person's direct message with the bot, or with `other`."""
         one = user if isinstance(user, str) else user.id
         two = self.bot_user_id if other is None else other if isinstance(other, str) else other.id
         for known in self.conversations.values():
@@ -353,24 +353,24 @@ class Workspace:
         return [user for user in self.users.values() if not user.is_bot]
 
     def channel(self, channel: Conversation | str) -> Conversation:
-        """Return a conversation by itself, its id or its name.
+        """Return a conversation by its id or its name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such conversation.
         """
         if isinstance(channel, Conversation):
             return channel
         by_name = {known.name: known for known in self.conversations.values() if known.name}
         return self.conversations[channel] if channel in self.conversations else by_name[channel]
 
-    # What was said
+    # Messages
 
     def messages(self, channel: Conversation | str) -> list[Message]:
-        """All messages of a conversation, replies too, in the order they were posted."""
+        """Return all messages of a conversation, with replies, oldest first."""
         return list(self.channel(channel).messages)
 
     def replies(self, channel: Conversation | str, thread_ts: str) -> list[Message]:
-        """The replies of a thread, without the message at its head."""
+        """Return the replies of a thread, without its parent."""
         return [m for m in self.messages(channel) if m.is_reply and m.thread_ts == thread_ts]
 
     def message(self, channel: Conversation | str, ts: str) -> Message | None:
@@ -378,8 +378,8 @@ class Workspace:
         return next((m for m in self.channel(channel).messages if m.ts == ts), None)
 
     def post(self, message: Message) -> Message:
-        """Put a message into its conversation."""
-        self._settle(message)
+        """Add a message to its conversation."""
+        self._prepare(message)
         self.conversations[message.channel].messages.append(message)
         if message.is_reply:
             parent = self.message(message.channel, str(message.thread_ts))
@@ -389,15 +389,15 @@ class Workspace:
         return message
 
     def edit(self, message: Message, text: str, blocks: list[Json], parse: str) -> None:
-        """Change what a message says, and remember what it said."""
+        """Change a message, and record what it said before."""
         message.edits.append((message.text, message.blocks))
         message.text, message.blocks, message.parse = text, blocks, parse
         message.edited = not blocks
-        self._settle(message)
+        self._prepare(message)
         self.changed()
 
     def delete(self, message: Message) -> None:
-        """Take a message away; a thread stays, under a tombstone."""
+        """Delete a message; a thread's parent becomes a tombstone."""
         if self.replies(message.channel, message.ts):
             message.tombstone = True
             message.text, message.blocks, message.files = "This message was deleted.", [], []
@@ -405,7 +405,7 @@ class Workspace:
             self.conversations[message.channel].messages.remove(message)
         self.changed()
 
-    def _settle(self, message: Message) -> None:
+    def _prepare(self, message: Message) -> None:
         message.blocks = self.with_ids(message.blocks)
         names = {user.name: user.id for user in self.users.values()}
         bare = message.parse != "none"
@@ -419,7 +419,7 @@ class Workspace:
         return message
 
     def with_ids(self, blocks: list[Json]) -> list[Json]:
-        """Return the blocks with the ids that Slack makes up where the app gave none."""
+        """Return the blocks with generated ids where the app gave none."""
         blocks = copy.deepcopy(blocks)
         for block in blocks:
             block.setdefault("block_id", secrets.token_urlsafe(4))
@@ -431,7 +431,7 @@ class Workspace:
     # Files
 
     def promise_file(self, name: str, length: int, user: str) -> File:
-        """Give a file an id before its bytes are there."""
+        """Create a file whose content is still to be uploaded."""
         file_id = self.new_id("F")
         path = self.directory / file_id
         file = File(file_id, name, user, length, int(self.clock()), path, title=name)
@@ -440,23 +440,23 @@ class Workspace:
         return file
 
     def receive_file(self, file: File, size: int, sha256: str) -> None:
-        """The bytes are on disk."""
+        """Record that the content is on disk."""
         file.size, file.sha256, file.stage = size, sha256, "uploaded"
         self.changed()
 
     def complete_file(self, file: File, title: str | None = None) -> None:
-        """The file exists from now on, though Slack has still to look at it."""
+        """Complete a file's upload; Slack still has to process it."""
         file.stage = "complete"
         file.title = title or file.title
         self.changed()
 
     def process_file(self, file: File, mimetype: str = "") -> None:
-        """Slack has looked at the file and knows its type."""
+        """Finish processing a file: its type is now known."""
         file.mimetype = mimetype or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
         self.changed()
 
     def hosted_file(self, user: str, name: str, data: bytes, mimetype: str) -> File:
-        """Put a person's file on Slack's disk, shared with nobody yet."""
+        """Upload a person's file, not shared yet."""
         file = self.promise_file(name, len(data), user)
         file.path.write_bytes(data)
         self.receive_file(file, len(data), hashlib.sha256(data).hexdigest())
@@ -465,7 +465,7 @@ class Workspace:
         return file
 
     def share(self, files: list[File], message: Message) -> None:
-        """Post the message that brings the files into a conversation."""
+        """Post a message with these files."""
         message.files = files
         self.post(message)
         for file in files:
@@ -473,7 +473,7 @@ class Workspace:
         self.changed()
 
     def delete_file(self, file: File) -> None:
-        """Take a file away everywhere."""
+        """Delete a file from every message."""
         file.stage = "deleted"
         file.path.unlink(missing_ok=True)
         for message in file.shares:
@@ -484,12 +484,12 @@ class Workspace:
         """Return a file by its id.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such file.
         """
         return self.files[file_id]
 
     def may_read(self, user: str, file: File) -> bool:
-        """Whether the file was made by, shared with or handed to this user."""
+        """Whether this user uploaded the file or has access to it."""
         places = (self.conversations[message.channel] for message in file.shares)
         return (
             file.user == user
@@ -500,14 +500,14 @@ class Workspace:
     # Interactions
 
     def issue_trigger(self, user: str, view_id: str | None = None) -> str:
-        """Give leave to open a modal."""
+        """Return a trigger id for one modal."""
         digits = f"{next(self._numbers)}.{int(self.clock())}"
         trigger = Trigger(f"{digits}.{secrets.token_hex(16)}", user, self.clock(), view_id)
         self.triggers[trigger.id] = trigger
         return trigger.id
 
-    def exchange(self, trigger_id: str) -> Trigger:
-        """Use up a trigger.
+    def use_trigger(self, trigger_id: str) -> Trigger:
+        """Use a trigger, which works once.
 
         Raises:
             SlackError: it is unknown, used or too old (docs.slack.dev: views.open, errors).
@@ -525,7 +525,7 @@ class Workspace:
     def issue_response_url(
         self, user: str, channel: str, about: Message | PrivateMessage | None = None
     ) -> str:
-        """Give leave to answer."""
+        """Return a new response URL."""
         key = secrets.token_hex(12)
         self.response_urls[key] = ResponseUrl(key, user, channel, self.clock(), about)
         return f"{self.base_url}/response/{key}"
@@ -549,11 +549,11 @@ class Workspace:
     # Views
 
     def stack(self, user: str) -> list[View]:
-        """The modals that are open before a person, the visible one last."""
+        """Return a person's open modals, the visible one last."""
         return self.stacks.setdefault(user, [])
 
     def close_view(self, view: View) -> None:
-        """Close one modal of its person's stack."""
+        """Close one modal."""
         stack = self.stack(view.user)
         if view in stack:
             stack.remove(view)
@@ -561,7 +561,7 @@ class Workspace:
         self.changed()
 
     def close_all(self, user: str) -> list[View]:
-        """Close the person's whole stack, and return what was open."""
+        """Close all modals of a person, and return them."""
         closed, self.stacks[user] = self.stack(user), []
         for view in closed:
             view.open = False
@@ -569,23 +569,23 @@ class Workspace:
         return closed
 
     def new_hash(self) -> str:
-        """Return the hash of a view that has just changed."""
+        """Return a new hash for a view that has changed."""
         return f"{int(self.clock())}.{secrets.token_hex(4)}"
 
-    # Names and numbers
+    # Ids and timestamps
 
     def new_id(self, prefix: str) -> str:
-        """Return an id that looks like Slack's."""
+        """Return a unique id that looks like Slack's."""
         return f"{prefix}0SBX{next(self._numbers):06d}"
 
     def new_ts(self) -> str:
-        """Return a message timestamp: unique, and never before an earlier one."""
+        """Return a unique message timestamp, later than every earlier one."""
         self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
 
 def elements(block: Mapping[str, Any]) -> list[Json]:
-    """The interactive elements of a block, wherever the block keeps them."""
+    """Return the interactive elements of a block."""
     match block:
         case {"type": "section", "accessory": dict(accessory)}:
             return [accessory]
@@ -598,5 +598,5 @@ def elements(block: Mapping[str, Any]) -> list[Json]:
 
 
 def compact(value: Any) -> str:  # noqa: ANN401 -- any JSON value
-    """Return the JSON text as Slack counts its size."""
+    """Return compact JSON, whose length Slack limits."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

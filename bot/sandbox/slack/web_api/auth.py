@@ -10,7 +10,7 @@ methods = Methods()
 
 @methods.add("auth.test", Limit.MANY)
 def auth_test(workspace: Workspace, _args: Args) -> Json:
-    """Say who the token is."""
+    """Identify the token."""
     return {
         "url": f"https://{workspace.domain}.slack.com/",
         "team": workspace.domain.title(),
@@ -24,7 +24,7 @@ def auth_test(workspace: Workspace, _args: Args) -> Json:
 
 @methods.add("apps.connections.open", Limit.TIER_1, called_with="app")
 def open_connection(workspace: Workspace, _args: Args) -> Json:
-    """Give the address of one websocket."""
+    """Return the URL of a new Socket Mode connection."""
     base = workspace.base_url.replace("http", "ws", 1)
     ticket = workspace.issue_ticket()
     return {"url": f"{base}/link/?ticket={ticket}&app_id={workspace.app_id}"}
@@ -39,7 +39,7 @@ def open_connection(workspace: Workspace, _args: Args) -> Json:
     reads_json=False,
 )
 def user_info(workspace: Workspace, args: Args) -> Json:
-    """Describe a user."""
+    """Return a user."""
     user = workspace.users.get(args["user"])
     if user is None:
         raise SlackError("user_not_found")

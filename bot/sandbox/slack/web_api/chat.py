@@ -19,8 +19,8 @@ from bot.sandbox.slack.state import (
 from bot.sandbox.slack.web_api.conversations import visible
 from bot.sandbox.slack.web_api.method import Args, Methods, Parameters
 
-MAX_TEXT_LENGTH = 4000  # hard for chat.update; seen of posts too (ChatGPT-in-Slack issue 102)
-MAX_METADATA_LENGTH = 1000  # undocumented (metadata_too_large): the strict reading
+MAX_TEXT_LENGTH = 4000  # documented for chat.update; posts fail too (ChatGPT-in-Slack issue 102)
+MAX_METADATA_LENGTH = 1000  # not documented (metadata_too_large); strict
 TIMESTAMP = re.compile(r"\d{10}\.\d{6}")
 RESTRICTIONS = {
     "restricted": "restricted_action",
@@ -84,7 +84,7 @@ def _posted(workspace: Workspace, message: Message) -> Json:
 
 
 def _writable(workspace: Workspace, channel: str) -> Conversation:
-    """Posting needs less than uploading: chat:write.public lets a stranger post."""
+    """Unlike uploading, posting with chat:write.public does not need membership."""
     if channel[:1] in {"U", "W"}:
         # A user id opens the app's own direct message (docs.slack.dev: chat.postMessage).
         user = workspace.users.get(channel)
@@ -115,7 +115,7 @@ def check_restrictions(conversation: Conversation, thread_ts: str | None) -> Non
 
 
 def _content(args: Args) -> tuple[str, list[Json]]:
-    """Return the text and the blocks, checked."""
+    """Check and return the text and the blocks."""
     text, blocks = args.get("text", ""), args.get("blocks", [])
     markdown = args.get("markdown_text", "")
     if markdown and (text or blocks):
@@ -129,10 +129,10 @@ def _content(args: Args) -> tuple[str, list[Json]]:
 
 
 def check_message_blocks(blocks: list[Json]) -> None:
-    """Stop at blocks that Slack would not take.
+    """Check the blocks of a message.
 
     Raises:
-        SlackError: with a sentence for each fault.
+        SlackError: with a message for each problem.
     """
     problems = block_kit.problems_of_message(blocks)
     if problems:
@@ -167,7 +167,11 @@ def _is_flat(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
 def parent_of(
     workspace: Workspace, conversation: Conversation, thread_ts: str | None
 ) -> str | None:
-    """Return the thread to reply in: it must be there, and begin with that message."""
+    """Check and return the `ts` of the thread to reply in.
+
+    Raises:
+        SlackError: there is no such thread, or it can't be replied to.
+    """
     if thread_ts is None:
         return None
     if not TIMESTAMP.fullmatch(thread_ts):
@@ -176,7 +180,7 @@ def parent_of(
     if parent is None:
         raise SlackError("thread_not_found")
     if parent.is_reply:
-        # "Avoid using a reply's ts value": what happens is not documented, so it is refused.
+        # "Avoid using a reply's ts value": the effect is not documented, so refuse it.
         raise SlackError("cannot_reply_to_message")
     if parent.locked:
         raise SlackError("restricted_action_thread_locked")
@@ -191,7 +195,7 @@ def parent_of(
     scopes=("chat:write",),
 )
 def update_message(workspace: Workspace, args: Args) -> Json:
-    """Change a message of the bot's own."""
+    """Update one of the bot's own messages."""
     conversation = visible(workspace, args["channel"])
     message = _own_message(workspace, conversation, args["ts"], "cant_update_message")
     if conversation.archived:
@@ -211,7 +215,7 @@ def update_message(workspace: Workspace, args: Args) -> Json:
 
 
 def _keeping_blocks(message: Message, args: Args) -> Args:
-    """Without `blocks`, the old ones stay only if no text is given either."""
+    """Keep the old blocks if neither text nor blocks are given."""
     if "blocks" in args or args.get("text") or args.get("markdown_text"):
         return args
     return {**args, "text": message.text, "blocks": message.blocks}
@@ -236,7 +240,7 @@ def _own_message(
     "chat.delete", Limit.TIER_3, required={"channel": str, "ts": str}, scopes=("chat:write",)
 )
 def delete_message(workspace: Workspace, args: Args) -> Json:
-    """Take a message of the bot's own away."""
+    """Delete one of the bot's own messages."""
     conversation = visible(workspace, args["channel"])
     message = _own_message(workspace, conversation, args["ts"], "cant_delete_message")
     workspace.delete(message)
@@ -251,7 +255,7 @@ def delete_message(workspace: Workspace, args: Args) -> Json:
     scopes=("chat:write",),
 )
 def post_ephemeral(workspace: Workspace, args: Args) -> Json:
-    """Show a message to one person in a conversation that both are in."""
+    """Show a message to one other member of a conversation."""
     conversation = visible(workspace, args["channel"])
     if workspace.bot_user_id not in conversation.members:
         raise SlackError("not_in_channel")
@@ -272,7 +276,7 @@ def post_ephemeral(workspace: Workspace, args: Args) -> Json:
     "chat.getPermalink", Limit.MANY, required={"channel": str, "message_ts": str}, reads_json=False
 )
 def permalink(workspace: Workspace, args: Args) -> Json:
-    """Give the address of a message."""
+    """Return the permalink of a message."""
     conversation = visible(workspace, args["channel"])
     message = workspace.message(conversation, args["message_ts"])
     if message is None:

@@ -19,7 +19,11 @@ methods = Methods()
 
 
 def visible(workspace: Workspace, channel: str) -> Conversation:
-    """Return a conversation that the bot can see: public, or one that it is in."""
+    """Return a conversation that the bot can see: a public one, or one it is a member of.
+
+    Raises:
+        SlackError: `channel_not_found`.
+    """
     conversation = workspace.conversations.get(channel)
     if conversation is None or not (
         conversation.kind == "public" or workspace.bot_user_id in conversation.members
@@ -36,7 +40,7 @@ def visible(workspace: Workspace, channel: str) -> Conversation:
     reads_json=False,
 )
 def conversation_info(workspace: Workspace, args: Args) -> Json:
-    """Describe a conversation."""
+    """Return a conversation."""
     conversation = visible(workspace, args["channel"])
     workspace.require_scopes(READ_SCOPES[conversation.kind])
     found = conversation_object(workspace, conversation, workspace.bot_user_id)
@@ -47,7 +51,7 @@ def conversation_info(workspace: Workspace, args: Args) -> Json:
     "conversations.join", Limit.TIER_3, required={"channel": str}, scopes=("channels:join",)
 )
 def join(workspace: Workspace, args: Args) -> Json:
-    """Let the bot into a public channel; a private one stays invisible to it."""
+    """Join a public channel; private ones are invisible to the bot."""
     conversation = visible(workspace, args["channel"])
     if conversation.kind != "public":
         raise SlackError("method_not_supported_for_channel_type")
@@ -84,7 +88,7 @@ def _one_person(workspace: Workspace, users: str) -> str:
     ids = users.split(",")
     if len(ids) > 1:
         workspace.require_scopes("mpim:write")
-        raise SlackError("invalid_arguments", "[ERROR] group messages are not in this sandbox")
+        raise SlackError("invalid_arguments", "[ERROR] the sandbox has no group messages")
     user = workspace.users.get(ids[0])
     if user is None:
         raise SlackError("user_not_found")
@@ -115,12 +119,12 @@ def history(workspace: Workspace, args: Args) -> Json:
     reads_json=False,
 )
 def replies(workspace: Workspace, args: Args) -> Json:
-    """List a thread, its head first."""
+    """List a thread, its parent first."""
     conversation = _readable(workspace, args["channel"])
-    head = workspace.message(conversation, args["ts"])
-    if head is None:
+    parent = workspace.message(conversation, args["ts"])
+    if parent is None:
         raise SlackError("thread_not_found")
-    thread = head.thread_ts or head.ts
+    thread = parent.thread_ts or parent.ts
     return _page(
         workspace, [m for m in conversation.messages if thread in (m.ts, m.thread_ts)], args
     )

@@ -26,7 +26,7 @@ methods = Methods()
     reads_json=False,
 )
 def get_upload_url(workspace: Workspace, args: Args) -> Json:
-    """Step one of an upload: an address for the bytes, and the file's id."""
+    """Start an upload: return the URL for its bytes, and the file's id."""
     length = args["length"]
     if length <= 0:
         raise SlackError("missing_argument", "[ERROR] missing required field: length")
@@ -53,7 +53,7 @@ def get_upload_url(workspace: Workspace, args: Args) -> Json:
     scopes=("files:write",),
 )
 def complete_upload(workspace: Workspace, args: Args) -> Json:
-    """Step three of an upload: name the files, and share them a moment later."""
+    """Complete an upload, and share the files a moment later."""
     named = [_named(workspace, item) for item in args["files"]]
     if not named:
         raise SlackError("invalid_arguments", "[ERROR] no less than 1 items allowed")
@@ -74,14 +74,14 @@ def _named(workspace: Workspace, item: Any) -> tuple[File, str | None]:  # noqa:
             file = workspace.files.get(file_id)
         case _:
             raise SlackError("invalid_arguments", "[ERROR] invalid item [json-pointer:/files]")
-    # Once per file: afterwards, the ticket is gone. Before the bytes are there, it is not yet.
+    # Each file can be completed once, after its bytes have arrived.
     if file is None or file.stage != "uploaded" or file.user != workspace.bot_user_id:
         raise SlackError("file_not_found")
     return file, str(rest["title"]) if rest.get("title") else None
 
 
 def _destination(workspace: Workspace, args: Args) -> tuple[Conversation | None, str | None]:
-    """Uploading needs membership, whatever chat:write.public says (getnao/nao issue 1372)."""
+    """Uploading needs membership even with chat:write.public (getnao/nao issue 1372)."""
     if "channel_id" not in args:
         if "thread_ts" in args:
             raise SlackError("invalid_arguments", "[ERROR] missing required field: channel_id")
@@ -118,18 +118,18 @@ def _process(
     workspace: Workspace,
     files: list[File],
     conversation: Conversation | None,
-    said: tuple[str, list[Json], str | None],
+    comment: tuple[str, list[Json], str | None],
 ) -> None:
-    """Look at the files and share them: what happens behind `ok: true`."""
+    """Process and share the files, which `ok: true` does not wait for."""
     files = [file for file in files if file.stage == "complete"]
     for file in files:
         workspace.process_file(file)
     if conversation is None or not files:
         return
     if any(file.alt_txt and not file.is_image for file in files):
-        # The share silently never comes (python-slack-sdk issue 1818).
+        # The share silently never happens (python-slack-sdk issue 1818).
         return
-    text, blocks, thread = said
+    text, blocks, thread = comment
     message = Message(
         ts=workspace.new_ts(),
         channel=conversation.id,
@@ -138,7 +138,7 @@ def _process(
         text=text,
         blocks=blocks,
         thread_ts=thread,
-        # Whether a comment's bare @names are parsed is not documented: here they are.
+        # Whether plain @names in a comment are parsed is not documented; here they are.
         parse="client",
     )
     workspace.share(files, message)
@@ -153,7 +153,7 @@ def _process(
     reads_json=False,
 )
 def file_info(workspace: Workspace, args: Args) -> Json:
-    """Describe a file, if the bot may see it."""
+    """Return a file that the bot may read."""
     file = _complete_file(workspace, args["file"])
     if not workspace.may_read(workspace.bot_user_id, file):
         raise SlackError("file_not_found")
@@ -162,7 +162,7 @@ def file_info(workspace: Workspace, args: Args) -> Json:
 
 @methods.add("files.delete", Limit.TIER_3, required={"file": str}, scopes=("files:write",))
 def delete_file(workspace: Workspace, args: Args) -> Json:
-    """Delete a file of the bot's own, everywhere."""
+    """Delete one of the bot's own files."""
     file = _complete_file(workspace, args["file"])
     if file.user != workspace.bot_user_id:
         raise SlackError("cant_delete_file")

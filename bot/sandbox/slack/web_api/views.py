@@ -14,24 +14,24 @@ methods = Methods()
 
 @methods.add("views.open", Limit.TIER_4, required={"trigger_id": str, "view": dict})
 def open_view(workspace: Workspace, args: Args) -> Json:
-    """Open a modal before the person who did something in the last three seconds."""
-    trigger = workspace.exchange(args["trigger_id"])
+    """Open a modal for the person behind a trigger."""
+    trigger = workspace.use_trigger(args["trigger_id"])
     check_view(workspace, args["view"], "modal")
     if trigger.view_id is None:
-        # From inside a modal, a new one comes on top; from elsewhere, it is the only one.
+        # A trigger from inside a modal stacks the new one; any other replaces them all.
         workspace.close_all(trigger.user)
     return {"view": view_object(workspace, push(workspace, trigger.user, args["view"]))}
 
 
 @methods.add("views.push", Limit.TIER_4, required={"trigger_id": str, "view": dict})
 def push_view(workspace: Workspace, args: Args) -> Json:
-    """Put a modal on top of the one in which the person did something."""
-    trigger = workspace.exchange(args["trigger_id"])
+    """Push a modal onto the one that issued the trigger."""
+    trigger = workspace.use_trigger(args["trigger_id"])
     check_view(workspace, args["view"], "modal")
-    under = workspace.views.get(trigger.view_id or "")
-    if under is None:
+    parent = workspace.views.get(trigger.view_id or "")
+    if parent is None:
         raise SlackError("invalid_trigger_id")
-    if not under.open:
+    if not parent.open:
         raise SlackError("not_found")
     return {"view": view_object(workspace, push(workspace, trigger.user, args["view"]))}
 
@@ -43,7 +43,7 @@ def push_view(workspace: Workspace, args: Args) -> Json:
     optional={"view_id": str, "external_id": str, "hash": str},
 )
 def update_view(workspace: Workspace, args: Args) -> Json:
-    """Change a modal that is open."""
+    """Update an open modal."""
     if ("view_id" in args) == ("external_id" in args):
         raise SlackError("invalid_arguments", "[ERROR] Provide either `view_id` or `external_id`")
     view = _open_view(workspace, args)
@@ -67,7 +67,7 @@ def _open_view(workspace: Workspace, args: Args) -> View:
     "views.publish", Limit.TIER_4, required={"user_id": str, "view": dict}, optional={"hash": str}
 )
 def publish_view(workspace: Workspace, args: Args) -> Json:
-    """Show a Home tab to one person."""
+    """Publish one person's Home tab."""
     if args["user_id"] not in workspace.users:
         raise SlackError("user_not_found")
     if not workspace.app_home["home_tab_enabled"]:
@@ -86,10 +86,10 @@ def publish_view(workspace: Workspace, args: Args) -> Json:
 
 
 def check_view(workspace: Workspace, view: Any, kind: str, same: View | None = None) -> None:  # noqa: ANN401 -- any JSON
-    """Stop at a view that Slack would not show.
+    """Check a view.
 
     Raises:
-        SlackError: with a sentence for each fault.
+        SlackError: with a message for each problem.
     """
     if isinstance(view, dict) and block_kit.is_too_large(view):
         raise SlackError("view_too_large")
@@ -111,7 +111,7 @@ def _check_external_id(workspace: Workspace, view: Json, same: View | None) -> N
 
 
 def push(workspace: Workspace, user: str, body: Json) -> View:
-    """Put a checked modal on top of the person's stack.
+    """Push a checked modal onto the person's stack.
 
     Raises:
         SlackError: three are open already.
@@ -128,7 +128,7 @@ def push(workspace: Workspace, user: str, body: Json) -> View:
 
 
 def new_view(workspace: Workspace, user: str, body: Json) -> View:
-    """Return a new view with the state that it begins with."""
+    """Create a view with its initial state."""
     view_id = workspace.new_id("V")
     body = {**copy.deepcopy(body), "blocks": workspace.with_ids(body["blocks"])}
     view = View(view_id, user, body, workspace.new_hash(), root_view_id=view_id)
@@ -138,7 +138,7 @@ def new_view(workspace: Workspace, user: str, body: Json) -> View:
 
 
 def replace_body(workspace: Workspace, view: View, body: Json) -> None:
-    """Change what a view shows; what was entered stays where both ids stay the same."""
+    """Replace a view's body; entered values stay where both ids stay the same."""
     view.body = {**copy.deepcopy(body), "blocks": workspace.with_ids(body["blocks"])}
     view.values = _state(view)
     view.hash = workspace.new_hash()
@@ -160,7 +160,7 @@ def _state(view: View) -> dict[str, dict[str, Json]]:
 
 
 def _still_possible(element: Json, entered: Json | None) -> bool:
-    """An option that is gone cannot stay chosen (undocumented: the strict reading)."""
+    """A removed option can't stay selected (not documented; strict)."""
     if entered is None or entered["type"] != element["type"]:
         return False
     options = element.get("options")
