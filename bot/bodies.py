@@ -1,7 +1,7 @@
 """Reads response bodies: uncompressed, and never more than a limit.
 
-A few kilobytes of gzip can hold a gigabyte, and httpx decompresses whatever comes. So no request
-offers to take compressed content, and a response that is compressed all the same is not read.
+A few kilobytes of gzip can hold a gigabyte, and httpx decompresses all of it. So no request
+accepts compressed content, and a response that is compressed anyway is not read.
 """
 
 import httpx
@@ -11,7 +11,7 @@ IDENTITY = {"Accept-Encoding": "identity"}
 
 
 def check_uncompressed(response: httpx.Response) -> None:
-    """Stop before a compressed body.
+    """Refuse a compressed body before it is read.
 
     Raises:
         httpx.DecodingError: it is compressed although the request did not offer that.
@@ -22,9 +22,9 @@ def check_uncompressed(response: httpx.Response) -> None:
 
 
 async def read_body(response: httpx.Response, limit: int) -> bytes:
-    """The body of a streamed response; that of an error ends at `limit` bytes.
+    """The body of a streamed response; an error's body is cut after `limit` bytes.
 
-    An error's status says the most, so nothing about its body is an error of its own.
+    An error's status matters most, so a bad body of an error raises nothing.
 
     Raises:
         httpx.DecodingError: a successful response is compressed, or has more than `limit` bytes.

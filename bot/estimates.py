@@ -19,7 +19,7 @@ V = TypeVar("V")
 
 
 class Estimates:
-    """What the jobs of this installation say about one that is running.
+    """Estimates for a running job, from this installation's other jobs.
 
     Methods raise TemporaryError while the database does not respond.
     """
@@ -44,7 +44,7 @@ class Estimates:
 
 
 class _Cache(Generic[K, V]):
-    """Remembers each value for some seconds; who asks meanwhile waits for the same query."""
+    """Keeps each value for some seconds; concurrent callers wait for the same query."""
 
     def __init__(
         self, load: Callable[[K], Awaitable[V]], seconds: float, clock: Callable[[], float]

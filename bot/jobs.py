@@ -280,7 +280,7 @@ def again_key(job_id: str) -> str:
 
 
 def retry_delay(attempts: int, *, hint: float | None = None, jitter: float = 0.0) -> float:
-    """Seconds until the next attempt: 1, 2, 4 ... 60, or what the other side asked for.
+    """Seconds until the next attempt: 1, 2, 4 ... 60, or the delay that the server requested.
 
     `jitter`, from 0 to 1, adds up to a quarter, so that jobs that failed together are not all
     retried together.

@@ -70,7 +70,7 @@ class ProcessLock:
     def dead_owners(self) -> list[str]:
         """The processes that have certainly died and whose jobs nobody has taken over yet.
 
-        A process on another host has no lock file here, so nothing is said about it.
+        A process on another host has no lock file here, so it is never listed.
         """
         names = [path.name for path in self._folder.iterdir()] if self._folder.is_dir() else []
         return [name for name in names if name != self.owner and self._is_free(name)]

@@ -29,7 +29,7 @@ Generous, because a larger value only searches a little further back.
 MAX_RETRY_DELAY = 60.0
 """Between two attempts, where the other side names no delay."""
 MAX_RETRY_AFTER = 300.0
-"""The longest `Retry-After` that is respected."""
+"""The longest `Retry-After` that is honored; a longer one is cut."""
 
 SLACK_TIMEOUT = 20.0
 """For one call of Slack's Web API: less than half a lease."""
@@ -49,7 +49,7 @@ DOWNLOAD_TIMEOUT = 1800.0
 KEEPALIVE_EXPIRY = 1.5
 """How long an idle connection is reused; uvicorn closes one after 5 seconds, gunicorn after 2.
 
-A create on a connection that the server is just closing could be lost or not: nobody can tell.
+If the server is just closing the connection, nothing tells whether a create was received.
 """
 CIRCUIT_RESET_TIMEOUT = 60.0
 """How long an open circuit breaker refuses requests before it lets one through."""
@@ -65,7 +65,7 @@ UNACKNOWLEDGED_TIMEOUT = 15.0
 MIGRATION_TIMEOUT = 60.0
 """For another process that is migrating the same database."""
 HEALTH_MAX_AGE = 1.0
-"""How long the health page repeats what it said: many callers ask the database once."""
+"""How long a health check's result is reused, however many callers there are."""
 WEB_REQUEST_TIMEOUT = 30.0
 """For a client to send its whole request and to be answered; Slack waits for three seconds."""
 WEB_STOP_TIMEOUT = 3.0

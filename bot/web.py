@@ -124,7 +124,7 @@ async def _close_after_it(_request: web.Request, response: web.StreamResponse) -
 def _healthz(
     health: Callable[[], Awaitable[dict[str, bool]]],
 ) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """The health page; however many ask, the parts are asked once in a while."""
+    """The health check's handler; its result is reused for a moment."""
     lock = asyncio.Lock()
     parts, asked_at = dict[str, bool](), float("-inf")
 

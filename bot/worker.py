@@ -113,18 +113,6 @@ class Worker:
             if len(claimed) == BATCH:
                 self.wake()
 
-    async def _release_cancelled(self) -> None:
-        """Stop and release the jobs that someone cancelled; the next claim cancels them."""
-        cancelled = await self._store.cancel_requested(self._owner) - self._cancelled
-        if not cancelled:
-            return
-        self._cancelled |= cancelled
-        keys = [key for key in self._running if key[0] in cancelled]
-        tasks = [self._running[key] for key in keys]
-        self._cancel(keys)
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._store.release(self._owner, now=self._clock(), only=cancelled)
-
     async def take_over(self) -> None:
         """Release the jobs of processes that have died, so that they continue at once."""
         for owner in await asyncio.to_thread(self._lock.dead_owners):
@@ -138,12 +126,12 @@ class Worker:
         A job that is ours according to the table but not running (its task ended while the
         database did not respond) is released.
         """
-        asked_at = time.monotonic()
+        began = time.monotonic()
         async with self._claiming:
             owned = await self._store.renew(self._owner, now=self._clock())
             if orphaned := [job_id for job_id, _ in owned - self._running.keys()]:
                 await self._store.release(self._owner, now=self._clock(), only=orphaned)
-        self._proved_at = asked_at
+        self._proved_at = began
         self._cancel(self._running.keys() - owned)
 
     async def _run_once_safely(self) -> None:
@@ -156,6 +144,18 @@ class Worker:
         except (TemporaryError, TimeoutError) as error:
             log.warning("nothing claimed", reason=str(error) or "timeout")
         self._ran_at = time.monotonic()
+
+    async def _release_cancelled(self) -> None:
+        """Stop and release the jobs that someone cancelled; the next claim cancels them."""
+        cancelled = await self._store.cancel_requested(self._owner) - self._cancelled
+        if not cancelled:
+            return
+        self._cancelled |= cancelled
+        keys = [key for key in self._running if key[0] in cancelled]
+        tasks = [self._running[key] for key in keys]
+        self._cancel(keys)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._store.release(self._owner, now=self._clock(), only=cancelled)
 
     async def _keep_renewing(self) -> None:
         pause = self._store.lease / 3

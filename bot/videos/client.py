@@ -76,6 +76,11 @@ class VideosClient:
             file_hosts=settings.video_file_hosts,
         )
 
+    @property
+    def server(self) -> str:
+        """The server's host, with the port if it is in the URL."""
+        return urlsplit(self._base_url).netloc
+
     def check_accepts_creates(self) -> None:
         """Check that creates are not stopped by the circuit breaker.
 
@@ -94,6 +99,20 @@ class VideosClient:
         fields = wire.create_fields(request, reference)
         with self._create_breaker.record():
             return wire.read_created(*await self._post(url, files=fields))
+
+    async def remix(self, video_id: str, prompt: str) -> str | None:
+        """Send one remix request; returns the new video's id, or None if that is not possible.
+
+        Uses `remix`, or `edits`, which will replace it.
+
+        Raises:
+            OutcomeUnknown: the connection broke, so the server may have received the request.
+        """
+        remix = await self._post_remix(f"{self._url(video_id)}/remix", {"prompt": prompt})
+        if remix is not None:
+            return remix
+        edit = {"prompt": prompt, "video": {"id": video_id}}
+        return await self._post_remix(f"{self._base_url}/videos/edits", edit)
 
     async def retrieve(self, video_id: str) -> wire.VideoStatus:
         """Get a video's status, within the limits on polling."""
@@ -126,22 +145,6 @@ class VideosClient:
                 return Candidates(matches, complete=complete)
         return Candidates(matches, complete=False)
 
-    async def _pages(self, request: VideoRequest) -> AsyncIterator[wire.Page]:
-        """The pages of the list, as far as the server's pagination works."""
-        seen, after = set[str](), None
-        for _ in range(MAX_PAGES):
-            page = await self._page(request, after)
-            ids = {video.id for video in page.videos} if page else set()
-            if page is None or seen & ids:
-                # aquiles-image starts again from the beginning if it does not know the cursor.
-                return
-            yield page
-            seen, after = seen | ids, page.after
-
-    async def _page(self, request: VideoRequest, after: str | None) -> wire.Page | None:
-        response = await self._get(f"{self._base_url}/videos", **wire.list_query(after))
-        return wire.read_page(*response, request=request)
-
     async def download(self, video_id: str, path: Path) -> int:
         """Download the finished file to `path`; returns its size in bytes.
 
@@ -162,6 +165,10 @@ class VideosClient:
             if file_url is None:
                 raise
         return await download.fetch(url.join(file_url))
+
+    async def delete(self, video_id: str) -> bool:
+        """Stop or delete a video; returns whether the server confirms that it is gone."""
+        return wire.read_deleted(*await self._request("DELETE", self._url(video_id)))
 
     async def models(self) -> list[str] | None:
         """The names of the server's models; None: it has no list."""
@@ -186,6 +193,36 @@ class VideosClient:
             raise ServerUnusable("There is no Videos API at this address.", code="no_videos_api")
         return abilities
 
+    async def _post_remix(self, url: str, body: dict[str, Any]) -> str | None:
+        with self._create_breaker.record():
+            return wire.read_remixed(*await self._post(url, json=body))
+
+    async def _post(self, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
+        try:
+            return await self._send("POST", url, _CREATE_TIMEOUT, **content)
+        except NOT_SENT as error:
+            raise TemporaryError("The video server cannot be reached.") from error
+        except httpx.HTTPError as error:
+            raise OutcomeUnknown(
+                "The connection broke before the video server responded."
+            ) from error
+
+    async def _pages(self, request: VideoRequest) -> AsyncIterator[wire.Page]:
+        """The pages of the list, as far as the server's pagination works."""
+        seen, after = set[str](), None
+        for _ in range(MAX_PAGES):
+            page = await self._page(request, after)
+            ids = {video.id for video in page.videos} if page else set()
+            if page is None or seen & ids:
+                # aquiles-image starts again from the beginning if it does not know the cursor.
+                return
+            yield page
+            seen, after = seen | ids, page.after
+
+    async def _page(self, request: VideoRequest, after: str | None) -> wire.Page | None:
+        response = await self._get(f"{self._base_url}/videos", **wire.list_query(after))
+        return wire.read_page(*response, request=request)
+
     async def _request(self, method: str, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
             return await self._send(method, url, TIMEOUT, **content)
@@ -206,43 +243,6 @@ class VideosClient:
             method, url, headers=self._headers, timeout=timeout, **content
         ) as response:
             return await self._reader.read(response)
-
-    @property
-    def server(self) -> str:
-        """The server's host, with the port if it is in the URL."""
-        return urlsplit(self._base_url).netloc
-
-    async def remix(self, video_id: str, prompt: str) -> str | None:
-        """Send one remix request; returns the new video's id, or None if that is not possible.
-
-        Uses `remix`, or `edits`, which will replace it.
-
-        Raises:
-            OutcomeUnknown: the connection broke, so the server may have received the request.
-        """
-        remix = await self._post_remix(f"{self._url(video_id)}/remix", {"prompt": prompt})
-        if remix is not None:
-            return remix
-        edit = {"prompt": prompt, "video": {"id": video_id}}
-        return await self._post_remix(f"{self._base_url}/videos/edits", edit)
-
-    async def delete(self, video_id: str) -> bool:
-        """Stop or delete a video; returns whether the server confirms that it is gone."""
-        return wire.read_deleted(*await self._request("DELETE", self._url(video_id)))
-
-    async def _post(self, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
-        try:
-            return await self._send("POST", url, _CREATE_TIMEOUT, **content)
-        except NOT_SENT as error:
-            raise TemporaryError("The video server cannot be reached.") from error
-        except httpx.HTTPError as error:
-            raise OutcomeUnknown(
-                "The connection broke before the video server responded."
-            ) from error
-
-    async def _post_remix(self, url: str, body: dict[str, Any]) -> str | None:
-        with self._create_breaker.record():
-            return wire.read_remixed(*await self._post(url, json=body))
 
     def _url(self, video_id: str) -> str:
         return f"{self._base_url}/videos/{quote(video_id, safe='')}"

@@ -13,14 +13,14 @@ MAX_BODY_BYTES = 4_000_000
 MAX_ERROR_BYTES = 64_000
 """Of an error, whose message is cut to a few thousand characters."""
 MIN_SECRET_LENGTH = 8
-"""Characters; what is shorter is a word like `none`, for servers that ask for no key."""
+"""Characters; a shorter key is a word like `none`, for servers that need no key."""
 
 _ESCAPED_IN_JSON = "\"'&<>=+/"
-"""What some servers write as `\\u0026`: .NET, Go, PHP."""
+"""Characters that some servers (.NET, Go, PHP) write as `\\u0026` and the like."""
 
 
 class Response(NamedTuple):
-    """What `wire` reads."""
+    """The arguments of each reader in `wire`."""
 
     status: int
     headers: httpx.Headers
@@ -28,7 +28,7 @@ class Response(NamedTuple):
 
 
 class ResponseReader:
-    """Reads the responses of one server; some servers echo the key, in one spelling or another."""
+    """Reads the responses of one server and masks the API key, which some servers echo."""
 
     def __init__(self, api_key: str) -> None:
         self._spellings = sorted(_spellings(api_key), key=len, reverse=True)
@@ -37,7 +37,7 @@ class ResponseReader:
         """The status, headers and body of a streamed response.
 
         Raises:
-            httpx.HTTPError: it breaks off, is compressed or is too long.
+            httpx.HTTPError: it is interrupted, compressed or too long.
         """
         limit = MAX_BODY_BYTES if response.is_success else MAX_ERROR_BYTES
         body = self._masked(await read_body(response, limit))
@@ -51,7 +51,7 @@ class ResponseReader:
 
 
 def _spellings(key: str) -> set[bytes]:
-    """The key as servers may write it: as it is, in JSON, in HTML and in an address."""
+    """The key as servers may write it: verbatim, in JSON, in HTML or in a URL."""
     if len(key) < MIN_SECRET_LENGTH:
         return set()
     spellings = {key, html.escape(key), quote(key), quote(key, safe=""), key.replace("/", "\\/")}

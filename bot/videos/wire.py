@@ -1,7 +1,7 @@
-"""What a Videos server says, in our words; no I/O.
+"""Translates a Videos server's responses into our types; no I/O.
 
-Each reader is a function of (status, headers, body). The shapes are OpenAI's OpenAPI spec 2.3.0;
-where a server speaks otherwise, a comment names it.
+Each reader is a function of (status, headers, body). The shapes are those of OpenAI's OpenAPI spec
+2.3.0; where a server differs, a comment names it.
 """
 
 import json
@@ -26,19 +26,19 @@ from bot.errors import (
 from bot.pictures import Picture
 from bot.request import VideoRequest
 
-DONE = frozenset({"completed", "succeeded", "success", "done", "finished"})
+COMPLETED = frozenset({"completed", "succeeded", "success", "done", "finished"})
 QUEUED = frozenset({"queued", "pending", "submitted", "not_start", "preparing"})
-BROKEN = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
+FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
 MAX_MESSAGE_LENGTH = 4000
 """Characters of a server's message that are kept."""
 MAX_CODE_LENGTH = 100
 """Characters of a server's error code that are kept."""
 
-_NO_SUCH_PLACE = re.compile(r"^Not Found$|invalid url|cannot (post|delete)|HTTP 404", re.IGNORECASE)
+_NO_SUCH_ROUTE = re.compile(r"^Not Found$|invalid url|cannot (post|delete)|HTTP 404", re.IGNORECASE)
 
 _WORD = re.compile(r"[a-zA-Z][\w.-]*")
 
-# Codes and messages: aquiles-image has no codes, and LiteLLM's says nothing.
+# Matched in codes and messages: aquiles-image has no codes, and LiteLLM's are meaningless.
 _QUOTA = re.compile(
     r"insufficient_quota|exceeded your current quota|billing.hard.limit", re.IGNORECASE
 )
@@ -50,10 +50,10 @@ _MODEL = re.compile(
 
 
 _NO_OPERATION = {404, 405, 501}
-"""Statuses that may say that the server has no such operation."""
+"""Statuses that may mean that the server has no such operation."""
 
 _FILE_URLS: tuple[tuple[str | int, ...], ...] = (
-    ("url",),  # SGLang-Diffusion with a cloud store; AnyFast in place of the file
+    ("url",),  # SGLang-Diffusion with cloud storage; AnyFast instead of the file
     ("urls", 0),
     ("video_url",),  # globalaiopc
     ("videos", 0, "url"),  # Bifrost
@@ -72,7 +72,7 @@ def _without_secrets(found: re.Match[str]) -> str:
 
 
 _QUERY = re.compile(r"[?#]")
-_INSIDES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+_INTERNALS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Traceback \(most recent call last\).*", re.DOTALL), "…"),
     (re.compile(r"\bsk-[\w*.-]{4,}|\bBearer\s+\S+"), "[key]"),
     # A word that holds three asterisks; read once, from its beginning.
@@ -80,12 +80,12 @@ _INSIDES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ..
     (re.compile(r"\bhttps?://[^\s'\"]+"), _without_secrets),
     (re.compile(r"(?<![\w/:.<])/(?!v\d)(?:[\w.-]+/)+[\w.-]+|\b[A-Z]:\\\S+"), "[path]"),
 )
-"""What is taken out of a server's words: stack traces, keys, queries of URLs, its own paths."""
+"""Removed from a server's messages: stack traces, keys, queries of URLs, file paths."""
 
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """Not finished yet; `percent` where the server says it, `poll_after` seconds if it asks."""
+    """Not finished yet. `percent` and `poll_after` (seconds) are None if the server omits them."""
 
     percent: int | None = None
     poll_after: float | None = None
@@ -94,27 +94,28 @@ class InProgress:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """The file can be fetched."""
+    """The file can be downloaded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The server gave up on this video."""
+    """The server could not render this video."""
 
     code: str
     message: str
 
 
 VideoStatus = InProgress | Completed | Failed
-"""What a look at a video may find."""
+"""The result of polling a video."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a create may have left behind.
+    """The listed videos that a create may have made.
 
     `complete`: the list goes back to before the create, and each video in it either matches or
-    is certainly another's. So nothing found and complete means that nobody heard the create.
+    certainly belongs to another request. So no match in a complete list means that the server
+    never received the create.
     """
 
     matches: tuple[str, ...]
@@ -123,25 +124,25 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A video as a list shows it, held against a request."""
+    """A video in the list, compared with a request."""
 
     id: str
     created_at: float | None
     is_ours: bool | None
-    """Whether it is what the request asked for; None: the server does not say enough."""
+    """Whether the request made it; None: the list does not show enough to tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list; `after` is where the next one begins, None: this is the last."""
+    """One page of the list; `after` is the cursor of the next page, None: this is the last."""
 
     videos: tuple[Listed, ...]
     after: str | None
     server_time: float | None
-    """What the server's clock said, by which `created_at` was set."""
+    """The server's own clock, which also set `created_at`."""
 
     def search(self, begin: float, known: Collection[str]) -> Candidates:
-        """What the request left on this page since `begin`, but for what is known already."""
+        """The candidates on this page created since `begin` whose ids are not already known."""
         candidates = [
             video
             for video in self.videos
@@ -153,9 +154,9 @@ class Page:
         return Candidates(matches, complete=len(matches) == len(candidates))
 
     def ends_before(self, moment: float) -> bool:
-        """Whether all that may follow this page was certainly created before this moment.
+        """Whether everything on later pages was certainly created before this moment.
 
-        Only a page that is visibly in order, the newest first, says anything about the next.
+        Only a page that is visibly sorted, newest first, tells anything about the next.
         """
         times = [video.created_at for video in self.videos if video.created_at is not None]
         in_order = times == sorted(times, reverse=True) and len(times) == len(self.videos)
@@ -168,9 +169,9 @@ FormPart = tuple[None, str] | tuple[str, bytes, str]
 def create_fields(
     request: VideoRequest, reference: Picture | None = None
 ) -> list[tuple[str, FormPart]]:
-    """The multipart fields of a create, for httpx `files=`; what is empty is not sent.
+    """The multipart fields of a create, for httpx `files=`; empty values are not sent.
 
-    As plain `data=` httpx sends them urlencoded, which SGLang and aquiles-image refuse.
+    With `data=` httpx would send them urlencoded, which SGLang and aquiles-image refuse.
     """
     fields = {
         "prompt": request.prompt,
@@ -188,34 +189,34 @@ def create_fields(
 
 
 MAX_PAGE_SIZE = 100
-"""Videos a page: the most that OpenAI and SGLang-Diffusion give."""
+"""The maximum of OpenAI and SGLang-Diffusion."""
 
 
 def list_query(after: str | None) -> dict[str, str]:
-    """The query of one page, the newest first where the server knows orders."""
+    """The query for one page, newest first where the server supports sorting."""
     query = {"limit": str(MAX_PAGE_SIZE), "order": "desc"}
     return query if after is None else query | {"after": after}
 
 
 def read_created(status: int, headers: Mapping[str, str], body: bytes) -> str:
-    """The id of the new video, which names it for ever: LiteLLM calls it otherwise later.
+    """The id of the new video. Always use this one: LiteLLM shows another in later responses.
 
     Raises:
-        RequestRefused: the server does not want this request.
-        TemporaryError: it certainly did not take it, but may later.
-        OutcomeUnknown: it may have taken it.
-        ServerUnusable: it would not take anybody's.
+        RequestRefused: the server refuses this request.
+        TemporaryError: it certainly did not accept the request, but may later.
+        OutcomeUnknown: it may have accepted the request.
+        ServerUnusable: it refuses everyone's requests.
     """
     if not _is_success(status):
         raise _not_created(status, headers, body)
     video_id = _id(_object(body))
     if not video_id:
-        raise OutcomeUnknown("The server accepted the request but gave no id.")
+        raise OutcomeUnknown("The server accepted the request but returned no id.")
     return video_id
 
 
 def read_remixed(status: int, headers: Mapping[str, str], body: bytes) -> str | None:
-    """The id of the new video; None: the server cannot do it, or no longer has the old one.
+    """The id of the new video; None: the server cannot remix, or no longer has the original.
 
     Raises:
         As `read_created`.
@@ -224,37 +225,37 @@ def read_remixed(status: int, headers: Mapping[str, str], body: bytes) -> str | 
 
 
 def read_deleted(status: int, headers: Mapping[str, str], body: bytes) -> bool:
-    """Whether the video is gone from the server and nothing works on it any more.
+    """Whether the server confirms that the video is gone and is no longer rendered.
 
-    SGLang-Diffusion answers with the video, "deleted", and goes on working on it.
+    SGLang-Diffusion responds with the video, status "deleted", and continues to render it.
 
     Raises:
-        TemporaryError, MisconfiguredError: it could not be asked.
+        TemporaryError, MisconfiguredError: the server does not respond properly.
     """
     if _is_success(status):
         return _object(body).get("deleted") is True
     check_responds(status, headers, body)
-    return False  # OpenAI refuses to delete what is not finished, LiteLLM deletes nothing
+    return False  # OpenAI refuses to delete an unfinished video, LiteLLM deletes none
 
 
 def read_status(status: int, headers: Mapping[str, str], body: bytes) -> VideoStatus:
-    """How far the video is; a state that nobody knows is one on the way.
+    """The status of a video; an unknown status counts as in progress.
 
     Raises:
-        TemporaryError, VideoGone, ServerUnusable: no look was had.
+        TemporaryError, VideoGone, ServerUnusable: the response has no status.
     """
     video = _object(body)
     state = _text(video.get("status")).strip().lower()
     if not _is_success(status):
-        # vLLM-Omni answers for a failed video with the status of its error, LiteLLM with 500.
-        if state in BROKEN and _id(video):
-            return _broke(video, state)
-        raise _not_there(read_error(status, headers, body))
-    if state in DONE:
+        # For a failed video vLLM-Omni responds with the HTTP status of its error, LiteLLM with 500.
+        if state in FAILED and _id(video):
+            return _failed(video, state)
+        raise _as_gone(read_error(status, headers, body))
+    if state in COMPLETED:
         return Completed()
-    if state in BROKEN:
-        return _broke(video, state)
-    # Without openai-poll-after-ms a Retry-After says the same.
+    if state in FAILED:
+        return _failed(video, state)
+    # Without openai-poll-after-ms, a Retry-After header means the same.
     poll_after = _milliseconds(headers.get("openai-poll-after-ms"))
     return InProgress(
         _percent(video.get("progress")),
@@ -266,28 +267,28 @@ def read_status(status: int, headers: Mapping[str, str], body: bytes) -> VideoSt
 def read_page(
     status: int, headers: Mapping[str, str], body: bytes, *, request: VideoRequest
 ) -> Page | None:
-    """One page of the list, with each video held against a request; None: there is no list.
+    """One page of the list, each video compared with a request; None: there is no list.
 
     Raises:
-        TemporaryError, MisconfiguredError: it could not be asked.
+        TemporaryError, MisconfiguredError: the server does not respond properly.
     """
     if not _is_success(status):
         check_responds(status, headers, body)
-        # LiteLLM: 400, it wants to be told which server's list; others: 404, 405, 501.
+        # LiteLLM: 400, because it wants to know which server's list; others: 404, 405, 501.
         return None
     content = _object(body)
     rows = content.get("data")
     if not isinstance(rows, list):
         return None
     videos = tuple(_listed(row, request) for row in rows if isinstance(row, Mapping))
-    # FastVideo never says that there is more; so a full page means that there may be.
+    # FastVideo never sets has_more, so a full page means that there may be more.
     has_more = content.get("has_more") is True or len(rows) >= MAX_PAGE_SIZE
     after = videos[-1].id if videos and has_more else None
     return Page(videos, after, _date(headers.get("date")))
 
 
 def read_file_url(body: bytes) -> str | None:
-    """Where a server keeps the file, if it says so in place of sending it, or in its Video."""
+    """The file's URL, if the server sends it instead of the file or in its Video."""
     content = _json(body)
     for path in _FILE_URLS:
         found = reduce(_member, path, content)
@@ -300,7 +301,7 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> list[st
     """The names of the server's models; None: it has no such list.
 
     Raises:
-        TemporaryError, ServerUnusable: it could not be asked.
+        TemporaryError, ServerUnusable: the server does not respond properly.
     """
     rows = _object(body).get("data")
     if _is_success(status):
@@ -314,10 +315,10 @@ def read_models(status: int, headers: Mapping[str, str], body: bytes) -> list[st
 
 
 def check_responds(status: int, headers: Mapping[str, str], body: bytes) -> None:
-    """See whether the server deals with requests, also if it has not this one.
+    """Check that the server handles requests, even if it does not support this one.
 
     Raises:
-        TemporaryError, ServerUnusable: it does not.
+        TemporaryError, ServerUnusable: it does not handle any.
     """
     error = None if _is_success(status) else read_error(status, headers, body)
     if isinstance(error, TemporaryError | MisconfiguredError) and status not in _NO_OPERATION:
@@ -325,21 +326,21 @@ def check_responds(status: int, headers: Mapping[str, str], body: bytes) -> None
 
 
 def read_ability(status: int, headers: Mapping[str, str], body: bytes) -> bool | None:
-    """Whether the server has an operation, which was asked for a video that does not exist.
+    """Whether the server has an operation that was requested for a video that does not exist.
 
-    None: its answer does not tell. LiteLLM sends such a request on to nowhere, and answers 500.
+    None: the response does not tell. LiteLLM forwards such a request to no server: status 500.
     """
     if _is_success(status):
         return True
     error = read_error(status, headers, body)
     if status == 404:  # noqa: PLR2004 -- the number is the name
-        # In words of its own it misses the video; otherwise the web server misses the place.
-        return isinstance(error, VideoGone) and _NO_SUCH_PLACE.search(error.message) is None
+        # The API reports a missing video in its own words, a web server a missing route.
+        return isinstance(error, VideoGone) and _NO_SUCH_ROUTE.search(error.message) is None
     return False if status in {*_NO_OPERATION, 400, 410} else None
 
 
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
-    """The error that an answer other than 2xx means."""
+    """The error that a response other than 2xx means."""
     code, message = _code_and_message(status, body)
     words = f"{code} {message}"
     if _is_refusal(status) and (_QUOTA.search(words) or _PROMPT.search(words)):
@@ -347,7 +348,7 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError
     if status in {401, 403} or (_is_refusal(status) and _KEY.search(words)):
         return ServerUnusable(message, code=code)
     if 300 <= status < 400:  # noqa: PLR2004 -- the number is the name
-        return ServerUnusable(f"It has moved to {_shown(headers.get('location', '?'))}.", code=code)
+        return ServerUnusable(f"It has moved to {_clean(headers.get('location', '?'))}.", code=code)
     if status in {404, 410}:
         return VideoGone(message, code=code)
     if status == 429:  # noqa: PLR2004 -- the number is the name
@@ -358,20 +359,20 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError
 
 
 def read_content_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
-    """The error that an answer other than 2xx means where the file of a finished video should be.
+    """The error that a response other than 2xx means for the file of a finished video.
 
-    OpenAI: 403 "Files [...] are not accessible" although it is completed, for a while.
+    OpenAI: 403 "Files [...] are not accessible" for a while after the video is completed.
     """
     error = read_error(status, headers, body)
     if isinstance(error, ServerUnusable) and "not accessible" in error.message:
         return VideoGone(error.message, code=error.code)
-    return _not_there(error)
+    return _as_gone(error)
 
 
-def _not_there(error: BotError) -> BotError:
-    """A refusal of what was accepted before: it is not there, perhaps only not yet.
+def _as_gone(error: BotError) -> BotError:
+    """A refusal for an accepted video means that it is missing, perhaps only for now.
 
-    Unsloth, new-api and LiteLLM's adapters answer 400 for a while, others 404.
+    Unsloth, new-api and LiteLLM's adapters respond 400 for a while, others 404.
     """
     return VideoGone(error.message, code=error.code) if isinstance(error, RequestRefused) else error
 
@@ -385,7 +386,7 @@ def _not_created(status: int, headers: Mapping[str, str], body: bytes) -> BotErr
             return ServerUnusable(error.message, code=error.code)
         case _ if status in _NO_OPERATION:
             return ServerUnusable(error.message, code=f"http_{status}")
-        # 409 is Unsloth's way to be busy, 503 aquiles-image's.
+        # Unsloth responds 409 when it is busy, aquiles-image 503.
         case TemporaryError() if status not in {409, 425, 429, 503}:
             return OutcomeUnknown(error.message)
         case _:
@@ -398,24 +399,24 @@ def _listed(row: Mapping[str, Any], request: VideoRequest) -> Listed:
 
 
 def _is_ours(row: Mapping[str, Any], request: VideoRequest) -> bool | None:
-    """A prompt decides; SGLang-Diffusion shows none, so there only a contradiction does.
+    """The prompt decides; SGLang-Diffusion lists none, so there only a contradiction does.
 
-    A server may write model, size or seconds differently from how they were asked.
+    A server may write model, size or seconds differently from the request.
     """
-    same_order = (
+    same_parameters = (
         row.get("model") in (None, "", request.model)
         and ("" in (request.size, row.get("size", "")) or row.get("size") == request.size)
         and _same_seconds(row.get("seconds"), request.seconds)
     )
     if not isinstance(prompt := row.get("prompt"), str):
-        return None if same_order else False
+        return None if same_parameters else False
     if prompt != request.prompt:
         return False
-    return True if same_order else None
+    return True if same_parameters else None
 
 
 def _same_seconds(theirs: object, ours: str) -> bool:
-    """Bifrost says an integer, Unsloth "5.04" where 5 was asked."""
+    """Bifrost returns an integer, Unsloth "5.04" for a requested 5."""
     number, asked = _number(_text(theirs)), _number(ours)
     return number is None or asked is None or round(number) == round(asked)
 
@@ -432,9 +433,9 @@ def _id(video: Mapping[str, Any]) -> str:
     return _text(video.get("id") or video.get("task_id"))  # new-api: task_id
 
 
-def _broke(video: Mapping[str, Any], state: str) -> Failed:
-    code, message = _said(video.get("error"))
-    return Failed(_shown_code(code) or state, _shown(message) or "The server gave no reason.")
+def _failed(video: Mapping[str, Any], state: str) -> Failed:
+    code, message = _error_of(video.get("error"))
+    return Failed(_clean_code(code) or state, _clean(message) or "The server gave no reason.")
 
 
 def _json(body: bytes) -> object:
@@ -446,15 +447,15 @@ def _json(body: bytes) -> object:
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
-    """The JSON object of an answer; of a proxy's answer, that of the server behind it."""
+    """The JSON object of a response; of a proxy's response, that of the server behind it."""
     content = _json(body)
-    while (inner := _quoted(content)) is not None:
+    while (inner := _embedded(content)) is not None:
         content = inner
     return content if isinstance(content, Mapping) else {}
 
 
-def _quoted(content: object) -> Mapping[str, Any] | None:
-    """LiteLLM: "litellm.BadRequestError: OpenAIException - {...}", with the real answer inside."""
+def _embedded(content: object) -> Mapping[str, Any] | None:
+    """LiteLLM quotes it: "litellm.BadRequestError: OpenAIException - {...}"."""
     message = _member(_member(content, "error"), "message")
     if not isinstance(message, str) or "{" not in message:
         return None
@@ -472,18 +473,20 @@ def _member(content: object, name: str | int) -> Any:  # noqa: ANN401 -- any JSO
 
 
 def _code_and_message(status: int, body: bytes) -> tuple[str, str]:
-    code, message = _said(_object(body))
+    code, message = _error_of(_object(body))
     if not code and not message:
         text = body.decode(errors="replace").strip()
-        message = "" if text.startswith(("<", "{", "[")) else text  # HTML, JSON that says nothing
+        message = (
+            "" if text.startswith(("<", "{", "[")) else text
+        )  # HTML, or JSON without a message
     return (
-        _shown_code(code) or f"http_{status}",
-        _shown(message) or f"The server answered HTTP {status}.",
+        _clean_code(code) or f"http_{status}",
+        _clean(message) or f"The server responded with HTTP {status}.",
     )
 
 
-def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 -- any JSON value
-    """Code and message, in whichever shape they come; what is not said is empty."""
+def _error_of(content: Any) -> tuple[str, str]:  # noqa: ANN401 -- any JSON value
+    """Code and message, in any of the known shapes; a missing one is empty."""
     content = _innermost(content)
     match content:
         case {"error": str(code), "message": str(message)}:
@@ -501,7 +504,7 @@ def _said(content: Any) -> tuple[str, str]:  # noqa: ANN401 -- any JSON value
 
 
 def _innermost(content: Any) -> Any:  # noqa: ANN401 -- any JSON value
-    """The object that says something, of those that only hold another."""
+    """The innermost error object; servers nest them."""
     while isinstance(content, Mapping):
         inner = [content.get("error"), content.get("detail")]
         objects = [each for each in inner if isinstance(each, Mapping)]
@@ -518,30 +521,30 @@ def _problem(problem: object) -> str:
 
 
 def _code(error: Mapping[str, Any]) -> str:
-    """A word if there is one; vLLM-Omni and LiteLLM put the HTTP status in its place."""
+    """A word if there is one; vLLM-Omni and LiteLLM send the HTTP status instead."""
     words = [error.get("code"), error.get("type")]
     named = [word for word in words if isinstance(word, str) and _WORD.fullmatch(word)]
     return named[0] if named else _text(error.get("code") or "")
 
 
-def _shown(message: str) -> str:
-    """A server's words without its insides.
+def _clean(message: str) -> str:
+    """A server's message without internals.
 
-    Cut first, so that their length costs nothing, and once more after: what is taken out must
-    not be cut in the middle, where it could no longer be told.
+    Cut before, so that a long message costs nothing, and again after: a secret that is cut in the
+    middle could no longer be recognized.
     """
     message = message[: 2 * MAX_MESSAGE_LENGTH]
-    for pattern, instead in _INSIDES:
+    for pattern, instead in _INTERNALS:
         message = pattern.sub(instead, message)
     return message.strip()[:MAX_MESSAGE_LENGTH]
 
 
-def _shown_code(code: str) -> str:
-    return _shown(code)[:MAX_CODE_LENGTH]
+def _clean_code(code: str) -> str:
+    return _clean(code)[:MAX_CODE_LENGTH]
 
 
 def _text(value: object) -> str:
-    """A text or a number as text; anything else is nothing, however deep it is nested."""
+    """A string or number as text; anything else is an empty text."""
     text = str(value) if isinstance(value, str | int | float) else ""
     # Half of a surrogate pair can be written in JSON, but not sent in an address.
     return text.encode("utf-8", "replace").decode()
@@ -553,7 +556,7 @@ def _percent(progress: object) -> int | None:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from whichever header names them; LiteLLM passes them on under names of its own."""
+    """Seconds, from any header that has them; LiteLLM forwards headers under its own names."""
     for prefix in ("", "llm_provider-"):
         milliseconds = _milliseconds(headers.get(f"{prefix}retry-after-ms"))
         if milliseconds is not None:

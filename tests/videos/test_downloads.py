@@ -334,7 +334,7 @@ async def test_the_words_of_another_host_are_not_shown(server: Server, place: Pl
         await server.download()
     assert (caught.value.code, caught.value.message) == (
         "http_400",
-        "The server answered HTTP 400.",
+        "The server responded with HTTP 400.",
     )
 
 
