@@ -19,6 +19,7 @@ from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import (
+    BotError,
     CannotPost,
     MisconfiguredError,
     PermanentError,
@@ -135,12 +136,19 @@ class Delivery:
         """Whether the rate limit leaves room for a progress update."""
         return self._updates.has_capacity(RESERVED_UPDATES)
 
-    async def update_progress(self, job: Job, progress: ProgressContext) -> bool:
-        """Update the card unless the rate limit is nearly reached; returns whether it did."""
+    async def update_progress(self, job: Job, progress: ProgressContext | None = None) -> bool:
+        """Update the card unless the rate limit is nearly reached; returns whether it did.
+
+        Such an update is a courtesy: if Slack refuses it, the job goes on regardless.
+        """
         if not self.has_update_capacity:
             return False
         await self._updates.acquire()
-        return await self._update(job, progress)
+        try:
+            return await self._update(job, progress)
+        except BotError as error:
+            log.info("progress not shown", job=job.id, reason=error.message)
+            return False
 
     async def reply(self, job: Job, kind: MessageKind) -> Posted:
         """Post the job's current state in its thread; this notifies the requester."""
@@ -266,9 +274,10 @@ class Delivery:
                 parse="none",  # chat.update resets it to `client` each time
             )
         except PermanentError as error:
-            if error.code != "message_not_found":
-                raise
-            return False
+            # Slack may forbid edits, as a workspace can (edit_window_closed, cant_update_message):
+            # the thread has the outcome all the same.
+            log.warning("card not updated", job=job.id, code=error.code)
+            return error.code != "message_not_found"
         return True
 
     async def _joining_if_needed(

@@ -69,10 +69,16 @@ class Note(StrEnum):
     """Cancelled before it was submitted."""
     STOPPED = "stopped"
     """Cancelled, and the server stopped it."""
+    CANCELLING = "cancelling"
+    """Someone cancelled it, and it is being stopped."""
+    ALREADY_RENDERED = "already_rendered"
+    """Cancelled after the server had finished the video."""
     NOT_STOPPED = "not_stopped"
     """Cancelled, but the server cannot stop it or does not confirm that it did."""
     SERVER_COPY_KEPT = "server_copy_kept"
     """Deleted in Slack, but the server kept its copy."""
+    ORIGINAL_GONE = "original_gone"
+    """Requested as a remix of a video that is no longer known: a new video of the same prompt."""
     NEW_VIDEO = "new_video"
     """Requested as a remix, which this server cannot make: a new video of the same prompt."""
 
@@ -132,6 +138,8 @@ class Job:
     file_id: str | None = None
     reply_ts: str | None = None
     attempts: int = 0
+    not_found: int = 0
+    """How often in a row the server did not find the video."""
     submitted_at: float | None = None
     rendered_at: float | None = None
     finished_at: float | None = None
@@ -178,9 +186,9 @@ def submission_started(job: Job, *, server: str, now: float) -> Job:
     return _moved(job, JobState.SUBMITTING, server=server, submitted_at=now)
 
 
-def remix_unavailable(job: Job) -> Job:
+def remix_unavailable(job: Job, *, note: Note) -> Job:
     """The server cannot remix, so a new video of the prompt is requested instead."""
-    return replace(job, note=Note.NEW_VIDEO)
+    return replace(job, note=note)
 
 
 def submission_not_received(job: Job) -> Job:
@@ -204,10 +212,20 @@ def accepted(job: Job, *, video_id: str) -> Job:
 
 def progressed(job: Job, *, percent: int | None) -> Job:
     """The server reported progress, which never goes backwards on a card."""
-    job = _resumed(job)
+    job = replace(_resumed(job), not_found=0)
     if percent is None or (job.progress is not None and percent <= job.progress):
         return replace(job, attempts=0)
     return replace(job, progress=min(percent, 100), attempts=0)
+
+
+def not_found(job: Job) -> Job:
+    """The server did not find the video, once more."""
+    return replace(job, not_found=job.not_found + 1)
+
+
+def found_again(job: Job) -> Job:
+    """The server gave another response than that it did not find the video."""
+    return replace(job, not_found=0)
 
 
 def overdue(job: Job, *, message: str) -> Job:
@@ -243,6 +261,11 @@ def failed(job: Job, *, code: str, message: str, now: float) -> Job:
     return _moved(job, JobState.FAILED, error=error, finished_at=now, reply_ts=None)
 
 
+def cancelling(job: Job) -> Job:
+    """Someone cancelled the job, and it is being stopped."""
+    return replace(job, note=Note.CANCELLING)
+
+
 def cancelled(job: Job, *, note: Note, now: float) -> Job:
     """The requester has cancelled the job."""
     return _moved(job, JobState.CANCELLED, note=note, error=None, finished_at=now)
@@ -254,14 +277,17 @@ def deleted(job: Job, *, server_copy_kept: bool) -> Job:
 
 
 def superseded(job: Job, *, now: float) -> Job:
-    """The person has made the same request again, so nobody waits for this job."""
-    return closed(_moved(job, JobState.FAILED, finished_at=now), now=now)
+    """The person has made the same request again, so nobody waits for this job.
+
+    The reply stays: its buttons show that.
+    """
+    return _moved(job, JobState.FAILED, finished_at=now)
 
 
 def left_uncertain(job: Job, *, message: str, now: float) -> Job:
     """The request was sent, and nothing shows whether the server received it."""
     error = JobError("outcome_unknown", message)
-    return _moved(job, JobState.UNCERTAIN, error=error, finished_at=now)
+    return _moved(job, JobState.UNCERTAIN, error=error, finished_at=now, reply_ts=None)
 
 
 def notified(job: Job, *, reply_ts: str) -> Job:

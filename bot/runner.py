@@ -36,7 +36,7 @@ from bot.jobs import CANCELLABLE, PAUSABLE, Job, JobState, Note, Signal, again_k
 from bot.pictures import Picture
 from bot.request import InputReference
 from bot.store import Store
-from bot.timings import Timings
+from bot.timings import MAX_RETRY_DELAY, Timings
 from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, progress_line
 from bot.videos.client import VideosClient
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
@@ -46,10 +46,12 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 MAX_NOT_FOUND = 6
-"""Attempts in a row, about a minute, after which a video that is not found is gone."""
+"""Responses in a row, within about a minute, after which a video that is not found is gone."""
 
 MAX_PICTURE_ATTEMPTS = 5
 """Attempts to fetch a reference picture before the job fails."""
+
+_MADE_AS_NEW_VIDEO = {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
 
 UNCERTAIN = (
     "I asked the video server, and cannot tell whether it was heard: its answer was lost, and its "
@@ -79,7 +81,8 @@ class JobRunner:
 
     def __init__(self, job: Job, dependencies: Dependencies, *, is_cancelled: bool = False) -> None:
         self.job = job
-        self._is_unwanted = is_cancelled
+        self._is_cancelled = is_cancelled
+        self._is_submitting = False
         self._dependencies = dependencies
         self._store, self._videos = dependencies.store, dependencies.videos
         self._delivery = dependencies.delivery
@@ -99,6 +102,14 @@ class JobRunner:
             await self._postpone(later)
         except LeaseLost as error:
             log.info("lease lost", job=self.job.id, reason=error.message)
+
+    def cancel_after_submission(self) -> bool:
+        """Cancel the job as soon as the create in flight has its response.
+
+        Returns whether there is one: otherwise the job is cancelled by claiming it again.
+        """
+        self._is_cancelled = self._is_cancelled or self._is_submitting
+        return self._is_submitting
 
     async def _step_safely(self) -> None:
         """Take one step; an error leads to a later attempt or ends the job."""
@@ -120,10 +131,11 @@ class JobRunner:
 
     async def _retry_or_fail_as_gone(self, error: VideoGone) -> None:
         """Servers lose videos when they restart; gateways may miss one for a moment."""
-        if self.job.attempts < MAX_NOT_FOUND:
-            await self._retry_later(TemporaryError(error.message))
-        else:
+        await self._save(jobs.not_found(self.job), "video not found")
+        if self.job.not_found > MAX_NOT_FOUND:
             await self._fail(error.code, error.message)
+        else:
+            await self._retry_later(error)
 
     async def _pause(self, error: ServerUnusable) -> None:
         """Wait until the operator has fixed it; the next step notifies people, once."""
@@ -132,20 +144,21 @@ class JobRunner:
                 jobs.paused(self.job, code=error.code, message=error.message), "paused"
             )
         elif self._now() - self.job.created_at > self._timings.give_up_after:
-            await self._fail(error.code, error.message)
+            await self._give_up(error.code, error.message)
         else:
             raise self._delayed(error, quiet=self.job.is_paused)
 
     def _can_cancel(self) -> bool:
         """During a submission the video's id is unknown, so it cannot be stopped yet."""
         is_known = self.job.state is not JobState.SUBMITTING
-        return self._is_unwanted and is_known and self.job.state in CANCELLABLE
+        return self._is_cancelled and is_known and self.job.state in CANCELLABLE
 
     async def _senders_of(self, kind: Signal) -> tuple[str, ...]:
         signals = await self._store.signals(self.job.id)
         return tuple(sorted(user_id for sent, user_id in signals if sent is kind))
 
     async def _step(self) -> None:
+        await self._show_cancelling()
         if self.job.is_paused and self.job.reply_ts is None:
             await self._notify(MessageKind.PAUSED)
         match self.job.state:
@@ -225,8 +238,21 @@ class JobRunner:
     async def _submit(self) -> None:
         self._videos.check_accepts_creates()
         picture, self._picture = await self._reference(), None
-        begun = jobs.submission_started(self.job, server=self._videos.server, now=self._now())
-        await self._save(begun, "submission started")
+        started = jobs.submission_started(self.job, server=self._videos.server, now=self._now())
+        await self._save(started, "submission started")
+        submission = asyncio.create_task(self._create(picture))
+        self._is_submitting = True
+        try:
+            await asyncio.shield(submission)
+        except asyncio.CancelledError:
+            # The server may be about to accept it: its response says what must be stopped.
+            await asyncio.wait({submission}, timeout=self._timings.create_grace)
+            await _cancelled(submission)
+            raise
+        finally:
+            self._is_submitting = False
+
+    async def _create(self, picture: Picture | None) -> None:
         try:
             async with asyncio.timeout(self._timings.create_timeout):
                 video_id = await self._create_or_remix(picture)
@@ -239,15 +265,25 @@ class JobRunner:
             await self._accept(video_id)
 
     async def _create_or_remix(self, picture: Picture | None) -> str:
-        if self.job.remix_of is None or self.job.note is Note.NEW_VIDEO:
-            return await self._videos.create(self.job.request, picture)
-        original = await self._store.get(self.job.remix_of)
-        if original.video_id is not None:
-            remix = await self._videos.remix(original.video_id, self.job.request.prompt)
-            if remix is not None:
-                return remix
-        await self._save(jobs.remix_unavailable(self.job), "remix unavailable")
+        if self.job.remix_of is not None and self.job.note not in _MADE_AS_NEW_VIDEO:
+            video_id = await self._remix(self.job.remix_of)
+            if video_id is not None:
+                return video_id
         return await self._videos.create(self.job.request, picture)
+
+    async def _remix(self, original_id: str) -> str | None:
+        """The id of the remix; None if there can't be one, which the card then says."""
+        note = Note.NEW_VIDEO
+        try:
+            original = await self._store.get(original_id)
+        except LookupError:
+            original, note = None, Note.ORIGINAL_GONE
+        if original is not None and original.video_id is not None:
+            video_id = await self._videos.remix(original.video_id, self.job.request.prompt)
+            if video_id is not None:
+                return video_id
+        await self._save(jobs.remix_unavailable(self.job, note=note), "remix unavailable")
+        return None
 
     async def _accept(self, video_id: str) -> None:
         try:
@@ -259,17 +295,11 @@ class JobRunner:
     async def _reconcile_submission(self) -> None:
         """A create was sent and its response is unknown: never repeat it without proof.
 
-        Once no response can arrive any more, the server's list decides: it contains our video,
-        or it is complete and the create was never received. Otherwise the person decides.
+        A video of ours in the server's list is adopted at once. Only when no response can arrive
+        any more does a complete list without it prove that the create was never received; if the
+        list can't decide, the person does.
         """
         begun = _required(self.job.submitted_at)
-        if (
-            wait := begun
-            + self._timings.create_timeout
-            + self._timings.process_clock_skew
-            - self._now()
-        ) > 0:
-            raise _RetryLater("the create may still be in progress", wait)
         known = await self._store.video_ids(submitted_since=begun - self._timings.give_up_after)
         found = await self._videos.find_submitted(self.job.request, since=begun, known=known)
         log.info(
@@ -278,13 +308,17 @@ class JobRunner:
             matches=len(found.matches),
             complete=found.complete,
         )
+        timeout = self._timings.create_timeout + self._timings.process_clock_skew
+        wait = begun + timeout - self._now()
         if len(found.matches) == 1:
             await self._accept(found.matches[0])
+        elif wait > 0:
+            delay = min(wait, self._timings.reconcile_interval)
+            raise _RetryLater("the create may still be in progress", delay)
         elif not found.matches and found.complete:
             await self._submit_again()
         else:
-            uncertain = jobs.left_uncertain(self.job, message=UNCERTAIN, now=self._now())
-            await self._save(uncertain, "left uncertain")
+            await self._leave_uncertain()
 
     async def _submit_again(self) -> None:
         """The create was provably never received; try again until the deadline."""
@@ -368,6 +402,7 @@ class JobRunner:
             await self._fail(status.code, status.message)
         else:
             await self._save(jobs.rendered(self.job, now=self._now()), "rendered")
+            await self._delivery.update_progress(self.job)
 
     def _is_out_of_time(self, since: float) -> bool:
         return self._now() - since > self._timings.deadline
@@ -433,22 +468,49 @@ class JobRunner:
         delivered = jobs.delivered(self.job, reply_ts=ts, permalink=permalink, now=self._now())
         await self._save(delivered, "delivered")
 
+    async def _show_cancelling(self) -> None:
+        """Show at once that the job is being cancelled, while that may take a while."""
+        if self._is_cancelled and self.job.state in CANCELLABLE and self._has_card_to_mark:
+            await self._save(jobs.cancelling(self.job), "cancelling")
+            await self._delivery.update_progress(self.job)
+
+    @property
+    def _has_card_to_mark(self) -> bool:
+        return self.job.card_ts is not None and self.job.note is not Note.CANCELLING
+
     async def _cancel(self) -> None:
         """Stop what can be stopped; the card says what could not be."""
+        await self._show_cancelling()
         note = Note.NOT_SUBMITTED
         if self.job.video_id is not None:
-            is_stopped = await self._videos.delete(self.job.video_id)
+            is_stopped = await self._delete_at_server(self.job.video_id)
             note = Note.STOPPED if is_stopped else Note.NOT_STOPPED
+        if self.job.rendered_at is not None:
+            note = Note.ALREADY_RENDERED
         if self.job.file_id is not None:
             await self._delivery.delete_file(self.job)
         await self._save(jobs.cancelled(self.job, note=note, now=self._now()), "cancelled")
 
+    async def _delete_at_server(self, video_id: str) -> bool:
+        """Whether the server has deleted the video, within a few attempts."""
+        for delay in (*self._timings.stop_retries, None):
+            try:
+                return await self._videos.delete(video_id)
+            except (TemporaryError, MisconfiguredError) as error:
+                log.warning("video not deleted", job=self.job.id, reason=error.message)
+            if delay is not None:
+                await asyncio.sleep(delay)
+        return False
+
     async def _close_or_delete(self) -> None:
         if not await self._senders_of(Signal.DELETE):
             await self._close()
+            if await self._senders_of(Signal.DELETE):
+                # Clicked while the job was being closed, so that it was not reopened.
+                await self._store.reopen(self.job.id, now=self._now())
             return
         await self._delivery.delete_file(self.job)
-        server_copy_kept = not await self._videos.delete(_required(self.job.video_id))
+        server_copy_kept = not await self._delete_at_server(_required(self.job.video_id))
         await self._save(jobs.deleted(self.job, server_copy_kept=server_copy_kept), "deleted")
 
     async def _close_quietly(self) -> None:
@@ -503,7 +565,20 @@ class JobRunner:
                 jobs.closed(self.job, now=self._now()), "outcome not delivered", code=code
             )
 
+    async def _leave_uncertain(self) -> None:
+        uncertain = jobs.left_uncertain(self.job, message=UNCERTAIN, now=self._now())
+        await self._save(uncertain, "left uncertain")
+
+    async def _give_up(self, code: str, message: str) -> None:
+        """End the job after a day of attempts; a create without a response may have been paid."""
+        if self.job.state is JobState.SUBMITTING:
+            await self._leave_uncertain()
+        else:
+            await self._fail(code, message)
+
     async def _retry_later(self, error: BotError) -> None:
+        if self.job.not_found and not isinstance(error, VideoGone):
+            await self._save(jobs.found_again(self.job), "not-found count reset")
         if self.job.state is JobState.RENDERING and self._is_out_of_time(
             _required(self.job.submitted_at)
         ):
@@ -512,11 +587,17 @@ class JobRunner:
         if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
             elapsed = self._now() - _required(self.job.submitted_at)
             await self._delivery.update_progress(self.job, ProgressContext(elapsed=elapsed))
-        since = self.job.finished_at or self.job.rendered_at or self.job.created_at
-        if self._now() - since > self._timings.give_up_after:
-            await self._fail("gave_up", error.message)
+        if self._has_tried_long_enough():
+            await self._give_up("gave_up", error.message)
             return
         raise self._delayed(error)
+
+    def _has_tried_long_enough(self) -> bool:
+        if self.job.state is JobState.DELIVERED:
+            # Perhaps reopened long after its end: only its attempts say how long ago.
+            return self.job.attempts * MAX_RETRY_DELAY > self._timings.give_up_after
+        since = self.job.finished_at or self.job.rendered_at or self.job.created_at
+        return self._now() - since > self._timings.give_up_after
 
     def _delayed(self, error: BotError, *, quiet: bool = False) -> "_RetryLater":
         hint = error.retry_after if isinstance(error, TemporaryError) else None
@@ -548,6 +629,14 @@ class JobRunner:
     def _poll_delay(self, status: InProgress) -> float:
         wanted = self._timings.poll_interval if status.poll_after is None else status.poll_after
         return min(max(wanted, self._timings.min_poll_interval), self._timings.max_poll_interval)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """Cancel a task, and wait for its end; its error, if it had one, is in the job's row."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("stopped during a create", reason=type(error).__name__)
 
 
 class _RetryLater(Exception):

@@ -94,6 +94,7 @@ class Service:
                 thread_ts=job.thread_ts,
                 notify=job.notify,
                 request=job.request,
+                remix_of=job.remix_of,
                 created_at=self._clock(),
             )
         )
@@ -106,7 +107,7 @@ class Service:
             TemporaryError: the database does not answer.
         """
         job = await self.known(job_id)
-        return await self.start(_where(job, origin), job.request)
+        return await self.start(_where(job, origin), job.request, remix_of=job.remix_of)
 
     async def remix(self, job_id: str, prompt: str, origin: Origin) -> Job:
         """Start a change of a finished video.
@@ -133,6 +134,7 @@ class Service:
         if job.state not in CANCELLABLE:
             raise TooLate("This video is over already, so there is nothing to cancel.")
         await self._store.add_signal(job.id, Signal.CANCEL, user_id)
+        await self._store.make_due(job.id, now=self._clock())
         self._wake()
         return job
 

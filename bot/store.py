@@ -169,6 +169,13 @@ class Store:
         reopened = closed.values(closed_at=None, owner=None, lease_until=now)
         await self._database.execute(reopened, Priority.PERSON)
 
+    async def make_due(self, job_id: str, *, now: float) -> None:
+        """Make a postponed job claimable now, because of a signal to it."""
+        postponed = jobs.update().where(
+            jobs.c.id == job_id, OPEN, jobs.c.owner.is_(None), jobs.c.lease_until > now
+        )
+        await self._database.execute(postponed.values(lease_until=now), Priority.PERSON)
+
     async def cancel_requested(self, owner: str) -> set[str]:
         """The ids of this owner's jobs that someone wants to cancel."""
         unwanted = (

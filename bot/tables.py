@@ -37,6 +37,7 @@ jobs = sa.Table(
     sa.Column("file_id", sa.Text),
     sa.Column("reply_ts", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_found", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("submitted_at", sa.Double),
     sa.Column("rendered_at", sa.Double),

@@ -87,7 +87,7 @@ class Timings:
     poll_interval: float = 10.0
     """Between polls of a video, where the server names no interval of its own."""
     min_poll_interval: float = 1.0
-    max_poll_interval: float = 60.0
+    max_poll_interval: float = 300.0
     card_interval: float = 3.0
     """Between progress updates of one card."""
     queue_cache: float = 5.0
@@ -99,6 +99,12 @@ class Timings:
     share_timeout: float = 300.0
     """How long Slack may take to share a file before it is uploaded again."""
     create_timeout: float = CREATE_TIMEOUT
+    create_grace: float = 6.0
+    """How long a stopping process waits for a create in flight: less than `STOP_TIMEOUT`."""
+    reconcile_interval: float = 4.0
+    """Between searches of the server's list for a create whose response was lost."""
+    stop_retries: tuple[float, ...] = (8.0, 16.0)
+    """Delays between attempts to stop or delete a video at the server."""
     process_clock_skew: float = 10.0
     """By how much the clocks of two processes of this bot may differ."""
     deadline: float = 1800.0

@@ -69,6 +69,7 @@ class Worker:
         self._homes = homes
         self._woken = asyncio.Event()
         self._running: dict[_Key, asyncio.Task[None]] = {}
+        self._runners: dict[_Key, JobRunner] = {}
         self._cancelled: set[str] = set()
         """Jobs released because someone cancelled them: the next claim sees the signal."""
         self._claiming = asyncio.Lock()
@@ -151,11 +152,16 @@ class Worker:
         if not cancelled:
             return
         self._cancelled |= cancelled
-        keys = [key for key in self._running if key[0] in cancelled]
+        keys = [
+            key
+            for key, runner in self._runners.items()
+            if key[0] in cancelled and not runner.cancel_after_submission()
+        ]
         tasks = [self._running[key] for key in keys]
         self._cancel(keys)
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._store.release(self._owner, now=self._clock(), only=cancelled)
+        stopped = [job_id for job_id, _ in keys]
+        await self._store.release(self._owner, now=self._clock(), only=stopped)
 
     async def _keep_renewing(self) -> None:
         pause = self._store.lease / 3
@@ -186,12 +192,13 @@ class Worker:
         key = (job.id, job.fence)
         if job.fence == 1:
             self._homes.changed(job.user_id)
-        run = JobRunner(job, self._dependencies, is_cancelled=is_cancelled).run()
-        task = self._running[key] = asyncio.create_task(run, name=f"job {job.id}")
+        runner = JobRunner(job, self._dependencies, is_cancelled=is_cancelled)
+        self._runners[key] = runner
+        task = self._running[key] = asyncio.create_task(runner.run(), name=f"job {job.id}")
         task.add_done_callback(lambda done: self._ended(key, done))
 
     def _ended(self, key: _Key, task: asyncio.Task[None]) -> None:
-        del self._running[key]
+        del self._running[key], self._runners[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             # The row is unchanged; the next claim releases it first.
             self._has_crashed = True

@@ -20,6 +20,9 @@ from bot.timings import Timings
 
 FAST = Timings(
     claim_interval=0.05,
+    create_grace=0.5,
+    reconcile_interval=0.05,
+    stop_retries=(0.02, 0.02),
     takeover_interval=0.05,
     takeover_delay=0.1,
     poll_interval=0.01,

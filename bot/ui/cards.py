@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from bot.errors import FileRefused
-from bot.jobs import Job, JobError, JobState, Note
+from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note
 from bot.request import Fit
 from bot.ui.blocks import (
     Block,
@@ -178,6 +178,8 @@ def _same_shape(one: str, other: str) -> bool:
 
 
 def _status_line(job: Job, progress: ProgressContext | None) -> str:
+    if job.note is Note.CANCELLING and job.state in CANCELLABLE:
+        return ":no_entry_sign: Cancelling …"
     if job.is_paused:
         return ":double_vertical_bar: *Waiting:* the thread says for what."
     match job.state:
@@ -216,12 +218,16 @@ def _how_cancelled(job: Job) -> str:
             return "the video server was not asked, and nothing was charged."
         case Note.STOPPED:
             return "the video server stopped it."
+        case Note.ALREADY_RENDERED:
+            return "it was already finished, so it is charged; I will not post it."
         case _:
-            return "this server cannot stop a job: I will not post it; it may still be charged."
+            return "it could not be stopped: I will not post it; it may still be charged."
 
 
 def _notes(job: Job) -> Iterator[str]:
-    if job.note is Note.NEW_VIDEO:
+    if job.note is Note.ORIGINAL_GONE:
+        yield "The original video is gone: a new video of the whole prompt."
+    elif job.note is Note.NEW_VIDEO:
         yield "This server cannot remix: a new video of the whole prompt."
     elif job.remix_of is not None:
         yield f"Remix of the video {escape(job.remix_of)}."
@@ -239,6 +245,8 @@ def buttons(job: Job) -> Iterator[Block]:
 
 
 def _offers(job: Job) -> Iterator[Block]:
+    if job.note is Note.CANCELLING and job.state in CANCELLABLE:
+        return
     match job.state:
         case (
             JobState.REQUESTED
@@ -262,6 +270,8 @@ def _offers(job: Job) -> Iterator[Block]:
 
 def state_in_words(job: Job) -> str:
     """The state in a few words, where the card itself is not before the reader."""
+    if job.note is Note.CANCELLING and job.state in CANCELLABLE:
+        return "cancelling"
     if job.is_paused:
         return "waiting, the thread says for what"
     match job.state:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.jobs import Job
 from bot.ui.blocks import Block, context, escape, excerpt
 
 CALLBACK_ID = "remix_form"
@@ -12,20 +11,20 @@ MAX_TEXT_FIELD_LENGTH = 3000
 """Characters that a text field takes (docs.slack.dev: plain-text input element)."""
 
 
-def build_remix(job: Job) -> Block:
-    """Ask what is to be different; the prompt so far is there to be changed."""
+def build_remix(original_id: str, prompt: str) -> Block:
+    """The form that changes the original job's video; this prompt is there to be edited."""
     field: Block = {
         "type": "plain_text_input",
         "action_id": PROMPT,
         "multiline": True,
         "max_length": MAX_TEXT_FIELD_LENGTH,
     }
-    if len(job.request.prompt) <= MAX_TEXT_FIELD_LENGTH:
-        field["initial_value"] = job.request.prompt
+    if len(prompt) <= MAX_TEXT_FIELD_LENGTH:
+        field["initial_value"] = prompt
     return {
         "type": "modal",
         "callback_id": CALLBACK_ID,
-        "private_metadata": job.id,
+        "private_metadata": original_id,
         "title": _plain("Remix"),
         "submit": _plain("Remix it"),
         "close": _plain("Not now"),
@@ -37,8 +36,8 @@ def build_remix(job: Job) -> Block:
                 "element": field,
             },
             context(
-                f"Changes the video *{escape(excerpt(job.id))}*. Where the video server cannot "
-                "remix, a new video is made of this prompt, and the card says so."
+                f"Changes the video *{escape(excerpt(original_id))}*. Where the video server "
+                "cannot remix, a new video is made of this prompt, and the card says so."
             ),
         ],
     }

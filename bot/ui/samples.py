@@ -66,11 +66,15 @@ def _cards_at_the_end() -> dict[str, Message]:
         permalink="https://example.slack.com/archives/C0123456789/p1000002",
     )
     cancelled = replace(_JOB, state=JobState.CANCELLED)
+    rendering = replace(_JOB, state=JobState.RENDERING, video_id="video_1")
     long = replace(_REQUEST, prompt="clouds, and then more clouds; " * 100)
     return {
         "ready": job_card(ready),
         "ready, a long prompt": job_card(replace(ready, request=long)),
         "ready, a remix": job_card(replace(ready, remix_of="9876543210")),
+        "ready, the original is gone": job_card(
+            replace(ready, remix_of="9876543210", note=Note.ORIGINAL_GONE)
+        ),
         "ready, no remix to be had": job_card(
             replace(ready, remix_of="9876543210", note=Note.NEW_VIDEO)
         ),
@@ -78,6 +82,8 @@ def _cards_at_the_end() -> dict[str, Message]:
         "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN)),
         "cancelled, not asked": job_card(replace(cancelled, note=Note.NOT_SUBMITTED)),
         "cancelled, stopped": job_card(replace(cancelled, note=Note.STOPPED)),
+        "cancelling": job_card(replace(rendering, note=Note.CANCELLING)),
+        "cancelled, already finished": job_card(replace(cancelled, note=Note.ALREADY_RENDERED)),
         "cancelled, not stopped": job_card(replace(cancelled, note=Note.NOT_STOPPED)),
         "deleted": job_card(replace(ready, state=JobState.DELETED)),
         "deleted, a copy is left": job_card(

@@ -47,7 +47,7 @@ async def test_a_cancelled_job_says_so_where_the_server_cannot_stop_it(
     video = await rendering(world, thread)
     await world.slack.ada.click(thread.card, "cancel")
     await world.until(lambda: thread.says("*Cancelled:*"))
-    assert "cannot stop a job: I will not post it; it may still be charged" in shown(thread.card)
+    assert "could not be stopped: I will not post it; it may still be charged" in shown(thread.card)
     world.videos.finish(video.id)
     looks = len(world.videos.calls)
     await world.slack.ada.command("another")

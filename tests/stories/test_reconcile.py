@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from aiohttp import web
 
 from bot.config import Settings
 from bot.sandbox.faults import drop, respond_with
@@ -70,7 +71,12 @@ async def test_where_the_server_cannot_list_the_person_decides(
 
 @pytest.mark.usefixtures("bot")
 async def test_two_that_look_alike_are_not_guessed_at(world: World, thread: Thread) -> None:
+    async def until_both_exist(_request: web.Request) -> web.StreamResponse:
+        await world.until(lambda: len(world.videos.creates) == 2)
+        return web.Response(status=503)
+
     world.faults.inject("create", drop, times=2, when="after")
+    world.faults.inject("list", until_both_exist, times=2)
     await world.slack.ada.command("clouds")
     await world.slack.ada.command("clouds")
     await world.until(lambda: str([c.blocks for c in thread.cards]).count("*Unclear:*") == 2)
