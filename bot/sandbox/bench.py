@@ -27,7 +27,7 @@ from bot.sandbox.postgres import Postgres, postgres
 from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.content import Filler
-from bot.sandbox.videos.state import Order
+from bot.sandbox.videos.state import VideoParams
 from bot.sandbox.world import World
 from bot.store import Store
 from bot.tables import jobs as table
@@ -195,9 +195,9 @@ async def waiting(clip: Path, folder: Path) -> AsyncIterator[Figure]:
             await press(world, 1, 0)
             await world.until(lambda: [c for c in world.videos.calls if c.operation == "retrieve"])
         multiply(url, number)
-        order = Order("clouds", "sora-2", "720x1280", "4")
+        params = VideoParams("clouds", "sora-2", "720x1280", "4")
         for each in range(1, number + 1):
-            world.videos.take(f"video{each}", order)
+            world.videos.create(f"video{each}", params)
         world.videos.poll_after_ms = None
         async with bot(world, url, folder) as process:
             seen = len(world.videos.calls)

@@ -367,7 +367,7 @@ async def test_litellm_does_not_know_where_an_unknown_id_belongs(litellm: Server
     assert (await litellm.retrieve(video)).status_code == 404
 
 
-async def test_litellm_sends_whole_films_whatever_was_asked(litellm: Server) -> None:
+async def test_litellm_sends_whole_files_whatever_range_was_requested(litellm: Server) -> None:
     video = await litellm.created()
     litellm.sandbox.finish(video.id)
     response = await litellm.client.get(

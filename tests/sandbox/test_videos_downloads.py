@@ -80,7 +80,7 @@ async def test_a_video_that_is_not_ready_is_not_found(
         videos.fail(video_id, "server_error", "Oh dear.")
 
 
-async def test_a_finished_video_is_a_film_of_its_prompt(
+async def test_a_finished_video_is_a_clip_of_its_prompt(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.clip = None
@@ -88,9 +88,9 @@ async def test_a_finished_video_is_a_film_of_its_prompt(
     response = await client.get(path)
     assert response.headers["Content-Type"] == "video/mp4"
     assert int(response.headers["Content-Length"]) == len(response.content)
-    with av.open(io.BytesIO(response.content), "r") as film:
-        assert (film.streams.video[0].width, film.streams.video[0].height) == (1280, 720)
-        assert film.duration == 4_000_000
+    with av.open(io.BytesIO(response.content), "r") as clip:
+        assert (clip.streams.video[0].width, clip.streams.video[0].height) == (1280, 720)
+        assert clip.duration == 4_000_000
     assert (await client.get(path)).content == response.content
 
 
@@ -101,8 +101,8 @@ async def test_a_test_chooses_what_a_video_delivers(
     assert (await client.get(path)).content == tiny_clip()
     videos.finish(video_id, b"other bytes")
     assert (await client.get(path)).content == b"other bytes"
-    (tmp_path / "film.mp4").write_bytes(b"a file")
-    videos.finish(video_id, tmp_path / "film.mp4")
+    (tmp_path / "clip.mp4").write_bytes(b"a file")
+    videos.finish(video_id, tmp_path / "clip.mp4")
     assert (await client.get(path)).content == b"a file"
 
 
@@ -119,7 +119,7 @@ async def test_previews_are_pictures(
     assert (await client.get(path, params={"variant": "gif"})).status_code == 400
 
 
-async def test_a_film_can_be_downloaded_for_an_hour(
+async def test_a_clip_can_be_downloaded_for_an_hour(
     client: httpx.AsyncClient, clock: Clock, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.finish(video_id)
@@ -130,7 +130,7 @@ async def test_a_film_can_be_downloaded_for_an_hour(
     assert (await client.get(f"/videos/{video_id}")).json()["status"] == "completed"
 
 
-async def test_a_large_film_is_sent_without_being_anywhere(
+async def test_a_large_clip_is_sent_without_being_anywhere(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.finish(video_id, Filler(20_000_000))
@@ -156,7 +156,7 @@ def test_filler_is_the_same_however_it_is_read() -> None:
 async def test_a_download_without_a_length_comes_in_chunks(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
-    videos.says_length = False
+    videos.sends_length = False
     videos.finish(video_id, Filler(1_000_000))
     response = await client.get(path)
     assert "Content-Length" not in response.headers
@@ -164,11 +164,16 @@ async def test_a_download_without_a_length_comes_in_chunks(
     assert response.content == Filler(1_000_000).read(0, 1_000_000)
 
 
-@pytest.mark.parametrize("says_length", [True, False])
+@pytest.mark.parametrize("sends_length", [True, False])
 async def test_a_download_breaks_off_as_often_as_ordered(
-    client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str, *, says_length: bool
+    client: httpx.AsyncClient,
+    videos: VideosSandbox,
+    video_id: str,
+    path: str,
+    *,
+    sends_length: bool,
 ) -> None:
-    videos.says_length = says_length
+    videos.sends_length = sends_length
     videos.finish(video_id, Filler(2_000_000))
     videos.cut_content_after(1_000_000, times=2)
     assert [await received(client, path) for _ in range(3)] == [-1_000_000, -1_000_000, 2_000_000]

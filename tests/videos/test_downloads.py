@@ -164,7 +164,7 @@ async def test_a_file_that_changed_meanwhile_is_fetched_whole(server: Server) ->
 
 async def test_a_file_without_a_length_is_cut_visibly_too(server: Server) -> None:
     server.sandbox.clip = Filler(3 * MB)
-    server.sandbox.says_length = False
+    server.sandbox.sends_length = False
     server.sandbox.cut_content_after(2 * MB)
     assert await server.download() == Filler(3 * MB).read(0, 3 * MB)
 
@@ -194,10 +194,10 @@ async def test_a_file_that_comes_too_slowly_is_given_up(
         await server.download()
 
 
-@pytest.mark.parametrize("says_length", [True, False])
-async def test_a_file_that_is_too_large_is_not_fetched(server: Server, says_length: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+@pytest.mark.parametrize("sends_length", [True, False])
+async def test_a_file_that_is_too_large_is_not_fetched(server: Server, sends_length: bool) -> None:  # noqa: FBT001 -- a parameter of the test
     server.limit = 2 * MB
-    server.sandbox.says_length = says_length
+    server.sandbox.sends_length = sends_length
     server.sandbox.clip = Filler(300 * MB)
     with pytest.raises(PermanentError, match="larger than 2 MB") as caught:
         await server.download()

@@ -1,4 +1,4 @@
-"""A request as it came, and the refusal that may answer it."""
+"""A request to the Videos server, and a refusal of one."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ BodyKind = Literal["none", "json", "multipart", "urlencoded", "other", "broken"]
 
 
 class Upload(NamedTuple):
-    """One file of a form, or what a data URL held."""
+    """A file from a form or a data URL."""
 
     filename: str
     mime: str
@@ -20,7 +20,7 @@ class Upload(NamedTuple):
 
 @dataclass
 class Call:
-    """One request, remembered: also what was refused or never answered."""
+    """A recorded request, whether served, refused or never answered."""
 
     operation: str
     method: str
@@ -32,12 +32,12 @@ class Call:
     files: dict[str, Upload] = field(default_factory=dict)
     body_kind: BodyKind = "none"
     status: int | None = None
-    """What was answered; None while it is not, and when the connection was cut instead."""
+    """The response's status; None until it is sent, and if the connection was dropped instead."""
 
 
 @dataclass(eq=False)
 class Refused(Exception):
-    """The server says no."""
+    """The server refuses the request."""
 
     status: int
     message: str
@@ -46,11 +46,11 @@ class Refused(Exception):
     type: str = "invalid_request_error"
     headers: dict[str, str] = field(default_factory=dict)
     body: Any = None
-    """The whole answer, where a server does not use its usual form."""
+    """The whole response body, where a server deviates from its usual error format."""
 
 
 async def read_call(operation: str, request: web.Request, now: float) -> Call:
-    """Read the whole request, whatever it is; what is wrong with it is said later."""
+    """Read the whole request; the dialect validates it later."""
     call = Call(operation, request.method, request.path, request.headers, now, dict(request.query))
     try:
         await _read_body(call, request)
@@ -79,12 +79,12 @@ async def _read_body(call: Call, request: web.Request) -> None:
 
 def _an_object(body: object) -> dict[str, Any]:
     if not isinstance(body, dict):
-        raise ValueError("not an object")  # noqa: TRY004 -- joins the other ways to be broken
+        raise ValueError("not an object")  # noqa: TRY004 -- handled like every other malformed body
     return body
 
 
 async def _read_form(call: Call, request: web.Request) -> None:
-    """A part with a file name is a file, any other is a string: as every server reads forms."""
+    """Read parts with a file name as files, and all others as strings."""
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name is None:
             raise ValueError("a part without a name")

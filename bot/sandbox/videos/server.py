@@ -1,4 +1,4 @@
-"""The pretend Videos server's HTTP side."""
+"""The fake Videos server over HTTP."""
 
 import asyncio
 import tempfile
@@ -18,13 +18,13 @@ from bot.sandbox.clip import make_clip, make_spritesheet, make_thumbnail
 from bot.sandbox.faults import Faults
 from bot.sandbox.videos.call import Call, Refused, read_call
 from bot.sandbox.videos.content import Clip, Content
-from bot.sandbox.videos.dialects import DIALECTS, Answer, OpenAI
-from bot.sandbox.videos.state import Failure, Order, Studio, Video, has_word
+from bot.sandbox.videos.dialects import DIALECTS, OpenAI, Response
+from bot.sandbox.videos.state import Failure, Renderer, Video, VideoParams, has_word
 
 Behaviour = Literal["normal", "slow", "busy"]
 Handler = Callable[[Call, web.Request], Awaitable[web.StreamResponse]]
 
-_PIECE = 256 * 1024
+_CHUNK_SIZE = 256 * 1024
 _BUSY_TIMES = 2
 _SENTINEL = (
     "Hmmm something didn't look right with your request. Please try again later or visit "
@@ -40,9 +40,9 @@ class _Drip:
 
 
 class VideosSandbox:
-    """A pretend Videos server on loopback; `bot.sandbox.videos` says what it does."""
+    """A fake Videos server on loopback; `bot.sandbox.videos` describes its behaviour."""
 
-    def __init__(  # noqa: PLR0913 -- every one has a good default but the two that are shared
+    def __init__(  # noqa: PLR0913 -- all but the first two have defaults
         self,
         changes: Changes,
         faults: Faults,
@@ -60,41 +60,41 @@ class VideosSandbox:
         self.api_key = api_key
         self.base_url = ""
         self.clip = clip
-        """What every completed video delivers; None: a film of its own prompt, made on demand."""
-        self.says_length = True
-        """Downloads carry Content-Length; without it they come in chunks."""
+        """The file of every completed video; None generates a clip of its prompt on demand."""
+        self.sends_length = True
+        """Whether downloads have a Content-Length, or are chunked."""
         self.poll_after_ms = poll_after_ms
         self._changes = changes
         self._faults = faults
         self._clock = clock
-        timings: Literal["normal", "slow"] = "slow" if behaviour == "slow" else "normal"
-        self._studio = Studio(changes, clock, render_seconds, timings)
+        speed: Literal["normal", "slow"] = "slow" if behaviour == "slow" else "normal"
+        self._renderer = Renderer(changes, clock, render_seconds, speed)
         self.refusing = False
-        """Every new video is refused from now on."""
+        """While set, every create is refused."""
         self._busy_times = _BUSY_TIMES if behaviour == "busy" else 0
         self._cuts: list[int] = []
         self._drip: _Drip | None = None
-        self._films: dict[tuple[str, str, str], asyncio.Task[Path]] = {}
+        self._clips: dict[tuple[str, str, str], asyncio.Task[Path]] = {}
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._runner: web.AppRunner | None = None
-        # The jobs, for tests and for a page that shows them.
-        self.take = self._studio.create
-        self.hold = self._studio.hold
-        self.release = self._studio.release
-        self.queue = self._studio.queue
+        # Control of the videos, for tests and the page.
+        self.create = self._renderer.create
+        self.hold = self._renderer.hold
+        self.release = self._renderer.release
+        self.queue = self._renderer.queue
         self.render_seconds = render_seconds
-        self.progress = self._studio.progress
-        self.finish = self._studio.finish
-        self.fail = self._studio.fail
-        self.forget = self._studio.forget
-        self.restart = self._studio.restart
-        self.set_pace = self._studio.set_pace
+        self.progress = self._renderer.progress
+        self.finish = self._renderer.finish
+        self.fail = self._renderer.fail
+        self.forget = self._renderer.forget
+        self.restart = self._renderer.restart
+        self.set_pace = self._renderer.set_pace
 
     async def start(self, port: int = 0) -> None:
-        """Listen; port 0 takes any free one."""
+        """Listen on loopback; port 0 picks a free one."""
         app = web.Application(client_max_size=64 * 1024**2, middlewares=[self._refuse_unknown])
         self._add_routes(app)
-        # Handlers end with their caller, also one that waits for ever because a test said so.
+        # Cancel handlers when the client disconnects, or a hanging fault would never end.
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -102,47 +102,47 @@ class VideosSandbox:
         self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/v1"
 
     async def resume(self) -> None:
-        """Listen again where it listened before a stop."""
+        """Listen on the same port as before stop()."""
         await self.start(URL(self.base_url).port or 0)
 
     async def stop(self) -> None:
-        """Stop listening; the jobs stay, so that it can be started again."""
+        """Stop listening; the videos are kept for the next start()."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
-        films, self._films = self._films, {}
-        await asyncio.gather(*films.values(), return_exceptions=True)
+        clips, self._clips = self._clips, {}
+        await asyncio.gather(*clips.values(), return_exceptions=True)
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
 
     @property
     def videos(self) -> dict[str, Video]:
-        """Every job that the server still knows, by id, as it stands now."""
-        return self._studio.videos
+        """All videos that the server still has, by id."""
+        return self._renderer.videos
 
     @property
     def creates(self) -> list[Video]:
-        """Every job that was ever created, in order; also the forgotten."""
-        return self._studio.creates
+        """All videos ever created, in order, even those lost or deleted since."""
+        return self._renderer.creates
 
     def let_all_fail(self, failure: Failure | None) -> None:
-        """Let every video fail half-way through from now on; None lets them be."""
-        self._studio.failing = failure
+        """Make every video fail half-way through; None stops that."""
+        self._renderer.failing = failure
 
     def forget_all(self, *, on: bool) -> None:
-        """Lose every video half-way through, or no more."""
-        self._studio.forgetting = on
+        """Lose every video half-way through, or stop doing so."""
+        self._renderer.forgetting = on
 
     def cut_content_after(self, size: int, times: int = 1) -> None:
-        """Cut the next downloads after so many bytes of the body."""
+        """Drop the connection of the next `times` downloads after this many bytes of the body."""
         self._cuts += [size] * times
 
     def drip_content(self, piece: int, pause: float) -> None:
-        """Send downloads slowly from now on: a pause after each piece of so many bytes."""
+        """Slow down downloads: pause this many seconds after each piece of this many bytes."""
         self._drip = _Drip(piece, pause)
 
-    # Requests in general
+    # Requests
 
     def _add_routes(self, app: web.Application) -> None:
         for operation, method, path, handler in (
@@ -161,47 +161,45 @@ class VideosSandbox:
     async def _serve(
         self, operation: str, handler: Handler, request: web.Request
     ) -> web.StreamResponse:
-        """Remember the call, let ordered trouble have its way, answer."""
+        """Record the call, and serve it or the fault injected for it."""
         call = await read_call(operation, request, self._clock())
         self.calls.append(call)
         self._changes.happened()
         try:
             response = await self._faults.serve(
-                operation, request, partial(self._answer, handler, call, request)
+                operation, request, partial(self._call, handler, call, request)
             )
             call.status = response.status
         finally:
             self._changes.happened()
         return response
 
-    async def _answer(
-        self, handler: Handler, call: Call, request: web.Request
-    ) -> web.StreamResponse:
+    async def _call(self, handler: Handler, call: Call, request: web.Request) -> web.StreamResponse:
         try:
-            self.dialect.admit(call, self.api_key)
+            self.dialect.authenticate(call, self.api_key)
             if (status := self.dialect.missing_operations.get(call.operation)) is not None:
-                raise _nowhere(call, status)
+                raise _no_route(call, status)
             return await handler(call, request)
         except Refused as refused:
             return _send(self._refusal(refused))
 
-    def _refusal(self, refused: Refused) -> Answer:
+    def _refusal(self, refused: Refused) -> Response:
         if refused.body is not None:
-            return Answer(refused.body, refused.status, refused.headers)
+            return Response(refused.body, refused.status, refused.headers)
         return self.dialect.refusal(refused)
 
     @web.middleware
     async def _refuse_unknown(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer what no route takes in the server's own dialect."""
+        """Refuse unknown routes in the server's own dialect."""
         problem = request.match_info.http_exception
         if problem is None:
             return await handler(request)
         return await self._serve("unknown", partial(self._unknown, problem.status), request)
 
     async def _unknown(self, status: int, call: Call, _request: web.Request) -> web.Response:
-        raise _nowhere(call, status)
+        raise _no_route(call, status)
 
     # Operations
 
@@ -209,21 +207,25 @@ class VideosSandbox:
         if self._busy_times > 0:
             self._busy_times -= 1
             raise self.dialect.busy()
-        return self._take(self.dialect.order(call))
+        return self._start_video(self.dialect.read_create(call))
 
     async def _remix(self, call: Call, request: web.Request) -> web.Response:
-        self.dialect.remixed(call)
-        return self._take(self.dialect.change(call, self._video(request.match_info["id"])))
+        self.dialect.check_remix(call)
+        return self._start_video(
+            self.dialect.read_change(call, self._video(request.match_info["id"]))
+        )
 
     async def _edit(self, call: Call, _request: web.Request) -> web.Response:
-        return self._take(self.dialect.change(call, self._video(self.dialect.edited(call))))
+        return self._start_video(
+            self.dialect.read_change(call, self._video(self.dialect.read_edit(call)))
+        )
 
-    def _take(self, order: Order) -> web.Response:
-        if self.refusing or has_word(order.prompt, "sentinel"):
+    def _start_video(self, params: VideoParams) -> web.Response:
+        if self.refusing or has_word(params.prompt, "sentinel"):
             raise Refused(400, _SENTINEL, "sentinel_block")
-        if has_word(order.prompt, "quota"):
+        if has_word(params.prompt, "quota"):
             raise Refused(429, _QUOTA, "insufficient_quota", type="insufficient_quota")
-        video = self._studio.create(self.dialect.new_id(), order)
+        video = self._renderer.create(self.dialect.new_id(), params)
         return self._send_video(self.dialect.created(video), video)
 
     async def _retrieve(self, _call: Call, request: web.Request) -> web.Response:
@@ -248,10 +250,10 @@ class VideosSandbox:
             raise self.dialect.missing_video(video_id)
         return video
 
-    def _send_video(self, answer: Answer, video: Video) -> web.Response:
-        response = _send(answer)
+    def _send_video(self, content: Response, video: Video) -> web.Response:
+        response = _send(content)
         hint = self.poll_after_ms
-        if hint is not None and self.dialect.hints_at_polling and not video.is_over:
+        if hint is not None and self.dialect.sends_poll_hint and not video.is_finished:
             response.headers["openai-poll-after-ms"] = str(hint)
         return response
 
@@ -273,16 +275,18 @@ class VideosSandbox:
                 return Content(picture, "image/jpeg")
             case _:
                 clip = video.clip if video.clip is not None else self.clip
-                return Content(clip if clip is not None else await self._film(video), "video/mp4")
+                return Content(
+                    clip if clip is not None else await self._generated_clip(video), "video/mp4"
+                )
 
-    async def _film(self, video: Video) -> Path:
-        """Make a film once, however many ask for it at the same time."""
+    async def _generated_clip(self, video: Video) -> Path:
+        """Generate a clip once, even for simultaneous downloads."""
         key = (video.prompt, video.size, video.seconds)
-        if key not in self._films:
+        if key not in self._clips:
             self._folder = self._folder or tempfile.TemporaryDirectory(prefix="videos-")
-            path = Path(self._folder.name) / f"{len(self._films)}.mp4"
-            self._films[key] = asyncio.create_task(_make(path, video))
-        return await asyncio.shield(self._films[key])
+            path = Path(self._folder.name) / f"{len(self._clips)}.mp4"
+            self._clips[key] = asyncio.create_task(_make(path, video))
+        return await asyncio.shield(self._clips[key])
 
     async def _download(self, request: web.Request, content: Content) -> web.StreamResponse:
         headers = {"Content-Type": content.mime}
@@ -291,29 +295,29 @@ class VideosSandbox:
         except ValueError:
             headers["Content-Range"] = f"bytes */{content.size}"
             return web.Response(status=416, headers=headers)
-        if self.dialect.knows_ranges:
+        if self.dialect.supports_ranges:
             headers |= {"Accept-Ranges": "bytes", "ETag": content.etag}
         if status == HTTPStatus.PARTIAL_CONTENT:
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{content.size}"
         response = web.StreamResponse(status=status, headers=headers)
-        if self.says_length:
+        if self.sends_length:
             response.content_length = stop - start
         await response.prepare(request)
-        await self._pour(request, response, content, start, stop)
+        await self._send_body(request, response, content, start, stop)
         return response
 
     def _range(self, request: web.Request, content: Content) -> tuple[int, int, int]:
-        """Return what is wanted of the file, and the status to send it with."""
+        """Return the start and stop of the requested range, and the status."""
         size = content.size
         same = request.headers.get("If-Range", content.etag) == content.etag
-        if "Range" not in request.headers or not self.dialect.knows_ranges or not same:
+        if "Range" not in request.headers or not self.dialect.supports_ranges or not same:
             return 0, size, 200
         start, stop, _step = request.http_range.indices(size)
         if start >= stop:
-            raise ValueError("nothing there")
+            raise ValueError("unsatisfiable range")
         return start, stop, 206
 
-    async def _pour(
+    async def _send_body(
         self,
         request: web.Request,
         response: web.StreamResponse,
@@ -321,10 +325,10 @@ class VideosSandbox:
         start: int,
         stop: int,
     ) -> None:
-        """Send the bytes, or only the first of them, fast or slowly."""
+        """Send the body: slowly with `drip_content`, partly with `cut_content_after`."""
         cut = self._cuts.pop(0) if self._cuts else None
         end = stop if cut is None else min(stop, start + cut)
-        piece = self._drip.piece if self._drip else _PIECE
+        piece = self._drip.piece if self._drip else _CHUNK_SIZE
         for place in range(start, end, piece):
             await response.write(content.read(place, min(end, place + piece)))
             if self._drip:
@@ -332,7 +336,7 @@ class VideosSandbox:
         if cut is None:
             await response.write_eof()
         elif request.transport is not None:
-            # close() and not abort(): what was written still arrives.
+            # close(), not abort(): what was written still arrives.
             request.transport.close()
 
 
@@ -341,12 +345,12 @@ async def _make(path: Path, video: Video) -> Path:
     return path
 
 
-def _send(answer: Answer) -> web.Response:
-    if isinstance(answer.body, str):
-        return web.Response(text=answer.body, status=answer.status, headers=answer.headers)
-    return web.json_response(answer.body, status=answer.status, headers=answer.headers)
+def _send(response: Response) -> web.Response:
+    if isinstance(response.body, str):
+        return web.Response(text=response.body, status=response.status, headers=response.headers)
+    return web.json_response(response.body, status=response.status, headers=response.headers)
 
 
-def _nowhere(call: Call, status: int) -> Refused:
+def _no_route(call: Call, status: int) -> Refused:
     problem = "method for URL" if status == HTTPStatus.METHOD_NOT_ALLOWED else "URL"
     return Refused(status, f"Invalid {problem} ({call.method} {call.path})")

@@ -1,4 +1,4 @@
-"""The jobs of a pretend Videos server, moved along by a clock or by a test. Knows no HTTP."""
+"""The videos of a fake Videos server, driven by a clock or by a test. No HTTP here."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,15 +10,15 @@ from bot.sandbox.videos.call import Upload
 from bot.sandbox.videos.content import Clip
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
-Timings = Literal["normal", "slow"]
+Speed = Literal["normal", "slow"]
 
-CONTENT_LIFE = 3600
-"""OpenAI's video guide: a download is valid for at most an hour after the generation."""
+CONTENT_LIFETIME = 3600
+"""Seconds (OpenAI's video guide: downloads are valid for at most an hour after generation)."""
 
 
 @dataclass
-class Order:
-    """What was asked, after all checks."""
+class VideoParams:
+    """The checked parameters of a create."""
 
     prompt: str
     model: str
@@ -30,15 +30,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed."""
+    """Why a video failed."""
 
     code: str | int | None
     message: str
 
 
 @dataclass(kw_only=True)
-class Video(Order):
-    """One job and, once it is completed, its film."""
+class Video(VideoParams):
+    """One video, as the server stores it."""
 
     id: str
     created_at: float
@@ -48,22 +48,22 @@ class Video(Order):
     error: Failure | None = None
     clip: Clip | None = None
     began_at: float
-    """When it was created, had the server always worked as fast as it works now."""
-    by_hand: bool = False
-    """A test decides about this one; the clock no longer does."""
+    """`created_at`, shifted so that the progress so far matches the current render time."""
+    manual: bool = False
+    """A test controls this video; the clock no longer does."""
 
     @property
     def expires_at(self) -> float | None:
-        """When its film can no longer be downloaded."""
-        return None if self.completed_at is None else self.completed_at + CONTENT_LIFE
+        """When its download expires."""
+        return None if self.completed_at is None else self.completed_at + CONTENT_LIFETIME
 
     @property
-    def is_over(self) -> bool:
-        """It is completed or failed."""
+    def is_finished(self) -> bool:
+        """Whether it is completed or failed."""
         return self.status in ("completed", "failed")
 
 
-_FATES = {
+_FAILURES = {
     "forbidden": Failure(
         "moderation_blocked", "Your request was blocked by our moderation system."
     ),
@@ -72,22 +72,22 @@ _FATES = {
 
 
 def has_word(prompt: str, word: str) -> bool:
-    """Tell whether the whole word is there: waves may be crashing without a crash."""
+    """Whether the prompt contains this whole word: "crashing" is not "crash"."""
     return re.search(rf"\b{word}\b", prompt, re.IGNORECASE) is not None
 
 
-class Studio:
-    """Makes the videos that were ordered, each at its own time."""
+class Renderer:
+    """Stores the videos and advances them with the clock."""
 
     def __init__(
-        self, changes: Changes, clock: Callable[[], float], render_seconds: float, timings: Timings
+        self, changes: Changes, clock: Callable[[], float], render_seconds: float, speed: Speed
     ) -> None:
         self.render_seconds = render_seconds
-        self.timings = timings
+        self.speed = speed
         self.failing: Failure | None = None
-        """Why everything fails from now on, half-way through."""
+        """While set, every video fails with this half-way through."""
         self.forgetting = False
-        """Everything is lost from now on, half-way through."""
+        """While set, every video is lost half-way through."""
         self._changes = changes
         self._clock = clock
         self._held = False
@@ -96,113 +96,113 @@ class Studio:
 
     @property
     def videos(self) -> dict[str, Video]:
-        """Every job that the server still knows, as it stands now."""
-        self._catch_up()
+        """All videos that the server still has, by id."""
+        self._update()
         return self._videos
 
     @property
     def creates(self) -> list[Video]:
-        """Every job that was ever created, in order; also the forgotten."""
-        self._catch_up()
+        """All videos ever created, in order, even those lost or deleted since."""
+        self._update()
         return self._creates
 
-    def create(self, new_id: str, order: Order) -> Video:
-        """Take an order."""
+    def create(self, new_id: str, params: VideoParams) -> Video:
+        """Create a video."""
         now = self._clock()
-        video = Video(**vars(order), id=new_id, created_at=now, began_at=now)
+        video = Video(**vars(params), id=new_id, created_at=now, began_at=now)
         self._videos[video.id] = video
         self._creates.append(video)
         self._changes.happened()
         return video
 
     def set_pace(self, render_seconds: float) -> None:
-        """Let a render take so many seconds from now on; what is done stays done."""
-        self._catch_up()
-        for video in self._moving():
-            worked = self._clock() - video.began_at
-            video.began_at += worked * (1 - render_seconds / self.render_seconds)
+        """Set the render time; the progress so far is kept."""
+        self._update()
+        for video in self._rendering():
+            elapsed = self._clock() - video.began_at
+            video.began_at += elapsed * (1 - render_seconds / self.render_seconds)
         self.render_seconds = render_seconds
 
     def hold(self) -> None:
-        """Freeze all rendering."""
-        self._catch_up()
+        """Pause all rendering until `release`."""
+        self._update()
         self._held = True
 
     def release(self) -> None:
-        """Let the clock decide again, about every job that was not decided by hand."""
+        """Resume rendering, except of videos that a test controls."""
         self._held = False
-        self._catch_up()
+        self._update()
 
     def queue(self, video_id: str) -> None:
-        """Put a job back into the queue."""
-        self._decide(video_id, "queued", 0)
+        """Put a video back into the queue."""
+        self._control(video_id, "queued", 0)
 
     def progress(self, video_id: str, percent: int) -> None:
-        """Say how far a job is."""
-        self._decide(video_id, "in_progress", percent)
+        """Set a video's progress, in percent."""
+        self._control(video_id, "in_progress", percent)
 
     def finish(self, video_id: str, clip: Clip | None = None) -> None:
-        """Complete a job, with this film or the usual one."""
-        video = self._decide(video_id, "completed", 100)
+        """Complete a video, with this clip or the default one."""
+        video = self._control(video_id, "completed", 100)
         video.completed_at = self._clock()
         video.clip = clip
 
     def fail(self, video_id: str, code: str | int | None, message: str) -> None:
-        """End a job without a film."""
-        video = self._decide(video_id, "failed", self._videos[video_id].progress)
+        """Fail a video."""
+        video = self._control(video_id, "failed", self._videos[video_id].progress)
         video.completed_at = None
         video.error = Failure(code, message)
 
     def forget(self, video_id: str) -> None:
-        """Lose one job."""
+        """Lose a video."""
         del self._videos[video_id]
         self._changes.happened()
 
     def restart(self) -> None:
-        """Lose every job, as servers do that keep them in memory."""
+        """Lose all videos, as servers that keep them in memory do."""
         self._videos.clear()
         self._changes.happened()
 
-    def _decide(self, video_id: str, status: Status, progress: int) -> Video:
+    def _control(self, video_id: str, status: Status, progress: int) -> Video:
         video = self.videos[video_id]
-        video.by_hand = True
+        video.manual = True
         video.status, video.progress, video.error = status, progress, None
         self._changes.happened()
         return video
 
-    def _catch_up(self) -> None:
-        """Move every job to where the clock says that it is by now."""
-        moved = [self._move(video) for video in [*self._moving()]]
+    def _update(self) -> None:
+        """Advance all videos to the current time."""
+        moved = [self._advance(video) for video in [*self._rendering()]]
         if any(moved):
             self._changes.happened()
 
-    def _moving(self) -> Iterator[Video]:
+    def _rendering(self) -> Iterator[Video]:
         if not self._held:
-            yield from (v for v in self._videos.values() if not v.by_hand and not v.is_over)
+            yield from (v for v in self._videos.values() if not v.manual and not v.is_finished)
 
-    def _move(self, video: Video) -> bool:
+    def _advance(self, video: Video) -> bool:
         before = (video.status, video.progress)
-        share = self._share_done(self._clock() - video.began_at)
-        fates = (fate for word, fate in _FATES.items() if has_word(video.prompt, word))
-        fate = next(fates, self.failing)
-        if self.forgetting and share >= 0.5:
+        fraction = self._fraction_done(self._clock() - video.began_at)
+        failures = (each for word, each in _FAILURES.items() if has_word(video.prompt, word))
+        failure = next(failures, self.failing)
+        if self.forgetting and fraction >= 0.5:
             del self._videos[video.id]
             return True
-        if fate is not None and share >= 0.5:
-            video.status, video.error = "failed", fate
-        elif share >= 1:
+        if failure is not None and fraction >= 0.5:
+            video.status, video.error = "failed", failure
+        elif fraction >= 1:
             video.status, video.progress = "completed", 100
             video.completed_at = video.began_at + self._render_time()
-        elif share >= 0.1:
-            video.status, video.progress = "in_progress", min(99, int(100 * share))
+        elif fraction >= 0.1:
+            video.status, video.progress = "in_progress", min(99, int(100 * fraction))
         return (video.status, video.progress) != before
 
     def _render_time(self) -> float:
-        return self.render_seconds * (1 if self.timings == "normal" else 10)
+        return self.render_seconds * (1 if self.speed == "normal" else 10)
 
-    def _share_done(self, elapsed: float) -> float:
-        share = elapsed / self._render_time() if self._render_time() > 0 else 1.0
-        if self.timings == "normal" or share >= 1:
-            return share
-        # Slow: half of the time in the queue, then a rush, then long at 99 %.
-        return 0.0 if share < 0.5 else min(0.99, (share - 0.5) * 5)
+    def _fraction_done(self, elapsed: float) -> float:
+        fraction = elapsed / self._render_time() if self._render_time() > 0 else 1.0
+        if self.speed == "normal" or fraction >= 1:
+            return fraction
+        # Slow: queued for half of the time, then fast progress, then long at 99 %.
+        return 0.0 if fraction < 0.5 else min(0.99, (fraction - 0.5) * 5)

@@ -1,8 +1,8 @@
-"""How different servers speak the same protocol."""
+"""How different servers implement the Videos API."""
 
 from bot.sandbox.videos.dialects.aquiles import Aquiles
 from bot.sandbox.videos.dialects.litellm import LiteLLM
-from bot.sandbox.videos.dialects.openai import Answer, OpenAI, OpenAIGuide
+from bot.sandbox.videos.dialects.openai import OpenAI, OpenAIGuide, Response
 from bot.sandbox.videos.dialects.sglang import SGLang
 from bot.sandbox.videos.dialects.vllm_omni import VllmOmni
 
@@ -15,4 +15,4 @@ DIALECTS: dict[str, type[OpenAI]] = {
     "aquiles": Aquiles,
 }
 
-__all__ = ["ACCENTS", "Answer", "OpenAI"]
+__all__ = ["DIALECTS", "OpenAI", "Response"]

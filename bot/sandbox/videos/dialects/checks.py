@@ -1,4 +1,4 @@
-"""Reading requests, and OpenAI's words for what is wrong with them."""
+"""Validation of requests, with OpenAI's error messages."""
 
 import base64
 import binascii
@@ -14,7 +14,7 @@ IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "video/mp4")
 
 
 def read_body(call: Call) -> None:
-    """Refuse a body that is no form and no JSON."""
+    """Refuse a body that is neither a form nor JSON."""
     if call.body_kind == "broken":
         raise Refused(400, "We could not parse the body of your request.")
     if call.body_kind not in ("json", "multipart"):
@@ -28,21 +28,21 @@ def read_body(call: Call) -> None:
 
 
 def refuse_unknown(call: Call, known: Sequence[str]) -> None:
-    """Refuse any field that is not known."""
+    """Refuse unknown fields."""
     for name in (*call.fields, *call.files):
         if name not in known:
             raise Refused(400, f"Unknown parameter: '{name}'.", "unknown_parameter", name)
 
 
 def refuse_unknown_query(call: Call, known: Sequence[str]) -> None:
-    """Refuse any query parameter that is not known."""
+    """Refuse unknown query parameters."""
     for name in call.query:
         if name not in known:
             raise Refused(400, f"Unknown parameter: '{name}'.", "unknown_parameter", name)
 
 
 def read_prompt(call: Call) -> str:
-    """Return the words, of which there must be some."""
+    """Return the prompt, which must not be empty."""
     prompt = call.fields.get("prompt")
     if prompt is None:
         raise missing("prompt")
@@ -63,7 +63,7 @@ def read_prompt(call: Call) -> str:
 
 
 def choice(call: Call, name: str, allowed: Sequence[str], default: str) -> str:
-    """Return a string that must be one of a few."""
+    """Return a string field that must be one of these values."""
     if name in call.files:
         raise wrong_type(name, "a string", call.files[name])
     value = call.fields.get(name, default)
@@ -74,21 +74,21 @@ def choice(call: Call, name: str, allowed: Sequence[str], default: str) -> str:
     return value
 
 
-def whole_number(call: Call, name: str, least: int, most: int, default: int) -> int:
-    """Return a whole number of the query."""
+def whole_number(call: Call, name: str, minimum: int, maximum: int, default: int) -> int:
+    """Return an integer from the query."""
     text = call.query.get(name)
     if text is None:
         return default
     if not text.isascii() or not text.removeprefix("-").isdigit():
         raise Refused(400, f"Invalid '{name}': expected an integer.", "invalid_type", name)
-    if not least <= int(text) <= most:
-        message = f"Invalid '{name}': expected a value from {least} to {most}, but got {text}."
+    if not minimum <= int(text) <= maximum:
+        message = f"Invalid '{name}': expected a value from {minimum} to {maximum}, but got {text}."
         raise Refused(400, message, "invalid_value", name)
     return int(text)
 
 
 def from_data_url(name: str, url: str) -> Upload:
-    """Decode a picture that is written into its own address."""
+    """Decode a data URL."""
     head, comma, data = url.partition(",")
     if len(url) > 20971520 or not comma or not head.startswith("data:"):
         raise Refused(400, f"Invalid '{name}': cannot load '{url[:80]}'.", "invalid_value", name)
@@ -100,7 +100,7 @@ def from_data_url(name: str, url: str) -> Upload:
 
 
 def picture_size(upload: Upload) -> str:
-    """Look at the picture itself."""
+    """Decode the image and return its size, as in `1280x720`."""
     try:
         with Image.open(io.BytesIO(upload.content), formats=("JPEG", "PNG", "WEBP")) as image:
             image.load()
@@ -111,7 +111,7 @@ def picture_size(upload: Upload) -> str:
 
 
 def one_of(values: Sequence[str], word: str) -> str:
-    """List values as OpenAI does, with a comma before the last of three or more."""
+    """Join quoted values, with a serial comma as OpenAI writes it."""
     quoted = [f"'{value}'" for value in values]
     if len(quoted) < 3:
         return f" {word} ".join(quoted)
@@ -119,19 +119,19 @@ def one_of(values: Sequence[str], word: str) -> str:
 
 
 def missing(name: str) -> Refused:
-    """Say that something must be given."""
+    """Return the refusal of a missing parameter."""
     message = f"Missing required parameter: '{name}'."
     return Refused(400, message, "missing_required_parameter", name)
 
 
 def invalid_value(name: str, value: str, allowed: Sequence[str]) -> Refused:
-    """Say what would have been allowed."""
+    """Return the refusal of a value that is not supported."""
     message = f"Invalid value: '{value}'. Supported values are: {one_of(allowed, 'and')}."
     return Refused(400, message, "invalid_value", name)
 
 
 def wrong_type(name: str, expected: str, value: object) -> Refused:
-    """Say what kind of thing it must be."""
+    """Return the refusal of a value of the wrong type."""
     got = _KINDS.get(type(value), "a file")
     message = f"Invalid type for '{name}': expected {expected}, but got {got} instead."
     return Refused(400, message, "invalid_type", name)
@@ -149,7 +149,7 @@ _KINDS = {
 
 
 def unsupported_type(name: str, mime: str) -> Refused:
-    """Say which kinds of file may be sent."""
+    """Return the refusal of a file type."""
     message = (
         f"Invalid file '{name}': unsupported mimetype ('{mime}'). "
         f"Supported file formats are {one_of(IMAGE_TYPES, 'and')}."
@@ -157,13 +157,13 @@ def unsupported_type(name: str, mime: str) -> Refused:
     return Refused(400, message, "unsupported_file", name)
 
 
-def whole(moment: float | None) -> int | None:
-    """Cut to whole seconds."""
+def whole_seconds(moment: float | None) -> int | None:
+    """Truncate to whole seconds."""
     return None if moment is None else int(moment)
 
 
 def page_of(rows: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:  # noqa: FBT001 -- a field
-    """Wrap rows as a page."""
+    """Return a page of the list."""
     return {
         "object": "list",
         "data": rows,

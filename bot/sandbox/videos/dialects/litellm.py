@@ -1,8 +1,8 @@
-"""LiteLLM 1.109 (ids as in 1.106): a proxy, whose own words cover those of the server behind it.
+"""LiteLLM 1.109 (ids as in 1.106): a proxy that wraps the errors of the server behind it.
 
-What is passed on is OpenAI's. Three ids name one job here: that of the create, which works; that
-of the polls, which has lost its deployment and reaches nobody; and that of the list, which names
-the upstream model instead. Only the create's and the list's are good for anything.
+The upstream here is OpenAI. One video has three ids: that of the create, which works; that of a
+retrieve, which has lost its deployment and resolves to nothing; and that of the list, which names
+the upstream model instead. Only those of the create and the list can be used.
 """
 
 import base64
@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bot.sandbox.videos.call import Call, Refused
-from bot.sandbox.videos.dialects.openai import Answer, OpenAI
-from bot.sandbox.videos.state import Order, Video
+from bot.sandbox.videos.dialects.openai import OpenAI, Response
+from bot.sandbox.videos.state import Video, VideoParams
 
 _DEPLOYMENT = "1f0c5e1b7d3a4c28" * 4
 _ERRORS = {
@@ -24,82 +24,84 @@ _ERRORS = {
 
 
 class LiteLLM(OpenAI):
-    """Stateless: an id carries its own route."""
+    """Stateless: an id contains its own route."""
 
-    knows_ranges = False
-    hints_at_polling = False
+    supports_ranges = False
+    sends_poll_hint = False
     missing_operations: Mapping[str, int] = {"delete": 405}
 
-    def admit(self, call: Call, api_key: str) -> None:
-        """Let in who has the key; without a database a wrong one cannot even be looked up."""
+    def authenticate(self, call: Call, api_key: str) -> None:
+        """Check the key; without a database, a wrong one can't even be looked up."""
         key = call.headers.get("Authorization", "").removeprefix("Bearer ")
         if not key:
-            raise _own(401, "Authentication Error, No api key passed in.", "auth_error")
+            raise _proxy_error(401, "Authentication Error, No api key passed in.", "auth_error")
         if key != api_key:
-            raise _own(400, "No connected db.", "no_db_connection")
+            raise _proxy_error(400, "No connected db.", "no_db_connection")
 
-    def order(self, call: Call) -> Order:
+    def read_create(self, call: Call) -> VideoParams:
         """Check what the proxy checks, then what OpenAI checks."""
         if call.body_kind in ("json", "multipart") and "model" not in call.fields:
-            raise _own(400, "video_generation: Invalid model name passed in model=None")
+            raise _proxy_error(400, "video_generation: Invalid model name passed in model=None")
         if isinstance(call.fields.get("input_reference"), dict):
             message = "litellm.APIConnectionError: AttributeError: 'dict' has no attribute 'read'"
-            raise _own(400, message)
-        return super().order(call)
+            raise _proxy_error(400, message)
+        return super().read_create(call)
 
     def new_id(self) -> str:
-        """Wrap the id of the server behind."""
+        """Wrap a new upstream id."""
         return _wrapped(_DEPLOYMENT, super().new_id(), ";requested_model:video")
 
     def find(self, video_id: str, videos: Mapping[str, Video]) -> Video | None:
-        """Find a job by the id of its create or of the list."""
+        """Find a video by the id from its create or from the list."""
         route = _route(video_id)
         if route is None or not route[0]:
             return None
         return next((v for v in videos.values() if _upstream_id(v) == route[1]), None)
 
     def missing_video(self, video_id: str) -> Refused:
-        """Say what happens to an id that carries no route, half of one, or a good one."""
+        """Return the refusal of an id with no route, half of one, or a full one."""
         match _route(video_id):
             case None:
-                return _own(500, "litellm.InternalServerError: Connection error.", "api_error")
+                return _proxy_error(
+                    500, "litellm.InternalServerError: Connection error.", "api_error"
+                )
             case "", _:
                 return Refused(401, "Incorrect API key provided: None.", "invalid_api_key")
             case _, upstream_id:
                 return super().missing_video(upstream_id)
 
-    def created(self, video: Video) -> Answer:
-        """Answer a create: of the keys that LiteLLM knows, prompt is none."""
-        return Answer(_passed_on(self.video(video)) | {"created_at": 0, "usage": {}})
+    def created(self, video: Video) -> Response:
+        """Respond to a create; LiteLLM drops `prompt`, which it doesn't know."""
+        return Response(_forwarded(self.video(video)) | {"created_at": 0, "usage": {}})
 
-    def retrieved(self, video: Video) -> Answer:
-        """Answer a look at a job, under another id; a failed one as if the server had failed."""
+    def retrieved(self, video: Video) -> Response:
+        """Respond to a retrieve, under another id; a failed video looks like a server error."""
         upstream = self.video(video) | {"id": _upstream_id(video)}
         if video.status == "failed":
-            return Answer(_envelope(500, json.dumps(upstream)), 500)
-        return Answer(_passed_on(upstream) | {"id": _wrapped("", _upstream_id(video))})
+            return Response(_envelope(500, json.dumps(upstream)), 500)
+        return Response(_forwarded(upstream) | {"id": _wrapped("", _upstream_id(video))})
 
-    def page(self, call: Call, videos: Iterable[Video]) -> Answer:
-        """Answer with one page of one server's list, which must be named."""
+    def page(self, call: Call, videos: Iterable[Video]) -> Response:
+        """Return one page of the list of a provider, which must be named."""
         if "custom_llm_provider" not in call.query:
-            raise _own(400, "avideo_list: Invalid model name passed in model=None")
+            raise _proxy_error(400, "avideo_list: Invalid model name passed in model=None")
         return self.any_page(call, videos)
 
     def listed(self, video: Video) -> dict[str, Any]:
-        """Describe a job as the server behind does, under an id of the upstream model."""
+        """Return the upstream's video object, under an id with the upstream model."""
         return self.video(video) | {"id": _wrapped(video.model, _upstream_id(video))}
 
     def variant(self, _call: Call) -> str:
-        """Return the film, whatever was asked for."""
+        """Return `video`, whatever was requested."""
         return "video"
 
-    def refusal(self, refused: Refused) -> Answer:
-        """Bury the server's own refusal in a message, and rename its headers."""
+    def refusal(self, refused: Refused) -> Response:
+        """Embed the upstream's error in a message, and rename its headers."""
         if refused.status == 405:
-            return Answer({"detail": "Method Not Allowed"}, 405)
+            return Response({"detail": "Method Not Allowed"}, 405)
         upstream = json.dumps(super().refusal(refused).body, indent=2)
         headers = {f"llm_provider-{name.lower()}": text for name, text in refused.headers.items()}
-        return Answer(_envelope(refused.status, upstream), refused.status, headers)
+        return Response(_envelope(refused.status, upstream), refused.status, headers)
 
 
 def _wrapped(model_id: str, upstream_id: str, more: str = "") -> str:
@@ -108,7 +110,7 @@ def _wrapped(model_id: str, upstream_id: str, more: str = "") -> str:
 
 
 def _route(video_id: str) -> tuple[str, str] | None:
-    """Return which deployment an id names, and which job there."""
+    """Return the deployment and the upstream id inside an id."""
     try:
         parts = base64.b64decode(video_id.removeprefix("video_"), validate=True).decode().split(";")
     except ValueError:
@@ -123,7 +125,7 @@ def _upstream_id(video: Video) -> str:
     return video.id if route is None else route[1]
 
 
-def _passed_on(described: dict[str, Any]) -> dict[str, Any]:
+def _forwarded(described: dict[str, Any]) -> dict[str, Any]:
     rest = {name: value for name, value in described.items() if name != "prompt"}
     return rest | {"progress": None, "created_at": None}
 
@@ -134,6 +136,6 @@ def _envelope(status: int, upstream: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": None, "code": str(status)}}
 
 
-def _own(status: int, message: str, kind: str = "invalid_request_error") -> Refused:
+def _proxy_error(status: int, message: str, kind: str = "invalid_request_error") -> Refused:
     body = {"message": message, "type": kind, "param": None, "code": str(status)}
     return Refused(status, message, body={"error": body})

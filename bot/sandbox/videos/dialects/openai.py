@@ -1,7 +1,7 @@
-"""The reference: OpenAI's OpenAPI spec 2.3.0, and the words of its live errors.
+"""The reference: OpenAI's OpenAPI spec 2.3.0, and the wording of its live errors.
 
-Assumed, because no public source shows it: what a refused delete, remix, page or variant says, and
-that unknown query parameters are refused as unknown fields are.
+Assumed, because no public source shows it: the errors of a refused delete, remix, page or variant,
+and that unknown query parameters are refused like unknown fields.
 """
 
 import secrets
@@ -23,21 +23,21 @@ from bot.sandbox.videos.dialects.checks import (
     refuse_unknown,
     refuse_unknown_query,
     unsupported_type,
-    whole,
     whole_number,
+    whole_seconds,
     wrong_type,
 )
-from bot.sandbox.videos.state import Order, Video
+from bot.sandbox.videos.state import Video, VideoParams
 
 _BIG_SIZES = ("1024x1792", "1792x1024")
 _NOT_READY = "Video is not ready yet, use GET /v1/videos/{video_id} to check status."
 NO_CHANGES: Mapping[str, int] = {"remix": 404, "edit": 405}
-"""How servers answer that can make videos but not change them."""
+"""Statuses of servers that can create videos but not change them."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """JSON to send; a string goes out as plain text."""
+class Response:
+    """A JSON response; a string is sent as plain text."""
 
     body: Any
     status: int = 200
@@ -45,7 +45,7 @@ class Answer:
 
 
 class OpenAI:
-    """How OpenAI speaks. The other dialects say what they do differently."""
+    """OpenAI's own behaviour, which the other dialects override."""
 
     models: Sequence[str] = (
         "sora-2",
@@ -56,29 +56,29 @@ class OpenAI:
     )
     sizes: Sequence[str] = ("720x1280", "1280x720", *_BIG_SIZES)
     pro_sizes: Sequence[str] = _BIG_SIZES
-    """Only sora-2-pro makes these; the spec's one list for all models does not say so."""
+    """Only sora-2-pro makes these, though the spec has one list for all models."""
     seconds: Sequence[str] = ("4", "8", "12")
-    knows_ranges = True
-    """A download can be resumed."""
-    hints_at_polling = True
-    """Answers about unfinished jobs carry openai-poll-after-ms."""
+    supports_ranges = True
+    """Whether downloads can be resumed."""
+    sends_poll_hint = True
+    """Whether responses about unfinished videos have openai-poll-after-ms."""
     missing_operations: Mapping[str, int] = {}
-    """What this server does not have, and the status that says so."""
+    """Operations that this server lacks, with the status it sends instead."""
     page_size: int | None = 20
-    """How many videos a page of the list has if nobody says; None: all."""
-    knows_order = True
-    """The list can begin with the oldest."""
+    """The default number of videos on a page of the list; None for all."""
+    supports_order = True
+    """Whether the list can be sorted oldest first."""
     unknown_cursor: Literal["refuse", "nothing", "everything"] = "refuse"
-    """What follows after a video that the list does not have."""
+    """What the list returns for an unknown `after`."""
 
     def __init__(self) -> None:
         self.uploads: dict[str, bytes] = {}
-        """Pictures that a file_id may name."""
+        """Images by file_id."""
 
-    # Who may come in
+    # Authentication
 
-    def admit(self, call: Call, api_key: str) -> None:
-        """Let in who has the key."""
+    def authenticate(self, call: Call, api_key: str) -> None:
+        """Check the key."""
         word, _, key = call.headers.get("Authorization", "").partition(" ")
         if word != "Bearer" or not key:
             raise Refused(
@@ -94,10 +94,10 @@ class OpenAI:
                 "invalid_api_key",
             )
 
-    # What may be asked
+    # Requests
 
-    def order(self, call: Call) -> Order:
-        """Check a create."""
+    def read_create(self, call: Call) -> VideoParams:
+        """Check a create, and return its parameters."""
         read_body(call)
         refuse_unknown(call, ("prompt", "model", "seconds", "size", "input_reference"))
         prompt = read_prompt(call)
@@ -107,24 +107,24 @@ class OpenAI:
         if size in self.pro_sizes and "pro" not in model:
             small = [size for size in self.sizes if size not in self.pro_sizes]
             raise invalid_value("size", size, small)
-        return Order(prompt, model, size, seconds, self._reference(call, size))
+        return VideoParams(prompt, model, size, seconds, self._reference(call, size))
 
-    def change(self, call: Call, source: Video) -> Order:
-        """Check a remix or an edit of a completed video."""
+    def read_change(self, call: Call, source: Video) -> VideoParams:
+        """Check a remix or an edit, and return the new video's parameters."""
         if source.status != "completed":
             raise Refused(400, f"Video '{source.id}' is not completed.", param="video")
         prompt = read_prompt(call)
-        return Order(
+        return VideoParams(
             prompt, source.model, source.size, source.seconds, None, remixed_from_video_id=source.id
         )
 
-    def remixed(self, call: Call) -> None:
+    def check_remix(self, call: Call) -> None:
         """Check the fields of a remix."""
         read_body(call)
         refuse_unknown(call, ("prompt",))
 
-    def edited(self, call: Call) -> str:
-        """Check the fields of an edit and return which video it changes."""
+    def read_edit(self, call: Call) -> str:
+        """Check the fields of an edit, and return the id of the video to change."""
         read_body(call)
         refuse_unknown(call, ("prompt", "video"))
         match call.fields.get("video"):
@@ -161,22 +161,22 @@ class OpenAI:
             case _:
                 raise wrong_type(name, expected, value)
 
-    # What it answers
+    # Responses
 
     def new_id(self) -> str:
-        """Name a new job."""
+        """Return a new video id."""
         return f"video_{secrets.token_hex(24)}"
 
     def find(self, video_id: str, videos: Mapping[str, Video]) -> Video | None:
-        """Find a job by an id that this server gave out."""
+        """Find a video by an id that this server issued."""
         return videos.get(video_id)
 
     def missing_video(self, video_id: str) -> Refused:
-        """Say that there is no such job."""
+        """Return the refusal of an unknown id."""
         return Refused(404, f"Video with id '{video_id}' not found.")
 
     def video(self, video: Video) -> dict[str, Any]:
-        """Describe a job, with every key that the spec requires."""
+        """Return the video object, with every key that the spec requires."""
         error = video.error and {"code": video.error.code, "message": video.error.message}
         return {
             "id": video.id,
@@ -185,8 +185,8 @@ class OpenAI:
             "status": video.status,
             "progress": video.progress,
             "created_at": int(video.created_at),
-            "completed_at": whole(video.completed_at),
-            "expires_at": whole(video.expires_at),
+            "completed_at": whole_seconds(video.completed_at),
+            "expires_at": whole_seconds(video.expires_at),
             "prompt": video.prompt,
             "size": video.size,
             "seconds": video.seconds,
@@ -194,39 +194,39 @@ class OpenAI:
             "error": error,
         }
 
-    def created(self, video: Video) -> Answer:
-        """Answer a create, a remix or an edit."""
-        return Answer(self.video(video))
+    def created(self, video: Video) -> Response:
+        """Respond to a create, a remix or an edit."""
+        return Response(self.video(video))
 
-    def retrieved(self, video: Video) -> Answer:
-        """Answer a look at a job."""
-        return Answer(self.video(video))
+    def retrieved(self, video: Video) -> Response:
+        """Respond to a retrieve."""
+        return Response(self.video(video))
 
-    def page(self, call: Call, videos: Iterable[Video]) -> Answer:
-        """Answer with one page of the list, the newest first unless asked otherwise."""
+    def page(self, call: Call, videos: Iterable[Video]) -> Response:
+        """Return one page of the list, newest first unless `order` says otherwise."""
         refuse_unknown_query(call, ("limit", "order", "after"))
         return self.any_page(call, videos)
 
-    def any_page(self, call: Call, videos: Iterable[Video]) -> Answer:
-        """Answer with one page, whatever else was asked."""
+    def any_page(self, call: Call, videos: Iterable[Video]) -> Response:
+        """Return one page of the list, ignoring unknown query parameters."""
         order = call.query.get("order", "desc")
         if order not in ("asc", "desc"):
             raise invalid_value("order", order, ("asc", "desc"))
-        rows = list(videos) if order == "asc" and self.knows_order else list(videos)[::-1]
+        rows = list(videos) if order == "asc" and self.supports_order else list(videos)[::-1]
         rows = self._after(call.query.get("after"), rows)
         limit = whole_number(call, "limit", 0, 100, self.page_size or len(rows))
-        return Answer(page_of([self.listed(video) for video in rows[:limit]], len(rows) > limit))
+        return Response(page_of([self.listed(video) for video in rows[:limit]], len(rows) > limit))
 
     def listed(self, video: Video) -> dict[str, Any]:
-        """Describe a job in the list."""
+        """Return the video object of the list."""
         return self.video(video)
 
     def _after(self, cursor: str | None, rows: list[Video]) -> list[Video]:
         if cursor is None:
             return rows
-        for place, video in enumerate(rows):
+        for position, video in enumerate(rows):
             if self.listed(video)["id"] == cursor:
-                return rows[place + 1 :]
+                return rows[position + 1 :]
         match self.unknown_cursor:
             case "refuse":
                 raise self.missing_video(cursor)
@@ -236,19 +236,19 @@ class OpenAI:
                 return rows
 
     def check_delete(self, video: Video) -> None:
-        """Allow it for completed and failed videos only, as the spec says.
+        """Allow deleting completed and failed videos only, as the spec says.
 
-        400 and not 409, which OpenAI's own SDK would send again.
+        Refuse with 400, not 409, which OpenAI's own SDK would retry.
         """
-        if not video.is_over:
+        if not video.is_finished:
             raise Refused(400, f"Video '{video.id}' is not completed or failed yet.")
 
-    def deleted(self, video: Video) -> Answer:
-        """Answer a delete."""
-        return Answer({"id": video.id, "object": "video.deleted", "deleted": True})
+    def deleted(self, video: Video) -> Response:
+        """Respond to a delete."""
+        return Response({"id": video.id, "object": "video.deleted", "deleted": True})
 
     def variant(self, call: Call) -> str:
-        """Return which file of a video is wanted."""
+        """Return the requested variant."""
         refuse_unknown_query(call, ("variant",))
         variant = call.query.get("variant", "video")
         if variant not in ("video", "thumbnail", "spritesheet"):
@@ -256,21 +256,21 @@ class OpenAI:
         return variant
 
     def check_content(self, video: Video, _variant: str, now: float) -> None:
-        """Allow the download of a completed video for an hour."""
+        """Allow downloading a completed video for an hour."""
         if video.status != "completed":
             raise Refused(404, _NOT_READY)
         if video.expires_at is not None and now >= video.expires_at:
             raise Refused(404, f"The content of video '{video.id}' has expired.")
 
-    def model_list(self) -> Answer:
-        """Answer with the models."""
+    def model_list(self) -> Response:
+        """Return the list of models."""
         rows = [
             {"id": name, "object": "model", "created": 0, "owned_by": "x"} for name in self.models
         ]
-        return Answer({"object": "list", "data": rows})
+        return Response({"object": "list", "data": rows})
 
     def busy(self) -> Refused:
-        """Say that there is too much to do."""
+        """Return the refusal of a server under load."""
         return Refused(
             429,
             "Rate limit reached for sora-2 on requests per min (RPM). Please try again later.",
@@ -279,15 +279,15 @@ class OpenAI:
             headers={"Retry-After": "2"},
         )
 
-    def refusal(self, refused: Refused) -> Answer:
-        """Wrap a refusal in the envelope, always with all four keys."""
+    def refusal(self, refused: Refused) -> Response:
+        """Return the error object, always with all four keys."""
         body = {
             "message": refused.message,
             "type": refused.type,
             "param": refused.param,
             "code": refused.code,
         }
-        return Answer({"error": body}, refused.status, refused.headers)
+        return Response({"error": body}, refused.status, refused.headers)
 
 
 class OpenAIGuide(OpenAI):

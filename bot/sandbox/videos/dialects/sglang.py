@@ -1,4 +1,4 @@
-"""SGLang-Diffusion 0.5.23: no key, bare UUIDs, FastAPI's errors, and a Video without a prompt."""
+"""SGLang-Diffusion 0.5.23: no key, bare UUIDs, FastAPI's errors, and no prompts in responses."""
 
 import re
 import uuid
@@ -7,29 +7,29 @@ from typing import Any
 
 from bot.sandbox.videos.call import Call, Refused, Upload
 from bot.sandbox.videos.dialects.checks import from_data_url, picture_size
-from bot.sandbox.videos.dialects.openai import NO_CHANGES, Answer, OpenAI
-from bot.sandbox.videos.state import Order, Video
+from bot.sandbox.videos.dialects.openai import NO_CHANGES, OpenAI, Response
+from bot.sandbox.videos.state import Video, VideoParams
 
 _SERVED = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"
 
 
 class SGLang(OpenAI):
-    """Keeps its jobs in memory, and ends none of them before its time."""
+    """Keeps its videos in memory, and never aborts one."""
 
     models = (_SERVED,)
-    hints_at_polling = False
+    sends_poll_hint = False
     missing_operations = NO_CHANGES
     unknown_cursor = "nothing"
     cloud: str | None = None
-    """Where finished files are kept instead, as with a bucket; then none is sent from here."""
+    """The URL of a bucket that stores finished files; the server then sends none itself."""
 
-    def admit(self, call: Call, api_key: str) -> None:
-        """Let in everybody."""
+    def authenticate(self, call: Call, api_key: str) -> None:
+        """Accept everyone."""
 
-    def order(self, call: Call) -> Order:
-        """Check a form or JSON; anything else reads as if nothing had been said.
+    def read_create(self, call: Call) -> VideoParams:
+        """Check a form or JSON; any other body counts as empty.
 
-        A size that is none is the model's own.
+        An invalid size becomes the model's default.
         """
         fields = call.fields if call.body_kind in ("json", "multipart") else {}
         prompt = fields.get("prompt")
@@ -38,18 +38,18 @@ class SGLang(OpenAI):
         size, model = _text(call, "size"), _text(call, "model")
         if re.fullmatch(r"[1-9]\d*x[1-9]\d*", size, re.ASCII) is None:
             size = "720x1280"
-        return Order(prompt, model or _SERVED, size, _seconds(call), _reference(call))
+        return VideoParams(prompt, model or _SERVED, size, _seconds(call), _reference(call))
 
     def new_id(self) -> str:
-        """Name a new job."""
+        """Return a new video id."""
         return str(uuid.uuid4())
 
     def missing_video(self, _video_id: str) -> Refused:
-        """Say that there is no such job."""
+        """Return the refusal of an unknown id."""
         return Refused(404, "Video not found")
 
     def video(self, video: Video) -> dict[str, Any]:
-        """Describe a job: without its prompt, and an error has no code."""
+        """Return the video object, without a prompt; errors have no code."""
         described = super().video(video)
         del described["prompt"]
         path = f"/opt/sglang/outputs/{video.id}.mp4"
@@ -57,7 +57,7 @@ class SGLang(OpenAI):
             "expires_at": None,
             "error": video.error and {"message": video.error.message},
             "quality": "standard",
-            "url": self._place(video),
+            "url": self._url(video),
             "urls": None,
             "file_path": path,
             "file_paths": [path] if video.status == "completed" else None,
@@ -66,45 +66,45 @@ class SGLang(OpenAI):
             "inference_time_s": 1.0 if video.status == "completed" else None,
         }
 
-    def page(self, call: Call, videos: Iterable[Video]) -> Answer:
-        """Answer with one page of the list, of at least one video."""
+    def page(self, call: Call, videos: Iterable[Video]) -> Response:
+        """Return one page of the list, of at least one video."""
         limit = call.query.get("limit", "20")
         if not limit.isdigit() or not 1 <= int(limit) <= 100:
             raise _unprocessable("query", "limit", "Input should be from 1 to 100", limit)
         return self.any_page(call, videos)
 
     def check_delete(self, video: Video) -> None:
-        """Allow it always; a running job runs on unseen."""
+        """Always allow it; an unfinished video keeps rendering."""
 
-    def deleted(self, video: Video) -> Answer:
-        """Answer a delete with the video itself."""
-        return Answer(self.video(video) | {"status": "deleted"})
+    def deleted(self, video: Video) -> Response:
+        """Respond to a delete with the video object."""
+        return Response(self.video(video) | {"status": "deleted"})
 
     def variant(self, call: Call) -> str:
-        """Return the number of an output: that is what a variant means here."""
+        """Return the number of an output, which is what a variant means here."""
         return call.query.get("variant", "0")
 
     def check_content(self, video: Video, variant: str, _now: float) -> None:
-        """Allow the download of output 0 as soon as the job is over; a failed one has none."""
-        if not video.is_over:
+        """Allow downloading output 0 of a completed video."""
+        if not video.is_finished:
             raise Refused(404, "Generation is still in-progress")
         if variant != "0" or video.status == "failed":
             raise Refused(404, f"Video variant {variant} not found")
-        if (url := self._place(video)) is not None:
+        if (url := self._url(video)) is not None:
             raise Refused(400, f"Video has been uploaded to cloud storage: {url}")
 
-    def _place(self, video: Video) -> str | None:
+    def _url(self, video: Video) -> str | None:
         if self.cloud is None or video.status != "completed":
             return None
         return f"{self.cloud}/{video.id}.mp4"
 
-    def refusal(self, refused: Refused) -> Answer:
-        """Say it as FastAPI does."""
-        return Answer({"detail": refused.message}, refused.status, refused.headers)
+    def refusal(self, refused: Refused) -> Response:
+        """Return the error as FastAPI words it."""
+        return Response({"detail": refused.message}, refused.status, refused.headers)
 
 
 def _seconds(call: Call) -> str:
-    """Return a whole number; also a JSON string of one will do."""
+    """Return an integer, which JSON may send as a string."""
     value = call.fields.get("seconds")
     if value is None:
         return "4"
@@ -117,7 +117,7 @@ def _seconds(call: Call) -> str:
 
 
 def _reference(call: Call) -> Upload | None:
-    """Take a picture of any size, or its address."""
+    """Return an image of any size, from a file or a data URL."""
     upload = call.files.get("input_reference")
     url = _text(call, "input_reference") or _text(call, "reference_url")
     if upload is None and url:

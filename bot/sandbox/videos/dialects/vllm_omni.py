@@ -1,4 +1,4 @@
-"""vLLM-Omni 0.30.0: forms only, numbers as error codes, a failed job is an HTTP error."""
+"""vLLM-Omni 0.30.0: forms only, numeric error codes, and failed videos as HTTP errors."""
 
 import json
 import re
@@ -9,29 +9,29 @@ from typing import Any
 
 from bot.sandbox.videos.call import Call, Refused, Upload
 from bot.sandbox.videos.dialects.checks import from_data_url, picture_size
-from bot.sandbox.videos.dialects.openai import NO_CHANGES, Answer, OpenAI
-from bot.sandbox.videos.state import Failure, Order, Video
+from bot.sandbox.videos.dialects.openai import NO_CHANGES, OpenAI, Response
+from bot.sandbox.videos.state import Failure, Video, VideoParams
 
 _STATUSES = {"moderation_blocked": 400}
-"""What a failed job's GET is answered with, for the failures that have a name elsewhere."""
+"""The status of a failed video's GET, by OpenAI's error code."""
 
 
 class VllmOmni(OpenAI):
-    """Keeps its jobs in memory: `restart()` is what a restart of it means."""
+    """Keeps its videos in memory: `restart()` imitates its restart."""
 
     models = ("Wan-AI/Wan2.2-T2V-A14B-Diffusers",)
-    hints_at_polling = False
+    sends_poll_hint = False
     missing_operations = NO_CHANGES
     page_size = None
     unknown_cursor = "nothing"
 
-    def admit(self, call: Call, api_key: str) -> None:
-        """Let in who has the key; there is one short word for everybody else."""
+    def authenticate(self, call: Call, api_key: str) -> None:
+        """Check the key; everything else gets the same short error."""
         if call.headers.get("Authorization") != f"Bearer {api_key}":
             raise Refused(401, "Unauthorized", body={"error": "Unauthorized"})
 
-    def order(self, call: Call) -> Order:
-        """Check a form; unknown fields are nobody's business."""
+    def read_create(self, call: Call) -> VideoParams:
+        """Check a form; unknown fields are ignored."""
         if call.body_kind not in ("multipart", "urlencoded"):
             raise _required("prompt")
         fields = {name: value for name, value in call.fields.items() if value != ""}
@@ -45,18 +45,18 @@ class VllmOmni(OpenAI):
             )
         seconds = _matching(fields, "seconds", r"[1-9]\d*", "4")
         size = _matching(fields, "size", r"\d+x\d+", "1280x720")
-        return Order(fields["prompt"], served, size, seconds, _reference(call))
+        return VideoParams(fields["prompt"], served, size, seconds, _reference(call))
 
     def new_id(self) -> str:
-        """Name a new job."""
+        """Return a new video id."""
         return f"video_gen_{secrets.token_hex(16)}"
 
     def missing_video(self, _video_id: str) -> Refused:
-        """Say that there is no such job."""
+        """Return the refusal of an unknown id."""
         return Refused(404, "Video not found")
 
     def video(self, video: Video) -> dict[str, Any]:
-        """Describe a job: no progress before the end, and more keys than the spec has."""
+        """Return the video object: no progress before the end, and more keys than the spec."""
         is_completed = video.status == "completed"
         error = video.error and {"code": _code(video.error), "message": video.error.message}
         return super().video(video) | {
@@ -74,38 +74,38 @@ class VllmOmni(OpenAI):
             "peak_memory_mb": 0.0,
         }
 
-    def retrieved(self, video: Video) -> Answer:
-        """Answer a look at a job; its failure is the answer's own status."""
+    def retrieved(self, video: Video) -> Response:
+        """Respond to a retrieve; a failure becomes the response's status."""
         status = 200 if video.error is None else _code(video.error)
-        return Answer(self.video(video), status)
+        return Response(self.video(video), status)
 
-    def page(self, call: Call, videos: Iterable[Video]) -> Answer:
-        """Answer with one page of the list; other query parameters do not matter."""
+    def page(self, call: Call, videos: Iterable[Video]) -> Response:
+        """Return one page of the list; unknown query parameters are ignored."""
         return self.any_page(call, videos)
 
     def check_delete(self, video: Video) -> None:
-        """Allow it always: a running job is aborted."""
+        """Always allow it; an unfinished video is aborted."""
 
     def variant(self, _call: Call) -> str:
-        """Return the film, whatever was asked for."""
+        """Return `video`, whatever was requested."""
         return "video"
 
     def check_content(self, video: Video, _variant: str, _now: float) -> None:
-        """Allow the download of a completed video for ever."""
+        """Allow downloading a completed video forever."""
         if video.status == "failed":
             raise Refused(422, "Video generation failed. Check job status for error details.")
         if video.status != "completed":
             raise Refused(404, "Generation is still in-progress")
 
-    def refusal(self, refused: Refused) -> Answer:
-        """Wrap a refusal in the envelope, with the status as a number for a code."""
+    def refusal(self, refused: Refused) -> Response:
+        """Return the error object, with the status as its code."""
         body = {
             "message": refused.message,
             "type": HTTPStatus(refused.status).phrase,
             "param": refused.param,
             "code": refused.status,
         }
-        return Answer({"error": body}, refused.status, refused.headers)
+        return Response({"error": body}, refused.status, refused.headers)
 
 
 def _required(name: str) -> Refused:
@@ -121,7 +121,7 @@ def _matching(fields: dict[str, Any], name: str, pattern: str, default: str) -> 
 
 
 def _reference(call: Call) -> Upload | None:
-    """Take a picture of any size and any stated type: its first bytes decide."""
+    """Return an image of any size; its content decides the type, not its header."""
     upload = call.files.get("input_reference")
     if "input_reference" in call.fields:
         raise Refused(400, "Value error, Expected UploadFile", param="input_reference")
