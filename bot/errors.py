@@ -8,6 +8,7 @@
         TooLate                 the job is past that
       TemporaryError            try again later, quietly (.retry_after seconds, if known)
         RateLimited             ... and whoever told us so said when
+        DecoderDied             the process that decodes a file broke, or reached its limits
       PermanentError            this job is over: say so in its thread, with .code and .message
         RequestRefused          the Videos server does not want this request
         VideoGone               the Videos server does not know this video (any more, or yet)
@@ -72,6 +73,10 @@ class TemporaryError(BotError):
 
 class RateLimited(TemporaryError):
     """Too fast; `retry_after` is theirs where they gave one."""
+
+
+class DecoderDied(TemporaryError):
+    """The process that decodes a file broke, or reached its limits."""
 
 
 class PermanentError(BotError):

@@ -140,6 +140,8 @@ class Job:
     attempts: int = 0
     not_found: int = 0
     """How often in a row the server did not find the video."""
+    decode_attempts: int = 0
+    """Attempts to decode the reference picture that have not ended yet, or never did."""
     submitted_at: float | None = None
     rendered_at: float | None = None
     finished_at: float | None = None
@@ -162,9 +164,19 @@ class Job:
         return None if self.finished_at is None else self.finished_at - self.created_at
 
 
+def decode_started(job: Job) -> Job:
+    """The reference picture is about to be decoded, which may take this process down."""
+    return replace(job, decode_attempts=job.decode_attempts + 1)
+
+
+def decode_cancelled(job: Job) -> Job:
+    """The process stops, which says nothing about the picture."""
+    return replace(job, decode_attempts=job.decode_attempts - 1)
+
+
 def picture_fitted(job: Job, *, from_size: str) -> Job:
     """The reference picture now has the video's size."""
-    return replace(job, reference_size=from_size)
+    return replace(job, reference_size=from_size, decode_attempts=0)
 
 
 def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:

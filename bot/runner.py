@@ -5,6 +5,7 @@ is also the only way anything is retried.
 """
 
 import asyncio
+import contextlib
 import random
 import tempfile
 from collections.abc import Callable
@@ -14,7 +15,8 @@ from typing import NoReturn, TypeVar
 
 import structlog
 
-from bot import jobs, pictures
+from bot import jobs
+from bot.decoding.pictures import fitted
 from bot.delivery import Delivery, MessageKind, Posted
 from bot.errors import (
     BotError,
@@ -33,10 +35,10 @@ from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import CANCELLABLE, PAUSABLE, Job, JobState, Note, Signal, again_key
-from bot.pictures import Picture
-from bot.request import InputReference
+from bot.pictures import MAX_BYTES, Picture
+from bot.request import Fit, InputReference
 from bot.store import Store
-from bot.timings import MAX_RETRY_DELAY, Timings
+from bot.timings import MAX_RETRY_DELAY, PICTURE_TIMEOUT, Timings
 from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, progress_line
 from bot.videos.client import VideosClient
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
@@ -50,6 +52,9 @@ MAX_NOT_FOUND = 6
 
 MAX_PICTURE_ATTEMPTS = 5
 """Attempts to fetch a reference picture before the job fails."""
+
+MAX_DECODE_ATTEMPTS = 3
+"""Attempts to decode a reference picture that broke off before the job fails."""
 
 _MADE_AS_NEW_VIDEO = {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
 
@@ -72,8 +77,8 @@ class Dependencies:
     timings: Timings
     clock: Callable[[], float]
     downloads: asyncio.Semaphore
-    fitting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Only one picture is decoded at a time, because each may take a lot of memory."""
+    pictures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """Only one picture at a time is fetched and decoded, because each may take a lot of memory."""
 
 
 class JobRunner:
@@ -186,37 +191,61 @@ class JobRunner:
 
         Only the picture is checked before, because its errors concern the requester alone.
         """
-        job = self.job
-        if (picture := await self._reference()) is not None:
-            job = jobs.picture_fitted(job, from_size=picture.from_size)
+        await self._reference()
         card = await self._find_message(MessageKind.CARD)
         if card is None:
             await self._prove_ownership()
-            card = await self._delivery.announce(job)
-        announced = jobs.announced(job, channel_id=card.channel_id, card_ts=card.ts)
+            card = await self._delivery.announce(self.job)
+        announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
         await self._save(announced, "announced")
 
     async def _reference(self) -> Picture | None:
         """The reference picture, fitted; fetched again if the job was interrupted."""
-        reference, size = self.job.request.input_reference, self.job.request.size
+        reference = self.job.request.input_reference
         if reference is not None and self._picture is None:
-            async with self._dependencies.downloads:
-                content = await self._fetch(reference)
-            async with self._dependencies.fitting:
-                self._picture = await asyncio.to_thread(
-                    pictures.fitted, content, size=size, fit=reference.fit
+            if self.job.decode_attempts >= MAX_DECODE_ATTEMPTS:
+                raise FileRefused(
+                    "The picture cannot be read: each attempt to decode it broke off. Please "
+                    "choose another one, or open it in an image editor and save it anew."
                 )
+            async with self._dependencies.pictures:
+                self._picture = await self._fit(await self._fetch(reference), reference.fit)
         return self._picture
+
+    async def _fit(self, content: bytes, fit: Fit) -> Picture:
+        """The picture in the video's size; each attempt is counted before it can kill us.
+
+        A child process decodes it, but where memory is short the operating system may choose
+        the bot instead. Nothing is paid for yet: a submitted job never comes here.
+        """
+        await self._save(jobs.decode_started(self.job), "decode started")
+        try:
+            picture = await fitted(content, size=self.job.request.size, fit=fit)
+        except asyncio.CancelledError:
+            with contextlib.suppress(BotError):
+                await self._save(jobs.decode_cancelled(self.job), "decode cancelled")
+            raise
+        decoded = jobs.picture_fitted(self.job, from_size=picture.from_size)
+        await self._save(decoded, "picture fitted")
+        return picture
 
     async def _fetch(self, reference: InputReference) -> bytes:
         try:
-            return await self._dependencies.files.fetch(
-                reference.file_id, user_id=reference.user_id, limit=pictures.MAX_BYTES
-            )
+            return await self._fetch_in_time(reference)
         except TemporaryError as error:
             if self.job.attempts + 1 < MAX_PICTURE_ATTEMPTS:
                 raise
             raise FileRefused(f"I cannot fetch it. {error.message} Please try again.") from error
+
+    async def _fetch_in_time(self, reference: InputReference) -> bytes:
+        """Fetch the picture; others wait for it."""
+        try:
+            async with asyncio.timeout(PICTURE_TIMEOUT):
+                return await self._dependencies.files.fetch(
+                    reference.file_id, user_id=reference.user_id, limit=MAX_BYTES
+                )
+        except TimeoutError as error:
+            raise TemporaryError("Slack sends it too slowly.") from error
 
     async def _find_message(self, kind: MessageKind) -> Posted | None:
         """The message that an interrupted earlier claim of this job may have posted."""

@@ -38,6 +38,7 @@ jobs = sa.Table(
     sa.Column("reply_ts", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("not_found", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("decode_attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("submitted_at", sa.Double),
     sa.Column("rendered_at", sa.Double),

@@ -35,6 +35,8 @@ SLACK_TIMEOUT = 20.0
 """For one call of Slack's Web API: less than half a lease."""
 SLACK_FILE_TIMEOUT = 15.0
 """For each read of a file that a person uploaded."""
+PICTURE_TIMEOUT = 60.0
+"""For fetching a reference picture as a whole, while the next ones wait."""
 UPLOAD_TIMEOUT = 60.0
 """For each write of a finished video to Slack."""
 HOME_REFRESH_WINDOW = 600.0

@@ -7,7 +7,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.pictures import FORMATS
+from bot.pictures import EXTENSIONS
 from bot.request import Draft, InputReference
 from bot.service import Service
 from bot.slack.modals import open_form, tell
@@ -36,9 +36,7 @@ def register(app: AsyncApp, _service: Service, catalog: Catalog) -> None:
 
 def read_message(message: Mapping[str, Any]) -> Draft:
     """A message's words as the prompt, and its first picture as the reference."""
-    pictures = [
-        file for file in message.get("files") or [] if file.get("mimetype") in FORMATS.values()
-    ]
+    pictures = [file for file in message.get("files") or [] if file.get("mimetype") in EXTENSIONS]
     return Draft(prompt=typed(message.get("text") or ""), input_reference=_reference(pictures))
 
 

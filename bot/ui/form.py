@@ -353,7 +353,7 @@ class _Entered:
 
     def reference(self, user_id: str) -> InputReference | None:
         """The picture that was chosen here; else the one that was given, if it is wanted."""
-        types = tuple(pictures.FORMATS.values())
+        types = tuple(pictures.EXTENSIONS)
         file_id = self._file(INPUT_REFERENCE, user_id, pictures.MAX_BYTES, types)
         if file_id is not None:
             return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)

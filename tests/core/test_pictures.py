@@ -7,12 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
-from bot.errors import FileRefused
-from bot.pictures import MAX_PIXELS, fitted
+from bot.decoding.child import Refused
+from bot.decoding.fit_picture import Fitted, fit_picture
+from bot.pictures import MAX_PIXELS, max_pixels
 from bot.request import Fit
 from tests.support.pictures import opened, picture, size_of
 
 RED, BLUE, BLACK, WHITE = (255, 0, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
+
+
+def fitted(content: bytes, *, size: str, fit: Fit) -> Fitted:
+    return fit_picture(content, size=size, fit=fit, max_pixels=max_pixels(size))
 
 
 def close_to(colour: tuple[int, int, int], seen: object) -> bool:
@@ -115,8 +120,23 @@ def test_where_the_server_decides_about_the_size_the_picture_keeps_its_own() -> 
 
 @pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (MAX_PIXELS + 1, 1)])
 def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
-    with pytest.raises(FileRefused, match="too many pixels"):
+    with pytest.raises(Refused, match=r"^pixels$"):
         fitted(picture("PNG", size, mode="1"), size="720x1280", fit=Fit.CROP)
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        ("", 25_000_000),
+        ("720x1280", 29_491_200),
+        ("480x832", 25_000_000),
+        ("1792x1024", 40_000_000),
+    ],
+)
+def test_a_larger_video_may_be_made_of_a_larger_picture(size: str, most: int) -> None:
+    assert max_pixels(size) == most
+    with pytest.raises(Refused, match=r"^pixels$"):
+        fitted(picture("PNG", (most + 1, 1), mode="1"), size=size, fit=Fit.CROP)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +151,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
     ],
 )
 def test_what_is_no_such_picture_is_refused_in_words(content: bytes) -> None:
-    with pytest.raises(FileRefused, match="JPG, PNG or WebP"):
+    with pytest.raises(Refused, match=r"^unreadable$"):
         fitted(content, size="720x1280", fit=Fit.CROP)
 
 
@@ -152,7 +172,7 @@ def test_a_damaged_picture_is_fitted_or_refused_and_nothing_else(
         broken[int(place * len(broken))] = byte
     try:
         result = fitted(bytes(broken[: int(kept * len(broken))]), size="8x16", fit=Fit.CROP)
-    except FileRefused:
+    except Refused:
         return
     assert size_of(result.content)[1:] == (8, 16)
 

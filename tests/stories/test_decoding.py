@@ -1,0 +1,237 @@
+"""Pictures that exhaust memory or time cost a child process, and at worst their own job."""
+
+import asyncio
+import io
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from PIL import Image
+
+from bot.decoding import pictures, process
+from bot.decoding.pictures import fitted
+from bot.decoding.process import Limits, decode
+from bot.errors import DecoderDied, FileRefused
+from bot.request import Fit
+from bot.sandbox.world import World
+from tests.support.channel import Thread, ready, shown
+from tests.support.installation import RunBot
+from tests.support.pictures import picture, size_of
+
+ECHO = "tests.support.decoder"
+"""A decoder that does what its arguments say."""
+
+
+def children() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "decod" in " ".join(child.cmdline())]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Processes send no event when they begin or end."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 -- the same
+            await asyncio.sleep(0.02)
+
+
+async def test_a_picture_is_fitted_in_another_process() -> None:
+    result = await fitted(picture("PNG", (144, 256)), size="72x128", fit=Fit.CROP)
+    assert size_of(result.content) == ("PNG", 72, 128)
+    assert (result.mime, result.from_size) == ("image/png", "144x256")
+    assert children() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces limits of memory")
+async def test_a_few_bytes_that_unpack_to_much_are_refused_in_words() -> None:
+    """Less than 2 KB of WebP cost 675 MB."""
+    sink = io.BytesIO()
+    Image.new("RGB", (6320, 6320)).save(sink, "WEBP", lossless=True)
+    assert len(sink.getvalue()) < 2_000
+    with pytest.raises(FileRefused, match="memory"):
+        await fitted(sink.getvalue(), size="1792x1024", fit=Fit.CROP)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+async def test_a_phones_largest_picture_is_taken(kind: str) -> None:
+    result = await fitted(picture(kind, (5712, 4284)), size="720x1280", fit=Fit.PAD)
+    assert size_of(result.content) == (kind, 720, 1280)
+
+
+async def test_a_picture_with_too_many_pixels_is_refused_in_words() -> None:
+    with pytest.raises(FileRefused, match="29 megapixels are the most"):
+        await fitted(picture("PNG", (10_000, 5_000), mode="1"), size="720x1280", fit=Fit.CROP)
+
+
+async def test_what_is_no_picture_is_refused_in_words() -> None:
+    with pytest.raises(FileRefused, match="JPG, PNG or WebP"):
+        await fitted(b"<html>", size="720x1280", fit=Fit.CROP)
+
+
+@pytest.mark.parametrize("what", ["spin", "crash", "exit", "babble", "lie", "raise"])
+async def test_a_decoder_that_breaks_is_told_from_a_refusal(what: str) -> None:
+    with pytest.raises(DecoderDied):
+        await decode(ECHO, what, content=b"x", limits=Limits(cpu=1, reply=1_000_000))
+    assert children() == []
+
+
+async def test_a_decoder_that_sleeps_is_killed() -> None:
+    began = time.monotonic()
+    with pytest.raises(DecoderDied, match=r"more than 0\.5 seconds"):
+        await decode(ECHO, "sleep", content=b"x", limits=Limits(wall=0.5))
+    assert time.monotonic() - began < 5
+    assert children() == []
+
+
+async def test_a_decoder_that_does_not_even_read_is_killed() -> None:
+    with pytest.raises(DecoderDied):
+        await decode("time", content=b"x" * 10_000_000, limits=Limits(wall=5))
+    assert children() == []
+
+
+async def test_a_decoder_ends_when_its_task_is_cancelled() -> None:
+    task = asyncio.create_task(decode(ECHO, "sleep", content=b"x"))
+    await until(children)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert children() == []
+
+
+async def test_a_decoder_ends_when_the_bot_is_killed() -> None:
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.decoder_parent"),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_a_decoder_knows_none_of_the_bots_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    words, result = await decode(ECHO, "environment", content=b"x")
+    assert words == ["done"]
+    assert b"PATH" in result
+    assert b"secret" not in result
+
+
+async def test_a_decoder_cannot_write_files(tmp_path: Path) -> None:
+    with pytest.raises(DecoderDied):
+        await decode(ECHO, "write", str(tmp_path / "file"), content=b"x")
+    assert not (tmp_path / "file").exists() or (tmp_path / "file").stat().st_size == 0
+
+
+# In the bot.
+
+
+async def ask_with_picture(world: World) -> None:
+    ada = world.slack.ada
+    await ada.command("")
+    file = ada.upload("sky.png", picture("PNG", (72, 128)), "image/png")
+    await ada.fill({"prompt": "clouds", "size": "720x1280", "input_reference": [file]})
+    await ada.submit()
+
+
+def told(world: World) -> Callable[[], bool]:
+    """Whether the person, and nobody else, was told why."""
+    place = world.slack.workspace.direct_message(world.slack.ada.user)
+    return lambda: "each attempt to decode it broke off" in "".join(map(shown, place.messages))
+
+
+@pytest.fixture
+def dying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Each decoder dies; the list grows with each."""
+    died: list[str] = []
+
+    async def die(*_: object, **__: object) -> None:
+        died.append("died")
+        raise DecoderDied("The decoder broke.")
+
+    monkeypatch.setattr(pictures, "decode", die)
+    return died
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_picture_that_kills_three_decoders_fails_its_job(
+    world: World, dying: list[str]
+) -> None:
+    await ask_with_picture(world)
+    await world.until(told(world))
+    assert len(dying) == 3
+    assert world.videos.creates == []
+
+
+async def test_a_picture_that_kills_the_bot_three_times_fails_its_job(
+    world: World, run_bot: RunBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the machine's OOM killer does: the process is gone without a word."""
+    decoding = asyncio.Event()
+
+    async def never(*_: object, **__: object) -> None:
+        decoding.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(pictures, "decode", never)
+    monkeypatch.setattr("bot.jobs.decode_cancelled", lambda job: job)
+    for killed in range(3):
+        async with run_bot():
+            if not killed:
+                await ask_with_picture(world)
+            await asyncio.wait_for(decoding.wait(), 10)
+            decoding.clear()
+    async with run_bot():
+        await world.until(told(world))
+
+
+async def test_a_bot_that_is_stopped_while_it_decodes_blames_no_picture(
+    world: World, run_bot: RunBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding, decoder = asyncio.Event(), process.decode
+
+    async def never(*_: object, **__: object) -> None:
+        decoding.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(pictures, "decode", never)
+    for stopped in range(4):
+        async with run_bot():
+            if not stopped:
+                await ask_with_picture(world)
+            await asyncio.wait_for(decoding.wait(), 10)
+            decoding.clear()
+    monkeypatch.setattr(pictures, "decode", decoder)
+    async with run_bot():
+        await world.until(ready(Thread(world)))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_one_picture_at_a_time_is_fetched_and_decoded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, most, decoder = 0, 0, process.decode
+
+    async def counted(*arguments: str, **options: Any) -> object:  # noqa: ANN401 -- passed on
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once + len(open_downloads(world)))
+        try:
+            return await decoder(*arguments, **options)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(pictures, "decode", counted)
+    for _ in range(3):
+        await ask_with_picture(world)
+    thread = Thread(world)
+    await world.until(lambda: sum("*Ready*" in str(card.blocks) for card in thread.cards) == 3)
+    assert most == 1
+
+
+def open_downloads(world: World) -> list[object]:
+    return [call for call in world.slack.calls_of("download") if call.error == "unanswered"]

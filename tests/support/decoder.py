@@ -1,0 +1,43 @@
+"""A decoder that does what its first argument says, for tests of its limits."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.decoding.child import serve
+
+
+def misbehave(_content: bytes, arguments: Sequence[str]) -> tuple[Sequence[str], bytes]:
+    """Break in the way that is named."""
+    match arguments:
+        case ["spin"]:
+            while True:
+                pass
+        case ["sleep"]:
+            time.sleep(60)
+        case ["crash"]:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case ["exit"]:
+            os._exit(0)
+        case ["babble"]:
+            while True:
+                sys.stdout.buffer.write(b"x" * 65536)
+        case ["lie"]:
+            sys.stdout.buffer.write(b"\xff\xfe" * 300)
+            os._exit(0)
+        case ["raise"]:
+            raise KeyError
+        case ["environment"]:
+            return (), repr(dict(os.environ)).encode()
+        case ["write", path]:
+            Path(path).write_bytes(b"x")
+        case _:
+            raise ValueError(arguments)
+    return (), b""
+
+
+if __name__ == "__main__":
+    serve(misbehave)
