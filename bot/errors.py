@@ -1,26 +1,25 @@
 """What can go wrong, sorted by what the bot does about it.
 
-    BotError                    .message is fit for the person who asked
-      BadRequest                they can fix it: say how; never retried
-      BadForm                   ... so with several fields at once (.errors)
-      NotPossible               a press that makes no sense: tell this person why; mrkdwn
-        NotYours                somebody else's job, or one that is gone
-        TooLate                 the job is past that
-      TemporaryError            try again later, quietly (.retry_after seconds, if known)
-        RateLimited             ... and whoever told us so said when
-        DecoderDied             the process that decodes a file broke, or reached its limits
-      PermanentError            this job is over: say so in its thread, with .code and .message
-        RequestRefused          the Videos server does not want this request
-        VideoGone               the Videos server does not know this video (any more, or yet)
-        CannotPost              Slack does not let us post there
-        FileRefused             the file that the person handed in cannot be used
-      OutcomeUnknown            asked, and cannot tell whether it was heard: never repeat blindly
-      MisconfiguredError        nobody's job can work: tell the operator
-        ServerUnusable          ... because of the Videos server, in its .code and .message
-      VideoTaken                another job has this video already
-      LeaseLost                 another process has this job now: stop, touch nothing
+    BotError
+      BadRequest                the person can correct it: tell them how; never retried
+      BadForm                   the same for several fields of a form at once (`.errors`)
+      NotPossible               a click or command that can't be carried out: tell the person why
+      TemporaryError            retry later, quietly (`.retry_after` seconds, if known)
+        RateLimited             the other side asked to go slower
+        DecoderDied             the process that decodes a file crashed or hit its limits
+      PermanentError            the job is over: report `.code` and `.message` in its thread
+        RequestRefused          the Videos server refuses this request
+        VideoGone               the Videos server doesn't know this video (any more, or yet)
+        CannotPost              Slack doesn't let the bot post there
+        FileRefused             the person's file can't be used
+      OutcomeUnknown            the call may have taken effect: never repeat it blindly
+      MisconfiguredError        no job can run: tell the operator
+        ServerUnusable          the Videos server refuses everyone (`.code`, `.message`)
+      VideoTaken                another job already has this video
+      LeaseLost                 another process owns this job now: stop and change nothing
 
-Foreign exceptions become one of these where the foreign call is made.
+Errors carry facts; `bot.ui` words them. Third-party exceptions are translated where the
+third-party call is made.
 """
 
 from collections.abc import Mapping
@@ -28,39 +27,75 @@ from enum import StrEnum
 
 
 class BotError(Exception):
-    """Anything that the bot foresees; the message is fit for the person who asked."""
+    """An error that the bot expects; `message` is for the log unless a subclass says more."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
 
 
-class BadRequest(BotError):
-    """The person can put it right; `field` names the part of the request that is meant."""
+class RequestProblem(StrEnum):
+    """What is wrong with a request."""
 
-    def __init__(self, message: str, *, field: str) -> None:
-        super().__init__(message)
+    PROMPT_MISSING = "prompt_missing"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    PROMPT_UNSENDABLE = "prompt_unsendable"
+    """It contains NUL or half of a surrogate pair."""
+    PROMPT_NOT_UTF8 = "prompt_not_utf8"
+    VALUE_MISSING = "value_missing"
+    GIVEN_TWICE = "given_twice"
+    NOT_ALLOWED = "not_allowed"
+
+
+class BadRequest(BotError):
+    """The person can correct their request.
+
+    `field` is the part that is wrong, `value` what was given and `allowed` what can be given
+    instead; `alternative` is the name of a model that allows the value.
+    """
+
+    def __init__(
+        self,
+        problem: RequestProblem,
+        *,
+        field: str,
+        value: str = "",
+        allowed: tuple[str, ...] = (),
+        alternative: str | None = None,
+    ) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.problem = problem
         self.field = field
+        self.value = value
+        self.allowed = allowed
+        self.alternative = alternative
 
 
 class BadForm(BotError):
-    """What the person can put right in a form: a sentence for each field, by its block_id."""
+    """A sentence for each field of a form that the person can correct, by its block_id."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(" ".join(errors.values()))
         self.errors = dict(errors)
 
 
+class Impossible(StrEnum):
+    """Why a click or command can't be carried out."""
+
+    NOT_YOURS = "not_yours"
+    UNKNOWN_VIDEO = "unknown_video"
+    NOTHING_TO_CANCEL = "nothing_to_cancel"
+    NOTHING_TO_DELETE = "nothing_to_delete"
+    NOTHING_TO_WAIT_FOR = "nothing_to_wait_for"
+
+
 class NotPossible(BotError):
-    """What was pressed cannot be done; the message is mrkdwn, and ours."""
+    """A click or command can't be carried out; `requester` is whose job it is, if that matters."""
 
-
-class NotYours(NotPossible):
-    """A press on somebody else's job, or on one that is gone."""
-
-
-class TooLate(NotPossible):
-    """A press on a job that is past that."""
+    def __init__(self, reason: Impossible, *, requester: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.requester = requester
 
 
 class TemporaryError(BotError):

@@ -1,4 +1,4 @@
-"""What people may ask for. Writes rows; the worker moves them."""
+"""What people can request. Writes rows; the worker runs them."""
 
 import secrets
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from bot.catalog import Catalog
-from bot.errors import BadRequest, NotYours, TooLate
+from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import CANCELLABLE, Job, JobState, Signal, again_key
@@ -16,9 +16,10 @@ from bot.store import Store
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who asks, where, and by which press.
+    """Who makes a request, and where.
 
-    `request_key` names the press: Slack repeats itself, with the same `trigger_id` or `view.id`.
+    `request_key` identifies the click or command: Slack repeats deliveries with the same
+    `trigger_id` or `view.id`.
     """
 
     request_key: str
@@ -31,7 +32,7 @@ class Origin:
 
 
 class Service:
-    """The people's side of the jobs table."""
+    """Every way to start, change or read a job."""
 
     def __init__(
         self,
@@ -55,10 +56,10 @@ class Service:
     async def start(
         self, origin: Origin, request: VideoRequest, *, remix_of: str | None = None
     ) -> Job:
-        """Start a video; the same press again is the same job.
+        """Start a video; a repeated delivery returns the same job.
 
         Raises:
-            TemporaryError: the database does not answer.
+            TemporaryError: the database does not respond.
         """
         return await self._add(
             Job(
@@ -77,11 +78,11 @@ class Service:
         )
 
     async def ask_again(self, job_id: str, user_id: str) -> Job:
-        """Start the same video once more; however often it is pressed, that is one job.
+        """Repeat one's own request; however often this is clicked, that is one job.
 
         Raises:
-            NotYours: somebody else asked for it.
-            TemporaryError: the database does not answer.
+            NotPossible: someone else requested it, or it is unknown.
+            TemporaryError: the database does not respond.
         """
         job = await self.owned(job_id, user_id)
         return await self._add(
@@ -100,22 +101,22 @@ class Service:
         )
 
     async def make_again(self, job_id: str, origin: Origin) -> Job:
-        """Start a new video of the same request, for whoever wants it.
+        """Start a new video with the same request, for whoever clicks.
 
         Raises:
-            NotYours: there is no such job.
-            TemporaryError: the database does not answer.
+            NotPossible: it is unknown.
+            TemporaryError: the database does not respond.
         """
         job = await self.known(job_id)
         return await self.start(_where(job, origin), job.request, remix_of=job.remix_of)
 
     async def remix(self, job_id: str, prompt: str, origin: Origin) -> Job:
-        """Start a change of a finished video.
+        """Start a remix of a finished video.
 
         Raises:
             BadRequest: the prompt is empty or too long.
-            NotYours: there is no such job.
-            TemporaryError: the database does not answer.
+            NotPossible: it is unknown.
+            TemporaryError: the database does not respond.
         """
         check_prompt(prompt)
         original = await self.known(job_id)
@@ -123,56 +124,53 @@ class Service:
         return await self.start(_where(original, origin), request, remix_of=original.id)
 
     async def cancel(self, job_id: str, user_id: str) -> Job:
-        """Have a job stopped that is under way.
+        """Cancel a job that has not ended.
 
         Raises:
-            NotYours: somebody else asked for it.
-            TooLate: it is over.
-            TemporaryError: the database does not answer.
+            NotPossible: someone else requested it, or it is in the wrong state.
+            TemporaryError: the database does not respond.
         """
         job = await self.owned(job_id, user_id)
         if job.state not in CANCELLABLE:
-            raise TooLate("This video is over already, so there is nothing to cancel.")
+            raise NotPossible(Impossible.NOTHING_TO_CANCEL)
         await self._store.add_signal(job.id, Signal.CANCEL, user_id)
         await self._store.make_due(job.id, now=self._clock())
         self._wake()
         return job
 
     async def delete(self, job_id: str, user_id: str) -> Job:
-        """Have a finished video deleted, in Slack and at the server.
+        """Delete a finished video, in Slack and at the server.
 
         Raises:
-            NotYours: somebody else asked for it.
-            TooLate: there is no file.
-            TemporaryError: the database does not answer.
+            NotPossible: someone else requested it, or it is in the wrong state.
+            TemporaryError: the database does not respond.
         """
         job = await self.owned(job_id, user_id)
         if job.state is not JobState.DELIVERED:
-            raise TooLate("There is no video to delete.")
+            raise NotPossible(Impossible.NOTHING_TO_DELETE)
         await self._store.add_signal(job.id, Signal.DELETE, user_id)
         await self._store.reopen(job.id, now=self._clock())
         self._wake()
         return job
 
     async def notify_too(self, job_id: str, user_id: str) -> Job:
-        """Have one more person mentioned when the video is ready.
+        """Mention one more person when the video is ready.
 
         Raises:
-            NotYours: there is no such job.
-            TooLate: it is over.
-            TemporaryError: the database does not answer.
+            NotPossible: someone else requested it, or it is in the wrong state.
+            TemporaryError: the database does not respond.
         """
         job = await self.known(job_id)
         if job.state not in CANCELLABLE:
-            raise TooLate("This video is over already: see its thread.")
+            raise NotPossible(Impossible.NOTHING_TO_WAIT_FOR)
         await self._store.add_signal(job.id, Signal.NOTIFY, user_id)
         return job
 
     async def latest(self, user_id: str, *, limit: int) -> list[Job]:
-        """This person's jobs: what runs first, then the latest.
+        """This person's jobs: open ones first, then the newest.
 
         Raises:
-            TemporaryError: the database does not answer.
+            TemporaryError: the database does not respond.
         """
         return await self._store.list_of(user_id, limit=limit)
 
@@ -180,48 +178,46 @@ class Service:
         """Show this person their Home tab.
 
         Raises:
-            BotError: Slack does not take it.
+            BotError: Slack refuses it.
         """
         await self._homes.open(user_id, page)
 
     async def owned(self, job_id: str, user_id: str) -> Job:
-        """The job, if this person asked for it.
+        """The job, if this person requested it or is an admin.
 
         Raises:
-            NotYours: somebody else did, or there is no such job.
-            TemporaryError: the database does not answer.
+            NotPossible: someone else requested it, or it is unknown.
+            TemporaryError: the database does not respond.
         """
         job = await self.known(job_id)
         if user_id not in {job.user_id, *self._admins}:
-            raise NotYours(f"Only <@{job.user_id}>, who asked for this video, can do that.")
+            raise NotPossible(Impossible.NOT_YOURS, requester=job.user_id)
         return job
 
     async def known(self, job_id: str) -> Job:
         """The job with this id.
 
         Raises:
-            NotYours: there is none.
-            TemporaryError: the database does not answer.
+            NotPossible: it is unknown.
+            TemporaryError: the database does not respond.
         """
         try:
             return await self._store.get(job_id)
         except LookupError:
-            raise NotYours("I no longer know this video.") from None
+            raise NotPossible(Impossible.UNKNOWN_VIDEO) from None
 
     async def prompt_in(self, file_id: str, *, user_id: str) -> str:
-        """The prompt that this user put into a text file, to the letter.
+        """The prompt in a text file that this user uploaded, unchanged.
 
         Raises:
-            BadRequest: it is no text, or no prompt.
-            FileRefused, TemporaryError, MisconfiguredError: the file is not to be had.
+            BadRequest: it is not UTF-8 text, or not a valid prompt.
+            FileRefused, TemporaryError, MisconfiguredError: the file can't be fetched.
         """
         content = await self._files.fetch(file_id, user_id=user_id, limit=MAX_PROMPT_BYTES)
         try:
             prompt = content.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise BadRequest(
-                "This is no text in UTF-8. Please save it as UTF-8 text.", field="prompt"
-            ) from None
+            raise BadRequest(RequestProblem.PROMPT_NOT_UTF8, field="prompt") from None
         check_prompt(prompt)
         return prompt
 
@@ -235,10 +231,10 @@ class Service:
 
 
 def _where(job: Job, origin: Origin) -> Origin:
-    """A new job stands where the one stood from which it came."""
+    """A new job goes where the job went that it comes from."""
     return replace(origin, channel_id=job.channel_id, thread_ts=job.thread_ts)
 
 
 def _new_id() -> str:
-    """Short enough to be read out, long enough not to be guessed."""
+    """Short enough to read out, long enough not to be guessed."""
     return secrets.token_hex(5)

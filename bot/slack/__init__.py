@@ -1,4 +1,4 @@
-"""The doors through which Slack comes in: it lists them, and keeps strangers out."""
+"""The listeners for everything that Slack sends, for one workspace only."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -13,6 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.service import Service
 from bot.slack import actions, commands, events, home, shortcuts, views
+from bot.ui import replies
 
 log = structlog.get_logger()
 
@@ -25,11 +26,11 @@ def make_bolt_app(
     service: Service,
     catalog: Catalog,
 ) -> AsyncApp:
-    """The Bolt app of one workspace, whoever carries its requests (a socket or HTTP).
+    """The Bolt app of one workspace, in Socket Mode or HTTP mode.
 
-    `identity` is what `auth.test` said at the start: Bolt's own way would ask again on the
-    first request, within the 3 seconds that Slack gives it, and would accept another
-    workspace's payload. Signatures are checked in `bot.web`, where the request comes in.
+    `identity` is the response of `auth.test` at startup. Bolt itself would call it on the first
+    request, within Slack's three seconds, and would accept another workspace's payload.
+    Signatures are checked in `bot.web`, which receives the requests.
     """
 
     async def authorize() -> AuthorizeResult:
@@ -37,7 +38,7 @@ def make_bolt_app(
 
     app = AsyncApp(
         name="video-bot",
-        # Bolt's own loggers take the root's level, and with DEBUG log payloads whole.
+        # At DEBUG, Bolt's loggers write whole payloads.
         logger=logging.getLogger("slack_bolt"),
         client=client,
         authorize=authorize,
@@ -45,8 +46,8 @@ def make_bolt_app(
     )
     app.middleware(_own_team_only(identity.team_id))
     app.error(_log_error)
-    for door in _LISTENERS:
-        door.register(app, service, catalog)
+    for listeners in _LISTENERS:
+        listeners.register(app, service, catalog)
     return app
 
 
@@ -58,11 +59,11 @@ def _own_team_only(team_id: str | None) -> Callable[..., Awaitable[BoltResponse 
     ) -> BoltResponse | None:
         if context.team_id in {None, team_id}:
             return await next_()
-        log.warning("request of another workspace", team=context.team_id)
-        return await ack("This bot belongs to another workspace.")
+        log.warning("request from another workspace", team=context.team_id)
+        return await ack(replies.OTHER_WORKSPACE)
 
     return middleware
 
 
 async def _log_error(error: Exception, body: dict[str, Any]) -> None:
-    log.error("a listener broke", kind=body.get("type") or body.get("command"), exc_info=error)
+    log.error("listener failed", kind=body.get("type") or body.get("command"), exc_info=error)

@@ -1,35 +1,30 @@
-"""The buttons of cards and of what was said in their threads."""
+"""The buttons of cards and of the messages in their threads."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
-from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.errors import NotPossible, TemporaryError
 from bot.jobs import Job
 from bot.service import Origin, Service
+from bot.slack.ack import within_ack
 from bot.slack.modals import open_form, tell
-from bot.ui import cards, usage
+from bot.slack_errors import CALL_ERRORS
+from bot.ui import cards, replies
 from bot.ui.blocks import Block
 from bot.ui.form import build_form
 from bot.ui.remix import build_remix
 
 log = structlog.get_logger()
 
-PATIENCE = 2.0
-"""Seconds for the database, of the 3 that Slack waits for an ack."""
-
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """A press on a button; `asker` is who starts what a new job needs."""
+    """A click on a button; `origin` is for a new job that it may start."""
 
     job_id: str
     user_id: str
@@ -39,44 +34,44 @@ class Click:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was done: words for the person alone, or in place of the buttons for everybody."""
+    """What to tell: the person privately, or everyone in place of the buttons."""
 
     privately: str = ""
     instead: str = ""
 
 
 async def ask_again(service: Service, click: Click) -> Reply:
-    """Start the same once more: one job, however often it is pressed."""
+    """Repeat the request: one job, however often it is clicked."""
     await service.ask_again(click.job_id, click.user_id)
-    return Reply(instead=f"<@{click.user_id}> asked again: see the new card.")
+    return Reply(instead=replies.asked_again(click.user_id))
 
 
 async def let_it_be(service: Service, click: Click) -> Reply:
     """Do nothing more."""
     await service.owned(click.job_id, click.user_id)
-    return Reply(instead=f"<@{click.user_id}> lets it be.")
+    return Reply(instead=replies.let_it_be(click.user_id))
 
 
 async def cancel(service: Service, click: Click) -> Reply:
-    """Stop a job; its card says what came of it."""
+    """Cancel a job; its card shows the outcome."""
     await service.cancel(click.job_id, click.user_id)
     return Reply()
 
 
 async def notify_too(service: Service, click: Click) -> Reply:
-    """Mention one more person at the end."""
+    """Mention one more person when the video is ready."""
     await service.notify_too(click.job_id, click.user_id)
-    return Reply(privately="I'll mention you when the video is ready.")
+    return Reply(privately=replies.WILL_BE_NOTIFIED)
 
 
 async def make_again(service: Service, click: Click) -> Reply:
-    """Start a new video of the same request."""
+    """Start a new video with the same request."""
     job = await service.make_again(click.job_id, click.origin)
-    return Reply(privately=f"A new card is on its way to <#{job.channel_id}>.")
+    return Reply(privately=replies.made_again(job))
 
 
 async def delete(service: Service, click: Click) -> Reply:
-    """Delete a finished video; its card says what came of it."""
+    """Delete a finished video; its card shows the outcome."""
     await service.delete(click.job_id, click.user_id)
     return Reply()
 
@@ -113,7 +108,7 @@ _FORMS: dict[str, Callable[[Job, Catalog], Block]] = {
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
-    """Open these doors."""
+    """Register the listeners."""
     for action_id, click in _CLICKS.items():
         app.action(action_id)(_click_listener(click, service))
     for action_id, build in _FORMS.items():
@@ -126,9 +121,9 @@ def _click_listener(
     async def listener(
         ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
     ) -> None:
-        reply = await _within_ack(click(service, _read(body)))
+        reply = await within_ack(click(service, _read(body)), _privately)
         await ack()
-        await _answer(reply, body, client, respond)
+        await _reply(reply, body, client, respond)
 
     return listener
 
@@ -145,29 +140,21 @@ def _opener(
             form = build(await service.known(click.job_id), catalog)
             return Reply(privately=await open_form(client, click.trigger_id, form))
 
-        reply = await _within_ack(open_it())
+        reply = await within_ack(open_it(), _privately)
         await ack()
-        await _answer(reply, body, client, respond)
+        await _reply(reply, body, client, respond)
 
     return listener
 
 
-async def _within_ack(doing: Awaitable[Reply]) -> Reply:
-    """Do it, or say privately why it was not done."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await doing
-    except NotPossible as error:
-        return Reply(privately=error.message)
-    except (TemporaryError, TimeoutError) as error:
-        log.error("press not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
-        return Reply(privately=usage.CANNOT_TAKE)
+def _privately(words: str) -> Reply:
+    return Reply(privately=words)
 
 
-async def _answer(
+async def _reply(
     reply: Reply, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
 ) -> None:
-    """Say what came of it; a press on the Home tab has no message and no response URL."""
+    """Tell the outcome; a click on the Home tab has no message and no response URL."""
     try:
         if "message" not in body:
             if words := reply.privately or reply.instead:
@@ -177,9 +164,9 @@ async def _answer(
             await respond(text=message.text, blocks=message.blocks, replace_original=True)
         elif reply.privately:
             await respond(text=reply.privately, response_type="ephemeral", replace_original=False)
-    except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-        # What was pressed is in the database; only the word about it is lost.
-        log.warning("no answer to a press", reason=type(error).__name__)
+    except CALL_ERRORS as error:
+        # The click itself is in the database; only the reply to it is lost.
+        log.warning("reply to a click not delivered", reason=type(error).__name__)
 
 
 def _read(body: dict[str, Any]) -> Click:

@@ -1,4 +1,4 @@
-"""The Home tab: it is opened, its pages are turned, and the form is opened from it."""
+"""The Home tab: opening it, turning its pages, and opening the form from it."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
-    """Open these doors."""
+    """Register the listeners."""
 
     async def opened(event: dict[str, Any]) -> None:
         if event.get("tab") == "home":
@@ -44,5 +44,5 @@ async def _show(service: Service, user_id: str, page: int = 0) -> None:
     try:
         await service.show_home(user_id, page)
     except BotError as error:
-        # What Slack shows then is the tab as it was; it is asked for at the next visit.
+        # Slack keeps showing the previous tab; the next visit tries again.
         log.warning("home not published", user=user_id, reason=error.message)

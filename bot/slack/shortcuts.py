@@ -1,4 +1,4 @@
-"""Shortcuts: the form from anywhere, and from a message with its words and its picture."""
+"""Shortcuts: the form from anywhere, or from a message with its text and picture."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,11 +16,11 @@ from bot.ui.form import build_form
 
 CREATE_VIDEO = "create_video"
 VIDEO_OF_MESSAGE = "video_of_message"
-"""The callback_ids, as they stand in the app's manifest."""
+"""The callback_ids in the app's manifest."""
 
 
 def register(app: AsyncApp, _service: Service, catalog: Catalog) -> None:
-    """Open these doors."""
+    """Register the listeners."""
 
     async def create_video(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         form = build_form(Draft(), catalog)
@@ -35,7 +35,7 @@ def register(app: AsyncApp, _service: Service, catalog: Catalog) -> None:
 
 
 def read_message(message: Mapping[str, Any]) -> Draft:
-    """A message's words as the prompt, and its first picture as the reference."""
+    """The message's text as the prompt, and its first picture as the starting picture."""
     pictures = [file for file in message.get("files") or [] if file.get("mimetype") in EXTENSIONS]
     return Draft(prompt=typed(message.get("text") or ""), input_reference=_reference(pictures))
 

@@ -1,7 +1,8 @@
-"""The forms: opened, changed while they are open, submitted."""
+"""The forms: opening, updating and submitting them."""
 
 import asyncio
 import re
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,15 @@ from bot.errors import (
     BadRequest,
     FileRefused,
     MisconfiguredError,
-    NotPossible,
     TemporaryError,
 )
+from bot.jobs import Job
 from bot.request import Draft, VideoRequest
 from bot.service import Origin, Service
+from bot.slack.ack import within_ack
 from bot.slack.modals import open_form, redraw, tell
-from bot.ui import remix, usage
+from bot.timings import FORM_SAVE_TIMEOUT, PROMPT_FILE_TIMEOUT
+from bot.ui import remix, replies
 from bot.ui.form import (
     CALLBACK_ID,
     PROMPT,
@@ -35,25 +38,20 @@ from bot.ui.form import (
 
 log = structlog.get_logger()
 
-FILE_PATIENCE = 1.5
-"""Seconds for a prompt's file to be fetched ..."""
-ROW_PATIENCE = 1.0
-"""... and for the row to be written, of the 3 that Slack waits for an ack."""
-
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
-    """Open this door."""
+    """Register the listeners."""
 
     async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
-        errors = await take(body, service, catalog)
-        # Nothing may follow the ack: an exception right behind it makes Bolt lose it.
+        errors = await submit(body, service, catalog)
+        # Nothing may follow the ack: Bolt loses it if an exception follows at once.
         if errors:
             await ack(response_action="errors", errors=errors)
         else:
             await ack()
 
     async def remixed(ack: AsyncAck, body: dict[str, Any]) -> None:
-        errors = await take_remix(body, service)
+        errors = await submit_remix(body, service)
         if errors:
             await ack(response_action="errors", errors=errors)
         else:
@@ -72,67 +70,66 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
 
     app.view(CALLBACK_ID)(submitted)
     app.view(remix.CALLBACK_ID)(remixed)
-    app.action(usage.OPEN_FORM)(more_options)
+    app.action(replies.OPEN_FORM)(more_options)
     app.action(re.compile(f"^(?:{'|'.join(REDRAWING)})$"))(chosen)
 
 
-async def take(body: dict[str, Any], service: Service, catalog: Catalog) -> dict[str, str]:
-    """Start the video that the form asks for; returns what is wrong, by block_id."""
+async def submit(body: dict[str, Any], service: Service, catalog: Catalog) -> dict[str, str]:
+    """Start the video that the form requests; returns what is wrong, by block_id."""
     user_id = body["user"]["id"]
     try:
         submission = read_form(body["view"], catalog, user_id=user_id)
         request = await _with_prompt(submission, service, user_id)
-        async with asyncio.timeout(ROW_PATIENCE):
-            await service.start(_origin(body, submission), request)
     except BadForm as error:
         return error.errors
-    except (TemporaryError, TimeoutError) as error:
-        log.error("request not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
-        return {PROMPT: usage.TAKE_AGAIN}
-    return {}
+    origin = _origin(body, channel_id=submission.channel_id, notify=submission.notify)
+    return await _started(service.start(origin, request), PROMPT)
 
 
-async def take_remix(body: dict[str, Any], service: Service) -> dict[str, str]:
-    """Start the remix that is asked for; returns what is wrong, by block_id."""
+async def submit_remix(body: dict[str, Any], service: Service) -> dict[str, str]:
+    """Start the remix that the form requests; returns what is wrong, by block_id."""
     job_id, prompt = remix.read_remix(body["view"])
-    origin = Origin(
-        request_key=f"view:{body['view']['id']}",
-        team_id=body["team"]["id"],
-        user_id=body["user"]["id"],
-        channel_id="",
+    return await _started(service.remix(job_id, prompt, _origin(body)), remix.PROMPT)
+
+
+async def _started(starting: Awaitable[Job], field: str) -> dict[str, str]:
+    """What kept the job from being started, as the error of this field."""
+
+    async def start() -> dict[str, str]:
+        await starting
+        return {}
+
+    return await within_ack(
+        start(),
+        lambda words: {field: words},
+        timeout=FORM_SAVE_TIMEOUT,
+        database_down=replies.DATABASE_DOWN_FORM,
     )
-    try:
-        async with asyncio.timeout(ROW_PATIENCE):
-            await service.remix(job_id, prompt, origin)
-    except (BadRequest, NotPossible) as error:
-        return {remix.PROMPT: error.message}
-    except (TemporaryError, TimeoutError) as error:
-        log.error("remix not taken", reason=str(error) or "too slow")  # noqa: TRY400 -- foreseen
-        return {remix.PROMPT: usage.TAKE_AGAIN}
-    return {}
 
 
 async def _with_prompt(submission: Submission, service: Service, user_id: str) -> VideoRequest:
-    """The request with its prompt, also where that lies in a file."""
+    """The request with its prompt, even if that is in a file."""
     if submission.prompt_file is None:
         return submission.request
     try:
-        async with asyncio.timeout(FILE_PATIENCE):
+        async with asyncio.timeout(PROMPT_FILE_TIMEOUT):
             prompt = await service.prompt_in(submission.prompt_file, user_id=user_id)
-    except (BadRequest, FileRefused) as error:
+    except BadRequest as error:
+        raise BadForm({PROMPT_FILE: replies.problem(error)}) from error
+    except FileRefused as error:
         raise BadForm({PROMPT_FILE: error.message}) from error
     except (TemporaryError, MisconfiguredError, TimeoutError) as error:
         log.warning("prompt file not fetched", reason=str(error) or "too slow")
-        raise BadForm({PROMPT_FILE: usage.FILE_NOT_FETCHED}) from error
+        raise BadForm({PROMPT_FILE: replies.FILE_NOT_FETCHED}) from error
     return replace(submission.request, prompt=prompt)
 
 
-def _origin(body: dict[str, Any], submission: Submission) -> Origin:
+def _origin(body: dict[str, Any], *, channel_id: str = "", notify: tuple[str, ...] = ()) -> Origin:
     return Origin(
-        # However often it is pressed or delivered, one view is one job.
+        # However often it is submitted or delivered, a view is one job.
         request_key=f"view:{body['view']['id']}",
         team_id=body["team"]["id"],
         user_id=body["user"]["id"],
-        channel_id=submission.channel_id,
-        notify=submission.notify,
+        channel_id=channel_id,
+        notify=notify,
     )

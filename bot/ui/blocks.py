@@ -13,6 +13,8 @@ Block = dict[str, Any]
 MAX_MESSAGE_TEXT = 4000
 MAX_MESSAGE_BLOCKS = 50
 MAX_SECTION_TEXT = 3000
+MAX_INPUT_TEXT = 3000
+"""Of a plain_text_input (docs.slack.dev: plain-text input element)."""
 
 
 @dataclass(frozen=True, slots=True)

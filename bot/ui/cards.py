@@ -6,6 +6,7 @@ from bot.errors import FileRefused
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note
 from bot.request import Fit
 from bot.ui.blocks import (
+    MAX_SECTION_TEXT,
     Block,
     Message,
     actions,
@@ -46,8 +47,6 @@ CONFIRM_DELETE = (
     "Delete",
     "Keep it",
 )
-PIECE = 3000
-"""Characters of a prompt that stand in one block."""
 EXCERPT = 300
 """Characters of a prompt that stand on its card."""
 PAUSED = (
@@ -79,7 +78,7 @@ def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
 def prompt_view(job: Job) -> Block:
     """The whole prompt, to read and to copy; in pieces, since a text has its limit."""
     prompt = job.request.prompt
-    pieces = [prompt[at : at + PIECE] for at in range(0, len(prompt), PIECE)]
+    pieces = [prompt[at : at + MAX_SECTION_TEXT] for at in range(0, len(prompt), MAX_SECTION_TEXT)]
     return {
         "type": "modal",
         "title": {"type": "plain_text", "text": "The whole prompt"},

@@ -23,7 +23,8 @@ from bot.request import (
     VideoRequest,
     check_prompt,
 )
-from bot.ui.blocks import Block, context, measure, plain_text
+from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, measure, plain_text
+from bot.ui.replies import problem
 
 CALLBACK_ID = "video_form"
 PROMPT = "prompt"
@@ -39,7 +40,6 @@ NOTIFY = "notify"
 REDRAWING = (MODEL, SECONDS, SIZE)
 """The fields that change the rest of the form."""
 
-MAX_TEXT_FIELD_LENGTH = 3000
 MAX_RADIO_BUTTONS = 10
 MAX_NOTIFY = 20
 
@@ -144,8 +144,8 @@ def check_file(file: Mapping[str, Any], *, user_id: str, limit: int) -> None:
 
 
 def _prompt_fields(prompt: str) -> list[Block]:
-    text: Block = {"multiline": True, "max_length": MAX_TEXT_FIELD_LENGTH}
-    if 0 < len(prompt) <= MAX_TEXT_FIELD_LENGTH:
+    text: Block = {"multiline": True, "max_length": MAX_INPUT_TEXT}
+    if 0 < len(prompt) <= MAX_INPUT_TEXT:
         text["initial_value"] = prompt
     return [
         _input(
@@ -166,13 +166,13 @@ def _prompt_fields(prompt: str) -> list[Block]:
 
 
 def _prompt_hint(prompt: str) -> str:
-    if len(prompt) > MAX_TEXT_FIELD_LENGTH:
+    if len(prompt) > MAX_INPUT_TEXT:
         return (
             f"Your prompt has {len(prompt):,} characters; this field takes "
-            f"{MAX_TEXT_FIELD_LENGTH:,}. "
+            f"{MAX_INPUT_TEXT:,}. "
             "Please put it into a text file and choose that below."
         )
-    return f"What the video should show. Over {MAX_TEXT_FIELD_LENGTH:,} characters: as a file."
+    return f"What the video should show. Over {MAX_INPUT_TEXT:,} characters: as a file."
 
 
 def _model_fields(catalog: Catalog, model: Model, draft: Draft | VideoRequest) -> list[Block]:
@@ -346,7 +346,7 @@ class _Entered:
         try:
             check_prompt(self.text)
         except BadRequest as error:
-            self._wrong(PROMPT, error.message)
+            self._wrong(PROMPT, problem(error))
 
     def prompt_file(self, user_id: str) -> str | None:
         return self._file(PROMPT_FILE, user_id, MAX_PROMPT_BYTES, "text/")

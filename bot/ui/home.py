@@ -1,4 +1,4 @@
-"""A person's own jobs: in the Home tab, and in the answers to `list` and `status`."""
+"""A person's own jobs: in the Home tab and in the replies to `list` and `status`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from bot.jobs import Job, JobState, Totals
 from bot.ui.blocks import (
     Block,
-    Message,
     actions,
     button,
     context,
@@ -63,24 +62,20 @@ def build_unavailable() -> Block:
     return _view(section("*Your videos*"), section(UNAVAILABLE), context(HELP))
 
 
-def job_list(jobs: list[Job]) -> Message:
-    """The answer to `list`: the jobs that were found, what runs first."""
-    if not jobs:
-        return Message(text=NOTHING_YET, blocks=[section(NOTHING_YET)])
-    words = "*Your videos:* what runs first, then the latest."
-    lines = [f"Video {job.id}: {state_in_words(job)}" for job in jobs]
-    blocks = [block for job in jobs for block in _about(job)]
-    return Message(text="\n".join(lines), blocks=[section(words), *blocks])
+def about(job: Job) -> list[Block]:
+    """What was asked, and how it stands; without buttons."""
+    parts = [f"*{state_in_words(job)}*", place(job), describe(job), _asked(job), f"`{job.id}`"]
+    prompt = quote(excerpt(job.request.prompt, PROMPT_SHOWN))
+    return [prompt, context(" · ".join(filter(None, parts)))]
 
 
-def job_status(job: Job) -> Message:
-    """The answer to `status`."""
-    return Message(text=f"Video {job.id}: {state_in_words(job)}", blocks=_about(job))
-
-
-def cancelling(job: Job) -> str:
-    """The answer to `cancel`; mrkdwn."""
-    return f"I am cancelling the video `{job.id}`. Its card says what came of it: {_place(job)}."
+def place(job: Job) -> str:
+    """A link to the video, or before it is there to its conversation."""
+    if job.permalink is not None and job.state is not JobState.DELETED:
+        return f"<{job.permalink}|see it>"
+    if job.channel_id.startswith("D"):
+        return "in our direct message"
+    return f"in <#{job.channel_id}>"
 
 
 def _view(*blocks: Block) -> Block:
@@ -89,7 +84,7 @@ def _view(*blocks: Block) -> Block:
 
 def _with_buttons(job: Job) -> Iterator[Block]:
     # The tab is published anew for a new state, not for each percent.
-    yield from _about(replace(job, progress=None))
+    yield from about(replace(job, progress=None))
     yield from buttons(job)
 
 
@@ -114,22 +109,6 @@ def _price(made: Totals) -> str:
         return "price unknown"
     total = f"about ${made.price:,.2f}"
     return f"{total}, and {made.unpriced} at an unknown price" if made.unpriced else total
-
-
-def _about(job: Job) -> list[Block]:
-    """What was asked, and how it stands; without buttons."""
-    parts = [f"*{state_in_words(job)}*", _place(job), describe(job), _asked(job), f"`{job.id}`"]
-    prompt = quote(excerpt(job.request.prompt, PROMPT_SHOWN))
-    return [prompt, context(" · ".join(filter(None, parts)))]
-
-
-def _place(job: Job) -> str:
-    """A link to the video, or before it is there to its conversation."""
-    if job.permalink is not None and job.state is not JobState.DELETED:
-        return f"<{job.permalink}|see it>"
-    if job.channel_id.startswith("D"):
-        return "in our direct message"
-    return f"in <#{job.channel_id}>"
 
 
 def _asked(job: Job) -> str:

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.ui.blocks import Block, context, escape, excerpt
+from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, escape, excerpt
 
 CALLBACK_ID = "remix_form"
 PROMPT = "prompt"
-MAX_TEXT_FIELD_LENGTH = 3000
-"""Characters that a text field takes (docs.slack.dev: plain-text input element)."""
 
 
 def build_remix(original_id: str, prompt: str) -> Block:
@@ -17,9 +15,9 @@ def build_remix(original_id: str, prompt: str) -> Block:
         "type": "plain_text_input",
         "action_id": PROMPT,
         "multiline": True,
-        "max_length": MAX_TEXT_FIELD_LENGTH,
+        "max_length": MAX_INPUT_TEXT,
     }
-    if len(prompt) <= MAX_TEXT_FIELD_LENGTH:
+    if len(prompt) <= MAX_INPUT_TEXT:
         field["initial_value"] = prompt
     return {
         "type": "modal",

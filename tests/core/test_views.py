@@ -17,9 +17,9 @@ from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.objects import view_object
 from bot.sandbox.slack.state import Workspace
 from bot.sandbox.slack.web_api.views import check_view, push
-from bot.ui import usage
-from bot.ui.blocks import Message
-from bot.ui.form import MAX_NOTIFY, MAX_TEXT_FIELD_LENGTH, build_form, read_form, redraw_form
+from bot.ui import replies
+from bot.ui.blocks import MAX_INPUT_TEXT, Message
+from bot.ui.form import MAX_NOTIFY, build_form, read_form, redraw_form
 
 CATALOG = load_catalog()
 LARGEST = Catalog(
@@ -85,7 +85,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 def requests(draw: st.DrawFn, catalog: Catalog = CATALOG) -> VideoRequest:
     """Any legal request whose prompt fits in the field."""
     model = draw(st.sampled_from(catalog.models))
-    words = st.text(TEXT, min_size=1, max_size=MAX_TEXT_FIELD_LENGTH)
+    words = st.text(TEXT, min_size=1, max_size=MAX_INPUT_TEXT)
     return VideoRequest(
         prompt=draw(words.filter(str.strip)),
         model=model.name,
@@ -134,7 +134,7 @@ def test_every_catalog_makes_a_form_that_slack_takes(
 def test_the_largest_and_the_smallest_form_are_within_slacks_limits(catalog: Catalog) -> None:
     people = [f"U{number:010}" for number in range(MAX_NOTIFY)]
     picture = InputReference(file_id="F" * 20, user_id="U" * 20)
-    for prompt in ("", "\U0001f3ac" * MAX_TEXT_FIELD_LENGTH, "x" * 32_000):
+    for prompt in ("", "\U0001f3ac" * MAX_INPUT_TEXT, "x" * 32_000):
         draft = Draft(prompt=prompt, input_reference=picture)
         view = build_form(draft, catalog, channel_id="C" * 11, notify=people)
         assert block_kit.problems_of_view(view) == []
@@ -143,7 +143,7 @@ def test_the_largest_and_the_smallest_form_are_within_slacks_limits(catalog: Cat
 
 @pytest.mark.parametrize("catalog", [CATALOG, LARGEST, BARE])
 def test_the_usage_is_within_slacks_limits(catalog: Catalog) -> None:
-    for message in (usage.how_to("/video", catalog), usage.too_long_for_the_form("&<" * 16_000)):
+    for message in (replies.usage("/video", catalog), replies.too_long_for_the_form("&<" * 16_000)):
         assert isinstance(message, Message)
         assert block_kit.problems_of_message(message.blocks) == []
         assert not block_kit.is_too_long(message.blocks)

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 import bot
 from bot.catalog import load_catalog
+from bot.command import parse
 from bot.errors import BadRequest
-from bot.request import read_command, read_inquiry
 from bot.slack.text import typed, without_mention
 from bot.videos import wire
 from tests.support.fuzzing import FUZZING, bounded
@@ -78,7 +78,7 @@ def shown_with_code(text: str) -> None:
 
 def command(text: str) -> None:
     try:
-        read_command(text, CATALOG)
+        parse(text, CATALOG)
     except BadRequest:
         return
 
@@ -87,7 +87,6 @@ READERS: list[Callable[[str], object]] = [
     shown,
     shown_with_code,
     command,
-    read_inquiry,
     typed,
     lambda text: without_mention(text, "U1"),
 ]

@@ -14,7 +14,7 @@ from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import View
 from bot.sandbox.world import World
 from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE, read_message
-from bot.ui.usage import OPEN_FORM
+from bot.ui.replies import OPEN_FORM
 from tests.support.channel import Thread, failed, ready, shown
 from tests.support.installation import MANIFEST
 from tests.support.pictures import picture, size_of

@@ -20,7 +20,8 @@ from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
 from bot.store import Store
 from bot.ui.blocks import Block
-from bot.ui.home import PAGE, build_home, build_unavailable, job_list, job_status
+from bot.ui.home import PAGE, build_home, build_unavailable
+from bot.ui.replies import job_list, job_status
 from tests.support.channel import Thread, ready
 from tests.support.installation import RunBot
 

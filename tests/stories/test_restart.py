@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox.faults import hang
 from bot.sandbox.world import World
-from bot.slack import commands
+from bot.slack import ack
 from tests.support.channel import shown
 from tests.support.installation import RunBot
 from tests.support.pictures import picture, size_of
@@ -79,7 +79,7 @@ async def test_a_job_with_a_picture_goes_on_from_every_step(
 async def test_a_command_while_the_database_is_locked_is_answered_in_time(
     world: World, run_bot: RunBot, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "PATIENCE", 0.2)
+    monkeypatch.setattr(ack, "ACK_TIMEOUT", 0.2)
     async with run_bot():
         lock = sqlite3.connect(Path(database_url.removeprefix("sqlite+aiosqlite:///")))
         lock.execute("BEGIN EXCLUSIVE")

@@ -7,45 +7,14 @@ from contextlib import closing
 import pytest
 
 from bot.config import Settings
-from bot.request import Inquiry, Verb, read_inquiry
+from bot.errors import Impossible, NotPossible
 from bot.sandbox.slack.person import Person
 from bot.sandbox.world import World
+from bot.service import Service
 from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
 
 UNKNOWN = "0123456789"
-
-
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [
-        ("list", Inquiry(Verb.LIST)),
-        (" List ", Inquiry(Verb.LIST)),
-        ("status 0123abcdef", Inquiry(Verb.STATUS, "0123abcdef")),
-        ("Cancel  0123ABCDEF", Inquiry(Verb.CANCEL, "0123abcdef")),
-    ],
-)
-def test_a_word_about_jobs_is_read_as_such(text: str, meaning: Inquiry) -> None:
-    assert read_inquiry(text) == meaning
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "list of animals dancing",
-        "cancel culture",
-        "cancel",
-        "status",
-        "status quo",
-        "status 0123abcde",
-        "cancel 0123abcdef now",
-        "cancel 0123abcdeg",
-        "-- list",
-        "",
-    ],
-)
-def test_what_says_anything_more_is_no_word_about_jobs(text: str) -> None:
-    assert read_inquiry(text) is None
 
 
 async def asked(person: Person, text: str) -> str:
@@ -173,3 +142,14 @@ async def test_without_the_database_a_list_says_when_to_ask_again(
         other.execute("ALTER TABLE jobs RENAME TO gone")
         assert "Please ask again" in await asked(world.slack.ada, "list")
         other.execute("ALTER TABLE gone RENAME TO jobs")
+
+
+@pytest.mark.usefixtures("bot")
+async def test_whatever_keeps_a_video_from_starting_reaches_the_person(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise NotPossible(Impossible.UNKNOWN_VIDEO)
+
+    monkeypatch.setattr(Service, "start", refuse)
+    assert "I no longer know this video" in await asked(world.slack.ada, "clouds")

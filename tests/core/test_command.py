@@ -1,10 +1,12 @@
-"""The text after `/video`, and what a request may be."""
+"""The grammar of what people type, and what a request may be."""
 
 import pytest
 
 from bot.catalog import load_catalog, read_catalog
+from bot.command import Cancel, Help, List, OpenForm, Start, Status, parse
 from bot.errors import BadRequest
-from bot.request import MAX_PROMPT_LENGTH, Draft, VideoRequest, read_command
+from bot.request import MAX_PROMPT_LENGTH, Draft, VideoRequest
+from bot.ui.replies import problem
 
 CATALOG = load_catalog()
 BARE = read_catalog('models = [{ name = "wan" }]')
@@ -12,15 +14,46 @@ BARE = read_catalog('models = [{ name = "wan" }]')
 
 
 def read(text: str) -> VideoRequest:
-    request = read_command(text, CATALOG)
-    assert isinstance(request, VideoRequest)
-    return request
+    command = parse(text, CATALOG)
+    assert isinstance(command, Start)
+    return command.request
 
 
 def refusal(text: str) -> BadRequest:
     with pytest.raises(BadRequest) as caught:
-        read_command(text, CATALOG)
+        parse(text, CATALOG)
     return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("list", List()),
+        (" List ", List()),
+        ("status 0123abcdef", Status("0123abcdef")),
+        ("Cancel  0123ABCDEF", Cancel("0123abcdef")),
+    ],
+)
+def test_a_question_about_jobs_starts_nothing(text: str, command: List | Status | Cancel) -> None:
+    assert parse(text, CATALOG) == command
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "list of animals dancing",
+        "cancel culture",
+        "cancel",
+        "status",
+        "status quo",
+        "status 0123abcde",
+        "cancel 0123abcdef now",
+        "cancel 0123abcdeg",
+        "-- list",
+    ],
+)
+def test_a_question_followed_by_other_words_is_a_prompt(text: str) -> None:
+    assert read(text).prompt == text.removeprefix("-- ")
 
 
 def test_a_prompt_alone_gets_the_defaults_of_the_api() -> None:
@@ -76,26 +109,26 @@ def test_everything_else_is_prompt_to_the_letter(prompt: str) -> None:
         ("clouds --", "clouds", "4"),
     ],
 )
-def test_behind_a_bare_marker_everything_is_prompt(text: str, prompt: str, seconds: str) -> None:
+def test_everything_after_the_marker_is_the_prompt(text: str, prompt: str, seconds: str) -> None:
     request = read(text)
     assert (request.prompt, request.seconds) == (prompt, seconds)
 
 
 @pytest.mark.parametrize("text", ["help", " HELP "])
 def test_help_asks_for_help(text: str) -> None:
-    assert read_command(text, CATALOG) is None
+    assert parse(text, CATALOG) == Help()
 
 
 @pytest.mark.parametrize("text", ["", "   ", "--form", "—form"])
-def test_nothing_asks_for_the_empty_form(text: str) -> None:
-    assert read_command(text, CATALOG) == Draft()
+def test_an_empty_text_opens_the_empty_form(text: str) -> None:
+    assert parse(text, CATALOG) == OpenForm(Draft())
 
 
 @pytest.mark.parametrize(
     "text", ["clouds --seconds 8 --form", "clouds --form --seconds 8", "clouds --FORM --seconds=8"]
 )
 def test_the_form_can_be_asked_for_with_what_is_known_already(text: str) -> None:
-    assert read_command(text, CATALOG) == Draft(prompt="clouds", seconds="8")
+    assert parse(text, CATALOG) == OpenForm(Draft(prompt="clouds", seconds="8"))
 
 
 @pytest.mark.parametrize("prompt", ["a --form of clouds", "clouds --forms", "clouds --form=x"])
@@ -104,11 +137,12 @@ def test_a_form_in_the_prompt_is_prompt(prompt: str) -> None:
 
 
 def test_what_a_model_does_not_take_is_left_to_the_server() -> None:
-    assert read_command("clouds", BARE) == VideoRequest(
-        prompt="clouds", model="wan", seconds="", size=""
+    assert parse("clouds", BARE) == Start(
+        VideoRequest(prompt="clouds", model="wan", seconds="", size="")
     )
-    with pytest.raises(BadRequest, match="leave it out"):
-        read_command("clouds --seconds 4", BARE)
+    with pytest.raises(BadRequest) as refused:
+        parse("clouds --seconds 4", BARE)
+    assert "leave it out" in problem(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +150,7 @@ def test_what_a_model_does_not_take_is_left_to_the_server() -> None:
     [
         ("clouds --seconds 5", "seconds", "4, 8 or 12"),
         ("clouds --size 100x100", "size", "720x1280 or 1280x720"),
-        ("clouds --size 1024x1792", "size", "sora-2-pro does"),
+        ("clouds --size 1024x1792", "size", "sora-2-pro makes 1024x1792"),
         ("clouds --model sora-1", "model", "sora-2-pro"),
         ("clouds --seconds", "seconds", "needs a value"),
         ("clouds --seconds 4 --seconds 8", "seconds", "twice"),
@@ -130,7 +164,7 @@ def test_what_a_model_does_not_take_is_left_to_the_server() -> None:
 def test_a_wrong_request_is_told_what_is_allowed(text: str, field: str, hint: str) -> None:
     error = refusal(text)
     assert error.field == field
-    assert hint in error.message
+    assert hint in problem(error)
 
 
 def test_a_prompt_of_exactly_the_limit_is_taken() -> None:

@@ -1,0 +1,193 @@
+"""Every private reply: usage, what is wrong with a request, and one's own videos."""
+
+from collections.abc import Iterable, Sequence
+
+from bot.catalog import Catalog
+from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
+from bot.jobs import Job
+from bot.ui.blocks import MAX_INPUT_TEXT, Message, actions, button, escape, excerpt, quote, section
+from bot.ui.cards import state_in_words
+from bot.ui.home import NOTHING_YET, about, place
+
+SHOWN_VALUES = 10
+MAX_RETURNED_PROMPT = 10_000
+"""Characters of a prompt that is returned; a message holds about 12,000."""
+
+DATABASE_DOWN = (
+    "I can't take requests just now: my database does not answer. Please ask again in a few "
+    "minutes. Only if a card appears in this channel all the same did I take this one."
+)
+
+
+CANNOT_READ = "My database does not answer just now. Please ask again in a few minutes."
+
+OPEN_FORM = "open_form"
+"""The action_id of the button that opens the form."""
+
+TOO_LATE = "I was too slow to open the form: Slack allows three seconds for it. Please try again."
+CANNOT_OPEN = "I can't open the form just now. Please try again in a moment."
+DATABASE_DOWN_FORM = (
+    "I can't take requests just now: my database does not answer. What you entered stays here; "
+    "please press the button again in a moment."
+)
+
+FILE_NOT_FETCHED = (
+    "Slack did not give me this file in time. What you entered stays here; please press the "
+    "button again in a moment."
+)
+
+
+WILL_BE_NOTIFIED = "I'll mention you when the video is ready."
+OTHER_WORKSPACE = "This bot belongs to another workspace."
+_IF_PART_OF_PROMPT = "If {} part of your prompt, put ` -- ` in front of the prompt."
+
+
+def usage(command: str, catalog: Catalog) -> Message:
+    """How to use the command, with examples, and a button that opens the form."""
+    words = "\n".join(
+        [
+            f"*Say what the video should show:*  `{command} a timelapse of clouds`",
+            "I post a card in this channel and bring the finished video into its thread.",
+            f"*With options, at the end:*  `{command} a timelapse of clouds{_example(catalog)}`",
+            *_options(catalog),
+            "• `--form` shows all of it in a form first, also a picture to begin with",
+            f"*Your videos:*  `{command} list`, `{command} status ID`, `{command} cancel ID`",
+            "*If your prompt itself ends like an option,* put ` -- ` in front of it:",
+            f"`{command} -- a film that ends with --seconds 8`",
+        ]
+    )
+    return Message(text=words, blocks=[section(words), actions(button("More options…", OPEN_FORM))])
+
+
+def form_by_button() -> Message:
+    """A button that opens the form: Slack opens one only after a click or a command."""
+    words = "Slack lets me open the form only when you press something: here it is."
+    return Message(
+        text=words, blocks=[section(words), actions(button("Open the form…", OPEN_FORM))]
+    )
+
+
+def too_long_for_the_form(prompt: str) -> Message:
+    """What to do with a prompt that is too long for the form, and the prompt itself."""
+    words = (
+        f"Your prompt has {len(prompt):,} characters, and the form's text field takes "
+        f"{MAX_INPUT_TEXT:,}. Put it into a text file (.txt or .md) and choose that in the "
+        "form, "
+        "or ask again without `--form`."
+    )
+    return Message(text=words, blocks=[section(words), quote(excerpt(prompt, MAX_RETURNED_PROMPT))])
+
+
+def bad_request(command: str, error: BadRequest) -> str:
+    """Why a request was not started, and what to do; mrkdwn."""
+    return f"{escape(problem(error))}\nNothing was started. `{command} help` shows how to ask."
+
+
+def problem(error: BadRequest) -> str:
+    """What is wrong with a request; plain text."""
+    match error.problem:
+        case RequestProblem.PROMPT_MISSING:
+            return "A prompt is missing: say what the video should show."
+        case RequestProblem.PROMPT_TOO_LONG:
+            return f"The prompt has {error.value} characters; {error.allowed[0]} is the most."
+        case RequestProblem.PROMPT_UNSENDABLE:
+            return "The prompt holds a character that is no text. Please type it anew."
+        case RequestProblem.PROMPT_NOT_UTF8:
+            return "This is no text in UTF-8. Please save it as UTF-8 text."
+        case RequestProblem.VALUE_MISSING:
+            return f"`--{error.field}` needs a value. " + _IF_PART_OF_PROMPT.format("it is")
+        case RequestProblem.GIVEN_TWICE:
+            return f"`--{error.field}` stands there twice. Give it once."
+        case RequestProblem.NOT_ALLOWED:
+            return _not_allowed(error)
+
+
+def _not_allowed(error: BadRequest) -> str:
+    if not error.allowed:
+        return f"`--{error.field}` cannot be chosen for this model: leave it out."
+    *most, last = error.allowed
+    choices = f"{', '.join(most)} or {last}" if most else last
+    words = f"`--{error.field}` cannot be “{excerpt(error.value, 80)}”: it is {choices}. "
+    words += _IF_PART_OF_PROMPT.format("those words are")
+    return f"{words} {error.alternative} makes {error.value}." if error.alternative else words
+
+
+def not_possible(error: NotPossible) -> str:
+    """Why a click or command was not carried out; mrkdwn."""
+    match error.reason:
+        case Impossible.NOT_YOURS:
+            return f"Only <@{error.requester}>, who asked for this video, can do that."
+        case Impossible.UNKNOWN_VIDEO:
+            return "I no longer know this video."
+        case Impossible.NOTHING_TO_CANCEL:
+            return "This video is over already, so there is nothing to cancel."
+        case Impossible.NOTHING_TO_DELETE:
+            return "There is no video to delete."
+        case Impossible.NOTHING_TO_WAIT_FOR:
+            return "This video is over already: see its thread."
+
+
+def job_list(jobs: list[Job]) -> Message:
+    """The reply to `list`: open jobs first, then the newest."""
+    if not jobs:
+        return Message(text=NOTHING_YET, blocks=[section(NOTHING_YET)])
+    words = "*Your videos:* what runs first, then the latest."
+    lines = [f"Video {job.id}: {state_in_words(job)}" for job in jobs]
+    blocks = [block for job in jobs for block in about(job)]
+    return Message(text="\n".join(lines), blocks=[section(words), *blocks])
+
+
+def job_status(job: Job) -> Message:
+    """The reply to `status`."""
+    return Message(text=f"Video {job.id}: {state_in_words(job)}", blocks=about(job))
+
+
+def cancelling(job: Job) -> str:
+    """The reply to `cancel`; mrkdwn."""
+    return f"I am cancelling the video `{job.id}`. Its card says what came of it: {place(job)}."
+
+
+def asked_again(user_id: str) -> str:
+    """What replaces the buttons after *Ask again*; mrkdwn."""
+    return f"<@{user_id}> asked again: see the new card."
+
+
+def let_it_be(user_id: str) -> str:
+    """What replaces the buttons after *Let it be*; mrkdwn."""
+    return f"<@{user_id}> lets it be."
+
+
+def made_again(job: Job) -> str:
+    """The reply to *Make it again*; mrkdwn."""
+    return f"A new card is on its way to <#{job.channel_id}>."
+
+
+def _example(catalog: Catalog) -> str:
+    model = catalog.default
+    seconds = f" --seconds {model.seconds[-1]}" if model.seconds else ""
+    size = f" --size {model.sizes[-1]}" if model.sizes else ""
+    return seconds + size
+
+
+def _options(catalog: Catalog) -> list[str]:
+    """The options, each with its values and its default."""
+    models, default = catalog.models, catalog.default
+    return [
+        f"• `--{name}` {_some(dict.fromkeys(values))} (otherwise {escape(otherwise)})"
+        for name, values, otherwise in (
+            ("seconds", [each for m in models for each in m.seconds], _first(default.seconds)),
+            ("size", [each for m in models for each in m.sizes], _first(default.sizes)),
+            ("model", [m.name for m in models], default.name),
+        )
+        if values
+    ]
+
+
+def _some(values: Iterable[str]) -> str:
+    """The first values: a catalog may have more than fit in a message."""
+    first, rest = [*values][:SHOWN_VALUES], [*values][SHOWN_VALUES:]
+    return escape(", ".join(first)) + (" …" if rest else "")
+
+
+def _first(values: Sequence[str]) -> str:
+    return values[0] if values else "what the server likes"
