@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("prompt", nargs="?", default="a timelapse of clouds")
     demo.add_argument("--form", action="store_true", help="use the form, with every parameter")
+    demo.add_argument("--render-seconds", type=float, default=6.0, help="how long a video renders")
     demo.set_defaults(command=_demo)
     return parser
 
@@ -118,7 +119,7 @@ def _demo(options: argparse.Namespace) -> int:
         raise MisconfiguredError(
             f"The demo needs {error.name}: pip install 'video-bot[sandbox]'"
         ) from error
-    return demo.main(options.prompt, form=options.form)
+    return demo.main(options.prompt, form=options.form, render_seconds=options.render_seconds)
 
 
 def _hide_from_libraries() -> None:

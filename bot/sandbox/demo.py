@@ -1,4 +1,4 @@
-"""`make demo`: what happens in a pretend Slack, told as it unfolds, with the bot unmodified."""
+"""`make demo`: the unmodified bot in a fake Slack, printed as it happens."""
 
 import asyncio
 import io
@@ -18,43 +18,45 @@ from bot.sandbox.slack.state import Conversation, File, Message, PrivateMessage
 from bot.sandbox.transcript import lines_of, lines_of_form
 from bot.sandbox.world import World
 
-PATIENCE = 120.0
-"""Seconds for the whole story, which takes about half a minute."""
-RENDER_SECONDS = 6.0
-ENDS = ("*Ready*", "*Failed:*", "*Cancelled:*", "*Unclear:*")
+TIMEOUT = 120.0
+"""Seconds for the whole demo, which takes about half a minute."""
+FINAL = ("*Ready*", "*Failed:*", "*Cancelled:*", "*Unclear:*")
 FOLDER = Path("videos")
 
 
-def main(prompt: str, *, form: bool = False) -> int:
-    """Show the story of one prompt, perhaps with the form; returns the exit code."""
+def main(prompt: str, *, form: bool, render_seconds: float) -> int:
+    """Make a video of the prompt, remix it and cancel another; return the exit status."""
     try:
-        return asyncio.run(_show(prompt, form=form))
+        return asyncio.run(_run(prompt, form=form, render_seconds=render_seconds))
     except KeyboardInterrupt:
         return 130
 
 
-async def _show(prompt: str, *, form: bool) -> int:
+async def _run(prompt: str, *, form: bool, render_seconds: float) -> int:
     with tempfile.TemporaryDirectory(prefix="video-bot-demo-") as folder:
         log = Path(folder) / "bot.log"
         try:
-            async with asyncio.timeout(PATIENCE), _world(Path(folder), log) as world:
-                await _Story(world).tell(prompt, form=form)
+            async with (
+                asyncio.timeout(TIMEOUT),
+                _world(Path(folder), log, render_seconds) as world,
+            ):
+                await _Story(world).run(prompt, form=form)
         except (TimeoutError, _BotStoppedError) as error:
-            print(f"\nThe demo broke off ({type(error).__name__}). The bot's log:\n")
+            print(f"\nThe demo failed ({type(error).__name__}). The bot's log:\n")
             print(log.read_text() if log.exists() else "(empty)")
             return 1
     return 0
 
 
 @asynccontextmanager
-async def _world(folder: Path, log: Path) -> AsyncIterator[World]:
-    async with World(render_seconds=RENDER_SECONDS, poll_after_ms=1000) as world:
-        print("A pretend Slack and a pretend Videos server run on this machine; nothing leaves it.")
+async def _world(folder: Path, log: Path, render_seconds: float) -> AsyncIterator[World]:
+    async with World(render_seconds=render_seconds, poll_after_ms=1000) as world:
+        print("A fake Slack and a fake Videos server run on this machine; nothing leaves it.")
         environment = world.environment(f"sqlite+aiosqlite:///{folder / 'jobs.db'}")
         async with _bot(environment, folder, log) as process:
-            connected = world.until(lambda: world.slack.sockets.connected, PATIENCE)
-            await _unless_it_stops(process, connected)
-            print("The bot is connected by Socket Mode: `python -m bot run`, unmodified.\n")
+            connected = world.until(lambda: world.slack.sockets.connected, TIMEOUT)
+            await _unless_stopped(process, connected)
+            print("The unmodified bot (`python -m bot run`) is connected over Socket Mode.\n")
             yield world
 
 
@@ -75,15 +77,15 @@ async def _bot(environment: Mapping[str, str], folder: Path, log: Path) -> Async
         await process.wait()
 
 
-async def _unless_it_stops(process: Process, story: Coroutine[None, None, object]) -> None:
-    told = asyncio.ensure_future(story)
+async def _unless_stopped(process: Process, awaited: Coroutine[None, None, object]) -> None:
+    task = asyncio.ensure_future(awaited)
     stopped = asyncio.ensure_future(process.wait())
-    await asyncio.wait({told, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
-    if not told.done():
-        told.cancel()
+    if not task.done():
+        task.cancel()
         raise _BotStoppedError
-    await told
+    await task
 
 
 class _BotStoppedError(Exception):
@@ -91,7 +93,7 @@ class _BotStoppedError(Exception):
 
 
 class _Story:
-    """Prints what happens in the channel, each change once, and saves the file."""
+    """Acts as Ada, prints each change in the channel once, and saves the files."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -99,51 +101,58 @@ class _Story:
         self._shown: dict[str, list[str]] = {}
         self._ada = world.slack.ada
 
-    async def tell(self, prompt: str, *, form: bool) -> None:
-        """From the command to the end of the thread; a video that was made has a sequel."""
+    async def run(self, prompt: str, *, form: bool) -> None:
+        """Make a video; if that worked, remix it and cancel another."""
         await self._ask("" if form else prompt)
         if form:
             await self._fill_in(self._ada, prompt)
         if self._ada.private:
-            self._print([f"only {self._ada.user.name} sees:", *self._lines(self._ada.private[-1])])
+            self._print(
+                [f"visible only to {self._ada.user.name}:", *self._lines(self._ada.private[-1])]
+            )
             return
-        card = await self._world.until(lambda: self._over(1), PATIENCE)
+        card = await self._world.until(lambda: self._final(1), TIMEOUT)
         if "*Ready*" in str(card.blocks):
             await self._remix(card)
-            await self._change_of_mind()
+            await self._cancel_another()
         for file in [file for reply in self._replies() for file in reply.files]:
             self._save(file)
 
     async def _ask(self, typed: str) -> None:
         print(f"{self._ada.user.name} in #{self._channel.name}:  {f'/video {typed}'.strip()}")
-        answer = await self._ada.command(typed, channel=self._channel)
-        print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+        ack = await self._ada.command(typed, channel=self._channel)
+        print(f"  (acknowledged after {ack.took * 1000:.0f} ms)")
 
     async def _remix(self, card: Message) -> None:
-        """Change the finished video."""
-        print(f"\n{self._ada.user.name} presses Remix")
+        """Remix the finished video."""
+        print(f"\n{self._ada.user.name} clicks Remix")
         await self._ada.click(card, "remix")
-        await self._world.until(lambda: self._ada.view, PATIENCE)
+        await self._world.until(lambda: self._ada.view, TIMEOUT)
         await self._ada.fill({"prompt": "the same, at night"})
         if self._ada.view is not None:
             self._print(["a form opens:", *lines_of_form(self._ada.view, self._names)])
         await self._ada.submit()
-        await self._world.until(lambda: self._over(2), PATIENCE)
+        await self._world.until(lambda: self._final(2), TIMEOUT)
 
-    async def _change_of_mind(self) -> None:
-        """Ask for one more, and cancel it."""
+    async def _cancel_another(self) -> None:
+        """Request another video, and cancel it while it renders."""
+        videos = self._world.videos
+        videos.hold()
+        created = len(videos.creates)
         print()
         await self._ask("a train at dusk")
-        card = await self._world.until(lambda: self._under_way(3), PATIENCE)
-        print(f"{self._ada.user.name} presses Cancel")
+        await self._world.until(lambda: self._card(3) and len(videos.creates) > created, TIMEOUT)
+        videos.progress(videos.creates[-1].id, 50)
+        card = await self._world.until(lambda: self._rendering(3), TIMEOUT)
+        print(f"{self._ada.user.name} clicks Cancel")
         await self._ada.click(card, "cancel")
-        await self._world.until(lambda: self._over(3), PATIENCE)
+        await self._world.until(lambda: self._final(3), TIMEOUT)
 
     async def _fill_in(self, person: Person, prompt: str) -> None:
-        """Every field of the form, the model first: it changes what the others offer."""
+        """Fill in every field, the model first: it changes the options of the others."""
         self._show_form(person, "a form opens:")
         await person.choose("model", "sora-2-pro")
-        self._show_form(person, f"{person.user.name} chooses sora-2-pro, and the form follows:")
+        self._show_form(person, f"{person.user.name} selects sora-2-pro, and the form changes:")
         await person.choose("seconds", "8")
         await person.choose("size", "1280x720")
         await person.fill(
@@ -153,28 +162,28 @@ class _Story:
                 "notify": [self._workspace.grace.id],
             }
         )
-        self._show_form(person, f"{person.user.name} fills in the rest:")
-        answer = await person.submit()
-        print(f"  {person.user.name} presses Create")
-        print(f"  (acknowledged after {answer.took * 1000:.0f} ms)")
+        self._show_form(person, f"{person.user.name} fills in the other fields:")
+        ack = await person.submit()
+        print(f"  {person.user.name} clicks Create")
+        print(f"  (acknowledged after {ack.took * 1000:.0f} ms)")
         if person.view is not None:
-            self._print(["the form says:", *person.view.errors.values()])
+            self._print(["the form's errors:", *person.view.errors.values()])
 
-    def _show_form(self, person: Person, what: str) -> None:
+    def _show_form(self, person: Person, heading: str) -> None:
         if person.view is not None:
-            self._print([what, *lines_of_form(person.view, self._names)])
+            self._print([heading, *lines_of_form(person.view, self._names)])
 
-    def _over(self, number: int) -> Message | None:
-        """The nth card, once it says how its job ended."""
+    def _final(self, number: int) -> Message | None:
+        """Return the nth card, once its job has ended."""
         card = self._card(number)
-        return card if card and any(end in str(card.blocks) for end in ENDS) else None
+        return card if card and any(text in str(card.blocks) for text in FINAL) else None
 
-    def _under_way(self, number: int) -> Message | None:
+    def _rendering(self, number: int) -> Message | None:
         card = self._card(number)
         return card if card and "Rendering" in str(card.blocks) else None
 
     def _card(self, number: int) -> Message | None:
-        """The nth card, if it stands there; shows what is new in the channel on the way."""
+        """Return the nth card, if it has been posted; print what is new in the channel."""
         messages = self._workspace.messages(self._channel)
         for message in messages:
             self._show(message)
@@ -195,9 +204,9 @@ class _Story:
         if lines == before:
             return
         self._shown[message.ts] = lines
-        what = "in the thread" if message.is_reply else "the card"
-        # An edit shows only what is new in it.
-        self._print([f"{what}:", *(line for line in lines if line not in (before or []))])
+        heading = "in the thread:" if message.is_reply else "the card:"
+        # Of an edited message, print only the new lines.
+        self._print([heading, *(line for line in lines if line not in (before or []))])
 
     def _lines(self, message: Message | PrivateMessage) -> list[str]:
         return lines_of({"text": message.text, "blocks": message.blocks}, self._names)
@@ -220,7 +229,7 @@ class _Story:
 
 
 def _photo() -> bytes:
-    """A picture as a phone takes it: large, and of another shape than the video."""
+    """Return a picture as a phone takes it: large, with another aspect ratio than the video."""
     sink = io.BytesIO()
     Image.radial_gradient("L").resize((4032, 3024)).convert("RGB").save(sink, "JPEG")
     return sink.getvalue()

@@ -21,6 +21,7 @@ INHERITED = {
     if name == "PATH" or name.startswith("COVERAGE_")
 }
 PROMPT = "a timelapse of clouds over a secret garden"
+QUICK = ("--render-seconds", "0.5")
 
 
 class Process:
@@ -185,8 +186,8 @@ async def test_a_large_video_does_not_go_through_memory(
 
 
 async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    async with started(folder, "demo", "clouds --seconds 8 --size 1280x720", variables={}) as demo:
+    folder, prompt = tmp_path / "demo", "clouds --seconds 8 --size 1280x720"
+    async with started(folder, "demo", *QUICK, prompt, variables={}) as demo:
         assert await demo.end() == 0
     assert "Ready after" in demo.log
     path = demo.log.rsplit("Saved: ", 1)[1].strip()
@@ -198,7 +199,7 @@ async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
 
 
 async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
-    async with started(tmp_path / "demo", "demo", "--form", "clouds", variables={}) as demo:
+    async with started(tmp_path / "demo", "demo", *QUICK, "--form", "clouds", variables={}) as demo:
         assert await demo.end() == 0
     for words in (
         "Create a video",
@@ -206,7 +207,7 @@ async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
         "Estimated price: $2.40 for 8 seconds",
         "Prompt:  clouds",
         "@grace",
-        "ada presses Create",
+        "ada clicks Create",
         "picture cropped from 4032 × 3024",  # noqa: RUF001 -- the sign
         "Ready after",
     ):
