@@ -1,4 +1,4 @@
-"""A Bolt app that acknowledges commands and does nothing else: what `make bench` compares with."""
+"""A Bolt app that only acknowledges commands: the baseline of `make bench`."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ async def main() -> None:
 
     app.command("/video")(video)
     handler = AsyncSocketModeHandler(app, os.environ["SLACK_APP_TOKEN"])
-    await handler.start_async()  # type: ignore[no-untyped-call]  # Bolt's is not typed
+    await handler.start_async()  # type: ignore[no-untyped-call]  # Bolt has no type here
 
 
 if __name__ == "__main__":

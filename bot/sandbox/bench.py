@@ -1,6 +1,6 @@
-"""`make bench`: what the bot bears, in figures, each beside its goal or a reference.
+"""`make bench`: performance figures, each beside its goal or a baseline.
 
-Times are compared within one run: how fast this machine is today says nothing about the bot.
+Times are compared within one run, so that the speed of the machine does not matter.
 """
 
 import asyncio
@@ -33,30 +33,30 @@ from bot.store import Store
 from bot.tables import jobs as table
 
 MB = 1_000_000
-START = 60.0
-"""Seconds for a process to be connected."""
+START_TIMEOUT = 60.0
+"""Seconds for a process to connect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table."""
+    """One line of the report."""
 
-    what: str
+    name: str
     value: str
     goal: str = ""
     is_met: bool = True
 
     def __str__(self) -> str:
-        verdict = "" if not self.goal else ("  ok" if self.is_met else "  MISSED")
-        return f"  {self.what:<58} {self.value:>22}   {self.goal:<16}{verdict}"
+        result = "" if not self.goal else ("  ok" if self.is_met else "  MISSED")
+        return f"  {self.name:<58} {self.value:>22}   {self.goal:<16}{result}"
 
 
-# The parts
+# Building blocks
 
 
 @asynccontextmanager
 async def process_of(world: World, url: str, module: str, folder: Path) -> AsyncIterator[Process]:
-    """A process of this module in the world, connected."""
+    """Run this module as a process in the world, and wait until it is connected."""
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *module.split()),
@@ -66,7 +66,7 @@ async def process_of(world: World, url: str, module: str, folder: Path) -> Async
             stdout=log,
         )
     try:
-        await world.until(lambda: world.slack.sockets.connected, START)
+        await world.until(lambda: world.slack.sockets.connected, START_TIMEOUT)
         yield process
     finally:
         if process.returncode is None:
@@ -75,12 +75,12 @@ async def process_of(world: World, url: str, module: str, folder: Path) -> Async
 
 
 def bot(world: World, url: str, folder: Path) -> AbstractAsyncContextManager[Process]:
-    """The bot itself, as it is installed."""
+    """Run the bot itself."""
     return process_of(world, url, "bot run", folder)
 
 
-async def press(world: World, number: int, seconds: float) -> list[Ack]:
-    """So many commands, evenly over the seconds, whether or not they are answered."""
+async def send_commands(world: World, number: int, seconds: float) -> list[Ack]:
+    """Send commands evenly over this many seconds, without waiting for their acknowledgements."""
     loop = asyncio.get_running_loop()
     began = loop.time()
     people = (world.slack.ada, world.slack.grace)
@@ -92,19 +92,19 @@ async def press(world: World, number: int, seconds: float) -> list[Ack]:
     return [task.result() for task in tasks]
 
 
-def acks(answers: Sequence[Ack]) -> tuple[float, float]:
-    """Median and 99th percentile of the acknowledgements, in milliseconds."""
-    return median_and_99th([answer.took for answer in answers])
+def ack_latency(acks: Sequence[Ack]) -> tuple[float, float]:
+    """Return the median and 99th percentile of the acknowledgements, in milliseconds."""
+    return percentiles([ack.took for ack in acks])
 
 
-def median_and_99th(seconds: Sequence[float]) -> tuple[float, float]:
-    """Both, in milliseconds."""
+def percentiles(seconds: Sequence[float]) -> tuple[float, float]:
+    """Return the median and 99th percentile, in milliseconds."""
     cuts = quantiles(seconds, n=100)
     return cuts[49] * 1000, cuts[98] * 1000
 
 
 def durable_writes(path: Path) -> tuple[float, float]:
-    """What it costs to put a page on the disk: no promise can be made for less."""
+    """Measure writing a page to disk with fsync, which every acknowledgement has to wait for."""
     took = []
     with path.open("wb", buffering=0) as file:
         for _ in range(500):
@@ -112,22 +112,22 @@ def durable_writes(path: Path) -> tuple[float, float]:
             file.write(bytes(4096))
             os.fsync(file.fileno())
             took.append(time.perf_counter() - began)
-    return median_and_99th(took)
+    return percentiles(took)
 
 
-def in_ms(cuts: tuple[float, float]) -> str:
-    """Both as text."""
-    return f"{cuts[0]:.1f} / {cuts[1]:.1f} ms"
+def in_ms(latency: tuple[float, float]) -> str:
+    """Format a median and a 99th percentile."""
+    return f"{latency[0]:.1f} / {latency[1]:.1f} ms"
 
 
 def multiply(url: str, number: int) -> None:
-    """Copy the only row there is, as jobs of their own that nobody holds."""
+    """Copy the only job this many times, as unclaimed jobs."""
     first = sa.select(sa.literal(1).label("n")).cte("numbers", recursive=True)
     numbers = first.union_all(sa.select(first.c.n + 1).where(first.c.n < number))
     text = sa.cast(numbers.c.n, sa.Text)
     changed: dict[str, sa.ColumnElement[Any]] = {
         "id": sa.literal("copy") + text,
-        "request_key": sa.literal("press") + text,
+        "request_key": sa.literal("request") + text,
         "video_id": sa.literal("video") + text,
         "lease_until": sa.literal(0.0),
     }
@@ -140,19 +140,19 @@ def multiply(url: str, number: int) -> None:
 
 
 async def deliver(world: World, number: int = 1) -> None:
-    """Press, and wait until all is in the threads and on the cards."""
+    """Send commands, and wait until their cards say Ready."""
     before = len(finished(world))
-    await press(world, number, number / 20)
+    await send_commands(world, number, number / 20)
     await world.until(lambda: len(finished(world)) == before + number, 120)
 
 
 def finished(world: World) -> list[Message]:
-    """The cards that say so."""
+    """Return the cards that say Ready."""
     return [m for m in world.slack.workspace.messages("videos") if "*Ready*" in str(m.blocks)]
 
 
 def shares(world: World) -> int:
-    """How many files stand in threads."""
+    """Return the number of shared files."""
     return sum(len(m.files) for m in world.slack.workspace.messages("videos"))
 
 
@@ -160,39 +160,39 @@ def shares(world: World) -> int:
 
 
 async def burst(clip: Path, folder: Path) -> AsyncIterator[Figure]:
-    """500 commands in 10 seconds, beside an app that only acknowledges."""
+    """Measure 500 commands in 10 seconds, against an app that only acknowledges."""
     url = f"sqlite+aiosqlite:///{folder / 'burst.db'}"
     async with World(clip=clip) as world, process_of(world, url, "bot.sandbox.baseline", folder):
-        await press(world, 20, 1)
-        bare = acks(await press(world, 500, 10))
+        await send_commands(world, 20, 1)
+        baseline = ack_latency(await send_commands(world, 500, 10))
     async with (
         World(clip=clip, render_seconds=30, poll_after_ms=5000) as world,
         bot(world, url, folder),
     ):
-        await press(world, 20, 1)
-        answers = await press(world, 500, 10)
-        refused = sum(not answer.delivered or answer.payload is not None for answer in answers)
+        await send_commands(world, 20, 1)
+        acks = await send_commands(world, 500, 10)
+        refused = sum(not ack.delivered or ack.payload is not None for ack in acks)
         began = time.monotonic()
         await world.until(lambda: shares(world) == 520, 600)
-        rest = time.monotonic() - began
-    ours = acks(answers)
+        backlog = time.monotonic() - began
+    latency = ack_latency(acks)
     disk = await asyncio.to_thread(durable_writes, folder / "write")
-    ratio = ours[1] / bare[1]
-    yield Figure("500 commands in 10 s: ack p50 / p99 of an app that only acks", in_ms(bare))
-    yield Figure("    of this bot", in_ms(ours))
-    yield Figure("    one durable write to this disk, p50 / p99", in_ms(disk))
-    yield Figure("    p99, this bot's over the other's", f"{ratio:.2f} x", "< 3 x", ratio < 3)
+    ratio = latency[1] / baseline[1]
+    yield Figure("500 commands in 10 s: ack p50 / p99, app that only acks", in_ms(baseline))
+    yield Figure("    this bot", in_ms(latency))
+    yield Figure("    one fsynced write to this disk, p50 / p99", in_ms(disk))
+    yield Figure("    p99, this bot relative to the other", f"{ratio:.2f} x", "< 3 x", ratio < 3)
     yield Figure("    not acknowledged, or refused", str(refused), "0", refused == 0)
-    yield Figure("    all 500 delivered, after the last command", f"{rest:.0f} s")
+    yield Figure("    time until all 500 are delivered, after the last command", f"{backlog:.0f} s")
 
 
 async def waiting(clip: Path, folder: Path) -> AsyncIterator[Figure]:
-    """10,000 unfinished jobs in one process."""
+    """Measure one process with 10,000 unfinished jobs."""
     number, url = 10_000, f"sqlite+aiosqlite:///{folder / 'waiting.db'}"
     async with World(clip=clip) as world:
         world.videos.hold()
         async with bot(world, url, folder):
-            await press(world, 1, 0)
+            await send_commands(world, 1, 0)
             await world.until(lambda: [c for c in world.videos.calls if c.operation == "retrieve"])
         multiply(url, number)
         params = VideoParams("clouds", "sora-2", "720x1280", "4")
@@ -206,19 +206,19 @@ async def waiting(clip: Path, folder: Path) -> AsyncIterator[Figure]:
             before = sum(watched.cpu_times()[:2])
             await asyncio.sleep(30)
             cpu = (sum(watched.cpu_times()[:2]) - before) / 30
-            looks = (len(world.videos.calls) - seen) / 30
+            polls = (len(world.videos.calls) - seen) / 30
             memory = watched.memory_info().rss / MB
-            ack = acks(await press(world, 100, 10))
+            latency = ack_latency(await send_commands(world, 100, 10))
     yield Figure(
         f"{number:,} unfinished jobs: memory", f"{memory:.0f} MB", "< 300 MB", memory < 300
     )
-    yield Figure("    processor, of one core", f"{cpu:.0%}")
-    yield Figure("    looks at the video server", f"{looks:.0f} / s")
-    yield Figure("    ack p50 / p99 meanwhile", in_ms(ack))
+    yield Figure("    CPU, of one core", f"{cpu:.0%}")
+    yield Figure("    polls of the video server", f"{polls:.0f} / s")
+    yield Figure("    ack p50 / p99 meanwhile", in_ms(latency))
 
 
 async def rates(name: str, url: str) -> AsyncIterator[Figure]:
-    """What a database does in a second: new rows, claims and saves."""
+    """Measure inserts, claims and saves per second."""
     migrations.upgrade(url)
     store, number = Store.open(url), 2000
     now = time.time()
@@ -232,25 +232,25 @@ async def rates(name: str, url: str) -> AsyncIterator[Figure]:
     await store.release("bench", now=now)
     single = await rate(300, [store.claim("bench", now=now, limit=1) for _ in range(300)])
     await store.close()
-    yield Figure(f"{name}: new rows", f"{added:,.0f} / s")
-    yield Figure("    claims, 100 at a time", f"{claims:,.0f} / s")
-    yield Figure("    claims, one at a time", f"{single:,.0f} / s")
+    yield Figure(f"{name}: inserts", f"{added:,.0f} / s")
+    yield Figure("    claims in batches of 100", f"{claims:,.0f} / s")
+    yield Figure("    single claims", f"{single:,.0f} / s")
     yield Figure("    saves", f"{saved:,.0f} / s")
 
 
 async def rate(number: int, work: Sequence[Awaitable[object]]) -> float:
-    """How many of these are done in a second, all begun at once."""
+    """Return how many of these are done per second, all started at once."""
     began = time.monotonic()
     await asyncio.gather(*work)
     return number / (time.monotonic() - began)
 
 
 def new_job(number: int, now: float) -> Job:
-    """A job that somebody just asked for."""
+    """Return a job that was just requested."""
     request = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1280")
     return Job(
         id=f"job{number}",
-        request_key=f"press{number}",
+        request_key=f"request{number}",
         team_id="T1",
         user_id="U1",
         channel_id="C1",
@@ -262,7 +262,7 @@ def new_job(number: int, now: float) -> Job:
 async def history(
     clip: Path, folder: Path, name: str, urls: Sequence[str]
 ) -> AsyncIterator[Figure]:
-    """Ack latency with 100,000 finished rows beside none: two bots, pressed in turn."""
+    """Compare ack latency with 100,000 finished jobs and with none: two bots at the same time."""
     async with AsyncExitStack() as stack:
         worlds = []
         for number, url in enumerate(urls):
@@ -272,18 +272,18 @@ async def history(
             if number:
                 multiply(url, 100_000)
             await stack.enter_async_context(bot(world, url, folder))
-            await press(world, 10, 1)
+            await send_commands(world, 10, 1)
             worlds.append(world)
-        answers = await asyncio.gather(*(press(world, 400, 20) for world in worlds))
-    none, many = map(acks, answers)
+        runs = await asyncio.gather(*(send_commands(world, 400, 20) for world in worlds))
+    none, many = map(ack_latency, runs)
     ratio = many[0] / none[0]
-    yield Figure(f"{name}, no finished rows: ack p50 / p99", in_ms(none))
-    yield Figure("    100,000 finished rows", in_ms(many))
-    yield Figure("    p50 with them over p50 without", f"{ratio:.2f} x", "< 1.2 x", ratio < 1.2)
+    yield Figure(f"{name}, no finished jobs: ack p50 / p99", in_ms(none))
+    yield Figure("    100,000 finished jobs", in_ms(many))
+    yield Figure("    p50 with them relative to without", f"{ratio:.2f} x", "< 1.2 x", ratio < 1.2)
 
 
 async def big_clip(clip: Path, folder: Path) -> AsyncIterator[Figure]:
-    """A video of 500 MB on its way from the video server to Slack."""
+    """Measure memory while a video of 500 MB is delivered."""
     url = f"sqlite+aiosqlite:///{folder / 'big.db'}"
     async with World(clip=clip, render_seconds=0.5) as world, bot(world, url, folder) as process:
         await deliver(world, 3)
@@ -291,21 +291,21 @@ async def big_clip(clip: Path, folder: Path) -> AsyncIterator[Figure]:
         before = watched.memory_info().rss
         world.videos.clip = Filler(500 * MB)
         delivery = asyncio.create_task(deliver(world))
-        most = before
+        peak = before
         while not delivery.done():
             await asyncio.sleep(0.05)
-            most = max(most, watched.memory_info().rss)
+            peak = max(peak, watched.memory_info().rss)
         await delivery
-    growth = (most - before) / MB
-    yield Figure("a 500 MB video: growth in memory", f"{growth:.1f} MB", "< 30 MB", growth < 30)
+    growth = (peak - before) / MB
+    yield Figure("500 MB video: memory growth", f"{growth:.1f} MB", "< 30 MB", growth < 30)
 
 
 async def measure(folder: Path, server: Postgres) -> bool:
-    """Print every figure as it comes; says whether all goals are met."""
+    """Print each figure as it is measured; return whether all goals are met."""
     clip = folder / "clip.mp4"
     await asyncio.to_thread(make_clip, clip, "clouds", "128x72", 1)
     names = [f"sqlite+aiosqlite:///{folder / f'{name}.db'}" for name in ("rates", "none", "many")]
-    postgres_urls = [as_settings_have_it(server.new_database()) for _ in range(3)]
+    postgres_urls = [with_driver(server.new_database()) for _ in range(3)]
     met = True
     for figures in (
         burst(clip, folder),
@@ -322,13 +322,13 @@ async def measure(folder: Path, server: Postgres) -> bool:
     return met
 
 
-def as_settings_have_it(url: str) -> str:
-    """The address with the driver that the bot uses."""
+def with_driver(url: str) -> str:
+    """Return the URL with the bot's driver."""
     return url.replace("postgresql:", "postgresql+psycopg:")
 
 
 def main() -> int:
-    """Measure all; the exit code says whether every goal is met."""
+    """Measure everything; return 0 if every goal is met."""
     with tempfile.TemporaryDirectory(prefix="video-bot-bench-") as folder, postgres() as server:
         return 0 if asyncio.run(measure(Path(folder), server)) else 1
 

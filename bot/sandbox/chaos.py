@@ -1,9 +1,9 @@
 """`make chaos`: hundreds of jobs while processes are killed and frozen at random.
 
-Nothing may be doubled and nothing lost: for each press that was acknowledged one create, one
-card, one share, and a card that says so; for a press that was not, at most that. Only one double
-is foreseen, docs/operations.md names it: a process that was frozen for longer than its lease,
-between its last proof of ownership and the call that followed. Such doubles are counted apart.
+Nothing may be duplicated or lost: each command that was acknowledged leads to one create, one
+card that says "Ready" and one shared file; one that was not, to at most that. The only duplicate to
+expect (docs/operations.md) comes from a process that was frozen for longer than its lease, between
+its last proof of ownership and the call that followed. Such duplicates are counted separately.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from bot.sandbox.world import World
 from bot.tables import jobs
 
 LEASE = 4.0
-PACE = replace(
+TIMINGS = replace(
     FAST,
     claim_interval=0.5,
     home_interval=0.5,
@@ -45,107 +45,109 @@ PACE = replace(
     card_interval=0.5,
     share_poll_interval=0.2,
 )
-PATIENCE = 120.0
-"""Seconds for the rest, when the last harm was done."""
-WAKING = 1.0
-"""Seconds after a long freeze in which what was begun before it may still be sent."""
+FINISH_TIMEOUT = 120.0
+"""Seconds for the remaining jobs, after the last disruption."""
+THAW_SECONDS = 1.0
+"""How long after a freeze a process may still send what it had begun before."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much, and how bad."""
+    """How many commands and processes, and how they are disrupted."""
 
-    press: int
+    commands: int
     replicas: int
     seed: int
-    pressing: float
-    """Seconds over which the presses are spread."""
-    longest_freeze: float = 1.5 * LEASE
+    duration: float
+    """Seconds over which the commands are spread."""
+    max_freeze: float = 1.5 * LEASE
 
 
 @dataclass(slots=True)
-class Harm:
+class Disruptions:
     """What was done to the processes."""
 
     kills: int = 0
     freezes: int = 0
     past_lease: list[tuple[float, float]] = field(default_factory=list)
-    """From when to when somebody was frozen for so long that their lease may have run out."""
+    """Start and end of each freeze that may have outlasted a lease."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it all."""
+    """The result of a run."""
 
-    pressed: int
+    commands: int
     acknowledged: int
-    harm: Harm
+    disruptions: Disruptions
     seconds: float
-    ends: Counter[str]
-    wrong: list[str]
-    foreseen: list[str]
+    states: Counter[str]
+    """Jobs by their last state."""
+    problems: list[str]
+    expected: list[str]
+    """Problems that a freeze past the lease explains."""
 
     def __str__(self) -> str:
-        ends = ", ".join(f"{number} {state}" for state, number in sorted(self.ends.items()))
+        states = ", ".join(f"{number} {state}" for state, number in sorted(self.states.items()))
         return (
-            f"  {self.pressed} presses, {self.acknowledged} acknowledged at once; "
-            f"{self.harm.kills} SIGKILL, {self.harm.freezes} SIGSTOP "
-            f"({len(self.harm.past_lease)} past a lease); {self.seconds:.0f} s\n"
-            f"  ends: {ends}\n"
-            f"  doubled or lost: {len(self.wrong)}; "
-            f"doubles of a process frozen past its lease: {len(self.foreseen)}"
+            f"  {self.commands} commands, {self.acknowledged} acknowledged; "
+            f"{self.disruptions.kills} SIGKILL, {self.disruptions.freezes} SIGSTOP "
+            f"({len(self.disruptions.past_lease)} past a lease); {self.seconds:.0f} s\n"
+            f"  jobs: {states}\n"
+            f"  duplicated or lost: {len(self.problems)}; "
+            f"duplicates by a process frozen past its lease: {len(self.expected)}"
         )
 
 
 class Chaos:
-    """One world, its replicas, and the harm that is done to them."""
+    """One world, its replicas, and their disruptions."""
 
     def __init__(self, world: World, settings: Settings, plan: Plan, folder: Path) -> None:
         self._world = world
         self._settings = settings
         self._plan = plan
         self._folder = folder
-        self._random = random.Random(plan.seed)  # noqa: S311 -- chance, no secret
-        self._harm = Harm()
-        self._answers: dict[str, Ack] = {}
+        self._random = random.Random(plan.seed)  # noqa: S311 -- not a secret
+        self._disruptions = Disruptions()
+        self._acks: dict[str, Ack] = {}
         self._replicas: list[ForkServerProcess] = []
         self._engine = sa.create_engine(settings.database_url.replace("+aiosqlite", ""))
 
     async def run(self) -> Outcome:
-        """Press, harm, wait for the end of it all, and count."""
+        """Send commands, disrupt the processes, wait for all jobs to end, and count."""
         began = time.monotonic()
         self._replicas = [self._spawn() for _ in range(self._plan.replicas)]
         try:
             await self._world.until(lambda: self._world.slack.sockets.connected, 60)
             async with asyncio.TaskGroup() as group:
-                pressing = group.create_task(self._press())
-                while not pressing.done():
-                    await self._do_harm(group)
-            await self._rest()
+                sending = group.create_task(self._send_commands())
+                while not sending.done():
+                    await self._disrupt(group)
+            await self._wait_for_jobs()
             return await self._outcome(time.monotonic() - began)
         finally:
-            self._end()
+            self._stop()
 
-    # Presses
+    # Commands
 
-    async def _press(self) -> None:
-        """Everybody presses when they like; nobody waits for anybody."""
+    async def _send_commands(self) -> None:
+        """Send the commands, without waiting for their acknowledgements."""
         async with asyncio.TaskGroup() as group:
-            for number in range(self._plan.press):
-                group.create_task(self._press_once(f"clouds {number:04}"))
-                await asyncio.sleep(self._plan.pressing / self._plan.press)
+            for number in range(self._plan.commands):
+                group.create_task(self._send_command(f"clouds {number:04}"))
+                await asyncio.sleep(self._plan.duration / self._plan.commands)
 
-    async def _press_once(self, prompt: str) -> None:
+    async def _send_command(self, prompt: str) -> None:
         person = self._random.choice([self._world.slack.ada, self._world.slack.grace])
-        self._answers[prompt] = await person.command(prompt)
+        self._acks[prompt] = await person.command(prompt)
 
-    # Harm
+    # Disruptions
 
     def _spawn(self) -> ForkServerProcess:
-        return spawn(self._settings, timings=PACE, lease=LEASE, log=self._folder / "bot.log")
+        return spawn(self._settings, timings=TIMINGS, lease=LEASE, log=self._folder / "bot.log")
 
-    async def _do_harm(self, group: asyncio.TaskGroup) -> None:
-        """Wait a little, then kill or freeze one; several may be frozen at a time."""
+    async def _disrupt(self, group: asyncio.TaskGroup) -> None:
+        """Wait a little, then kill or freeze one process; several may be frozen at a time."""
         await asyncio.sleep(self._random.uniform(0.3, 3.0) / self._plan.replicas)
         number = self._random.randrange(len(self._replicas))
         if self._random.random() < 0.5:
@@ -156,31 +158,31 @@ class Chaos:
     async def _kill(self, number: int) -> None:
         self._replicas[number].kill()
         await asyncio.to_thread(self._replicas[number].join)
-        self._harm.kills += 1
+        self._disruptions.kills += 1
         self._replicas[number] = self._spawn()
 
     async def _freeze(self, process: ForkServerProcess) -> None:
-        seconds = self._random.uniform(0.1, self._plan.longest_freeze)
-        _send(process, signal.SIGSTOP)
+        seconds = self._random.uniform(0.1, self._plan.max_freeze)
+        _signal(process, signal.SIGSTOP)
         began = time.time()
         await asyncio.sleep(seconds)
-        _send(process, signal.SIGCONT)
-        self._harm.freezes += 1
-        if seconds > LEASE * 2 / 3:  # a heartbeat renews it every third
-            self._harm.past_lease.append((began, time.time()))
+        _signal(process, signal.SIGCONT)
+        self._disruptions.freezes += 1
+        if seconds > LEASE * 2 / 3:  # a heartbeat renews it every third of it
+            self._disruptions.past_lease.append((began, time.time()))
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         for process in self._replicas:
             process.kill()
             process.join()
         self._engine.dispose()
 
-    # The count
+    # Counting
 
-    async def _rest(self) -> None:
-        """Let the jobs come to their ends, now that nothing is done to anybody."""
-        give_up_at = time.monotonic() + PATIENCE
-        while await asyncio.to_thread(self._unfinished) and time.monotonic() < give_up_at:  # noqa: ASYNC110 -- rows in a database announce nothing
+    async def _wait_for_jobs(self) -> None:
+        """Wait until all jobs have ended, without further disruptions."""
+        give_up_at = time.monotonic() + FINISH_TIMEOUT
+        while await asyncio.to_thread(self._unfinished) and time.monotonic() < give_up_at:  # noqa: ASYNC110 -- nothing announces changes of rows
             await asyncio.sleep(0.2)
 
     def _unfinished(self) -> int:
@@ -190,30 +192,30 @@ class Chaos:
 
     async def _outcome(self, seconds: float) -> Outcome:
         states = await asyncio.to_thread(self._states)
-        problems = [each for prompt in self._answers for each in self._problems(prompt, states)]
-        acknowledged = [answer for answer in self._answers.values() if _is_promise(answer)]
+        problems = [each for prompt in self._acks for each in self._problems(prompt, states)]
+        acknowledged = [ack for ack in self._acks.values() if _is_accepted(ack)]
         return Outcome(
-            pressed=len(self._answers),
+            commands=len(self._acks),
             acknowledged=len(acknowledged),
-            harm=self._harm,
+            disruptions=self._disruptions,
             seconds=seconds,
-            ends=Counter(states.values()),
-            wrong=[what for what, foreseen in problems if not foreseen],
-            foreseen=[what for what, foreseen in problems if foreseen],
+            states=Counter(states.values()),
+            problems=[problem for problem, is_expected in problems if not is_expected],
+            expected=[problem for problem, is_expected in problems if is_expected],
         )
 
     def _states(self) -> dict[str, str]:
-        """How each prompt's job stands; a prompt is pressed once."""
+        """Return the state of each prompt's job; every prompt is sent once."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(jobs.c.prompt, jobs.c.state, jobs.c.closed_at))
             return {row.prompt: row.state if row.closed_at else "unfinished" for row in rows}
 
     def _problems(self, prompt: str, states: dict[str, str]) -> Iterator[tuple[str, bool]]:
-        """What is not as it should be with this press, and whether that was foreseen."""
+        """Yield the problems of this command, and whether each was to be expected."""
         state = states.get(prompt)
         if state is None:
-            if _is_promise(self._answers[prompt]):
-                yield f"{prompt}: acknowledged, and forgotten", False
+            if _is_accepted(self._acks[prompt]):
+                yield f"{prompt}: acknowledged but lost", False
             return
         if state != JobState.DELIVERED:
             yield f"{prompt}: {state}", False
@@ -223,19 +225,19 @@ class Chaos:
         files = [file for card in cards for reply in self._replies(card) for file in reply.files]
         for what, times in (("creates", creates), ("cards", posted)):
             if len(times) != 1:
-                yield f"{prompt}: {len(times)} {what}", self._is_foreseen(times)
+                yield f"{prompt}: {len(times)} {what}", self._is_expected(times)
         if len(files) != 1:
             yield f"{prompt}: {len(files)} files", False
         if len(cards) == 1 and "*Ready*" not in str(cards[0].blocks):
             edits = self._world.slack.calls_of("chat.update")
             last = [call.at for call in edits if call.args["ts"] == cards[0].ts][-1:]
-            yield f"{prompt}: its card does not say that it is ready", self._is_foreseen(last)
+            yield f"{prompt}: its card does not say Ready", self._is_expected(last)
 
-    def _is_foreseen(self, times: list[float]) -> bool:
-        """Whether somebody who had just woken did it, after another had taken the job over."""
+    def _is_expected(self, times: list[float]) -> bool:
+        """Whether a process did this just after a freeze that may have cost it its lease."""
         return self._plan.replicas > 1 and any(
-            woke <= max(times) < woke + WAKING and began < min(times)
-            for began, woke in self._harm.past_lease
+            ended <= max(times) < ended + THAW_SECONDS and began < min(times)
+            for began, ended in self._disruptions.past_lease
             if times
         )
 
@@ -250,22 +252,22 @@ class Chaos:
         return self._world.slack.workspace.replies("videos", card.ts)
 
 
-def _is_promise(answer: Ack) -> bool:
-    """Acknowledged, and without a private word that the bot cannot take it."""
-    return answer.delivered and not answer.payload
+def _is_accepted(ack: Ack) -> bool:
+    """Whether the command was acknowledged without a private refusal."""
+    return ack.delivered and not ack.payload
 
 
-def _send(process: ForkServerProcess, number: signal.Signals) -> None:
+def _signal(process: ForkServerProcess, number: signal.Signals) -> None:
     if process.pid is not None and process.is_alive():
         os.kill(process.pid, number)
 
 
 async def run(url: str, plan: Plan, folder: Path) -> Outcome:
-    """One run on this database, which is empty."""
+    """Run the plan on this empty database."""
     clip = folder / "clip.mp4"
     await asyncio.to_thread(make_clip, clip, "clouds", "128x72", 1)
     async with World(render_seconds=1.0, poll_after_ms=300, clip=clip) as world:
-        # With it the bot can look for what it may have said (the manifest's optional scope).
+        # An optional scope of the manifest: the bot can then find messages it may have posted.
         world.slack.workspace.scopes.add("channels:history")
         variables = {name.lower(): value for name, value in world.environment(url).items()}
         settings = read_settings(_env_file=None, **variables)
@@ -273,22 +275,22 @@ async def run(url: str, plan: Plan, folder: Path) -> Outcome:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run on SQLite with one process, then on PostgreSQL with three; returns the exit code."""
+    """Run on SQLite with one process, then on PostgreSQL with three; return the exit status."""
     parser = argparse.ArgumentParser(prog="make chaos")
-    parser.add_argument("--jobs", type=int, default=400, help="presses on each database")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311 -- chance, no secret
+    parser.add_argument("--jobs", type=int, default=400, help="commands on each database")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))  # noqa: S311 -- not a secret
     options = parser.parse_args(arguments)
-    print(f"The seed is {options.seed}: make chaos SEED={options.seed} chooses the same harm.")
-    one = Plan(options.jobs, 1, options.seed, pressing=options.jobs / 5)
+    print(f"Seed {options.seed}; `make chaos SEED={options.seed}` repeats these disruptions.")
+    one = Plan(options.jobs, 1, options.seed, duration=options.jobs / 5)
     folder = Path(tempfile.mkdtemp(prefix="video-bot-chaos-"))
     with postgres() as server:
-        places = {
+        runs = {
             "SQLite, one process": (f"sqlite:///{folder / 'jobs.db'}", one),
             "PostgreSQL, three processes": (server.new_database(), replace(one, replicas=3)),
         }
-        wrong = [line for name, place in places.items() for line in _show(name, *place, folder)]
-    if wrong:
-        print("\n".join([*wrong, f"The bots' log: {folder / 'bot.log'}"]))
+        problems = [line for name, each in runs.items() for line in _show(name, *each, folder)]
+    if problems:
+        print("\n".join([*problems, f"The bots' log: {folder / 'bot.log'}"]))
         return 1
     shutil.rmtree(folder)
     return 0
@@ -298,7 +300,7 @@ def _show(name: str, url: str, plan: Plan, folder: Path) -> list[str]:
     print(f"\n{name}", flush=True)
     outcome = asyncio.run(run(url, plan, folder))
     print(outcome, flush=True)
-    return outcome.wrong
+    return outcome.problems
 
 
 if __name__ == "__main__":

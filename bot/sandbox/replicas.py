@@ -1,4 +1,4 @@
-"""`make demo-replicas`: three bots on one PostgreSQL; one is killed in the middle of its work."""
+"""`make demo-replicas`: three bots on one PostgreSQL; one is killed while it works."""
 
 import asyncio
 import sys
@@ -15,21 +15,21 @@ from bot.sandbox.world import World
 
 LEASE = 5.0
 JOBS = 12
-PATIENCE = 90.0
+TIMEOUT = 90.0
 
 
 def main() -> int:
-    """Show it; the exit code says whether each press became one video."""
+    """Run the demo; return 0 if each command became exactly one video."""
     with tempfile.TemporaryDirectory(prefix="video-bot-replicas-") as folder:
         try:
             with postgres() as server:
-                return asyncio.run(_show(Path(folder), server.new_database()))
+                return asyncio.run(_run(Path(folder), server.new_database()))
         except CannotStart as error:
             sys.stderr.write(f"{error}\n")
             return 2
 
 
-async def _show(folder: Path, url: str) -> int:
+async def _run(folder: Path, url: str) -> int:
     clip = folder / "clip.mp4"
     await asyncio.to_thread(make_clip, clip, "clouds", "128x72", 1)
     async with World(render_seconds=6, poll_after_ms=500, clip=clip) as world:
@@ -37,9 +37,9 @@ async def _show(folder: Path, url: str) -> int:
         variables = {name.lower(): value for name, value in world.environment(url).items()}
         story = _Story(world, read_settings(_env_file=None, **variables), folder / "bot.log")
         try:
-            return await story.tell()
+            return await story.run()
         finally:
-            story.end()
+            story.stop()
 
 
 class _Story:
@@ -50,42 +50,44 @@ class _Story:
             for number in range(3)
         ]
 
-    async def tell(self) -> int:
-        """Press, kill, wait and count."""
+    async def run(self) -> int:
+        """Send commands, kill one bot, wait for the videos and count."""
         sockets = self._world.slack.sockets
-        await self._world.until(lambda: sockets.connected == len(self._replicas), PATIENCE)
-        print(f"Three bots share one PostgreSQL; their leases last {LEASE:.0f} s.")
+        await self._world.until(lambda: sockets.connected == len(self._replicas), TIMEOUT)
+        print(f"Three bots share one PostgreSQL database, with leases of {LEASE:.0f} s.")
         for number in range(JOBS):
             await self._world.slack.ada.command(f"clouds {number}")
-        print(f"{JOBS} commands are acknowledged, by whichever bot Slack happened to ask.")
-        await self._world.until(lambda: len(self._world.videos.creates) > JOBS / 2, PATIENCE)
+        print(f"{JOBS} commands are acknowledged, each by whichever bot received it.")
+        await self._world.until(lambda: len(self._world.videos.creates) > JOBS / 2, TIMEOUT)
         await self._kill(self._replicas[0])
-        await self._world.until(lambda: len(self._ready()) == JOBS, PATIENCE)
+        await self._world.until(lambda: len(self._ready()) == JOBS, TIMEOUT)
         return self._count()
 
     async def _kill(self, victim: ForkServerProcess) -> None:
-        print(f"kill -9 {victim.pid}: one bot is gone, with what it had in hand.")
+        print(f"kill -9 {victim.pid}: one bot is gone, and the others take over its jobs.")
         victim.kill()
         await asyncio.to_thread(victim.join)
 
     def _count(self) -> int:
         messages = self._world.slack.workspace.messages("videos")
         counts = {
-            "videos asked of the server": len(self._world.videos.creates),
+            "videos created": len(self._world.videos.creates),
             "cards in the channel": len([m for m in messages if not m.is_reply]),
             "files in threads": sum(len(m.files) for m in messages if m.is_reply),
         }
-        for what, number in counts.items():
-            print(f"  {number:3} {what}")
+        for name, number in counts.items():
+            print(f"  {number:3} {name}")
         is_right = set(counts.values()) == {JOBS}
-        print("Nothing is lost and nothing doubled." if is_right else "This is WRONG.")
+        print(
+            "Nothing was lost or duplicated." if is_right else "Something was LOST OR DUPLICATED."
+        )
         return 0 if is_right else 1
 
     def _ready(self) -> list[Message]:
         messages = self._world.slack.workspace.messages("videos")
         return [message for message in messages if "*Ready*" in str(message.blocks)]
 
-    def end(self) -> None:
+    def stop(self) -> None:
         for process in self._replicas:
             process.kill()
             process.join()

@@ -1,4 +1,4 @@
-"""What a person sees in Slack, as lines for a terminal."""
+"""Render Slack messages and modals as lines for a terminal."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,18 +19,18 @@ EMOJI = {
     ":satellite_antenna:": "📡",
 }
 Names = Mapping[str, str]
-"""What ids are called: `U…` a person, `C…` a channel."""
+"""Names by id: `U…` a person, `C…` a channel."""
 
 
 def lines_of(message: Mapping[str, Any], names: Names) -> list[str]:
-    """A message's lines: of its blocks, or of its text if it has none."""
+    """Return a message's lines: its blocks, or its text if it has none."""
     blocks = message.get("blocks") or []
     shown = [line for block in blocks for line in _block(block, names)]
     return shown or _mrkdwn(message.get("text", ""), names).splitlines()
 
 
 def lines_of_form(view: View, names: Names) -> list[str]:
-    """A modal's lines: each field with what stands in it, and what else it offers."""
+    """Return a modal's lines: each field with its value and its options."""
     lines = [f"┌─ {view.title}"]
     for block in view.blocks:
         if block["type"] == "input":
@@ -46,7 +46,7 @@ def _entered(element: Mapping[str, Any], state: Mapping[str, Any], names: Names)
     match state:
         case {"selected_option": {"value": chosen}}:
             options = [(o["value"] == chosen, o["text"]["text"]) for o in element["options"]]
-            return "  ".join(f"({'•' if here else ' '}) {words}" for here, words in options)
+            return "  ".join(f"({'•' if is_chosen else ' '}) {text}" for is_chosen, text in options)
         case {"selected_conversation": str(channel)}:
             return f"#{names.get(channel, channel)}"
         case {"selected_users": [*users]} if users:

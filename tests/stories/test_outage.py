@@ -24,11 +24,11 @@ def database_url(postgres_url: str) -> str:
 
 @contextmanager
 def away(server: Postgres, url: str) -> Iterator[None]:
-    server.take_away(url)
+    server.disconnect(url)
     try:
         yield
     finally:
-        server.bring_back(url)
+        server.reconnect(url)
 
 
 @contextmanager
@@ -91,7 +91,7 @@ async def test_what_was_learned_while_the_database_was_away_is_written_down_late
     accepted = asyncio.Event()
 
     async def answer_without_a_database(_request: web.Request) -> web.Response:
-        postgres_server.take_away(database_url)
+        postgres_server.disconnect(database_url)
         accepted.set()
         return web.json_response({"id": world.videos.creates[-1].id, "status": "queued"})
 
@@ -100,7 +100,7 @@ async def test_what_was_learned_while_the_database_was_away_is_written_down_late
         await world.slack.ada.command("clouds")
         await accepted.wait()
         assert CANNOT in (await asked_privately(world))
-        postgres_server.bring_back(database_url)
+        postgres_server.reconnect(database_url)
         await world.until(ready(Thread(world)), 20)
     assert len(world.videos.creates) == 1
     assert asked(world, "list") == 0, "the id was forgotten and had to be looked for"
