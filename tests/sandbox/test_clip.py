@@ -1,4 +1,4 @@
-"""The pretend server's films are real films."""
+"""The fake server's clips are real videos."""
 
 import threading
 from pathlib import Path
@@ -11,8 +11,8 @@ from bot.sandbox.clip import make_clip, make_spritesheet, make_thumbnail, tiny_c
 
 
 def frames(path: Path) -> list[Image.Image]:
-    with av.open(path) as film:
-        decoded = film.decode(video=0)
+    with av.open(path) as clip:
+        decoded = clip.decode(video=0)
         return [frame.to_image() for frame in decoded]  # type: ignore[no-untyped-call] # PyAV's
 
 
@@ -21,23 +21,23 @@ def brightest(image: Image.Image) -> int:
 
 
 def differ(one: Image.Image, other: Image.Image) -> bool:
-    """Tell whether some pixel is clearly different, which compression does not explain."""
+    """Whether some pixel differs by more than compression explains."""
     return brightest(ImageChops.difference(one, other)) > 100
 
 
 @pytest.mark.parametrize(
     ("size", "seconds"), [("720x1280", 4), ("1280x720", 1), ("1024x1792", 1), ("64x64", 12)]
 )
-def test_a_clip_has_exactly_the_size_and_length_that_was_asked(
+def test_a_clip_has_exactly_the_requested_size_and_duration(
     tmp_path: Path, size: str, seconds: int
 ) -> None:
     make_clip(tmp_path / "clip.mp4", "clouds", size, seconds)
-    with av.open(tmp_path / "clip.mp4") as film:
-        stream = film.streams.video[0]
+    with av.open(tmp_path / "clip.mp4") as clip:
+        stream = clip.streams.video[0]
         assert stream.codec_context.name == "h264"
         assert stream.pix_fmt == "yuv420p"
         assert f"{stream.width}x{stream.height}" == size
-        assert film.duration == seconds * 1_000_000
+        assert clip.duration == seconds * 1_000_000
 
 
 def test_an_odd_size_becomes_even(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_the_picture_moves(tmp_path: Path) -> None:
     assert len({picture.tobytes() for picture in pictures}) > len(pictures) // 2
 
 
-def test_the_prompt_can_be_read(tmp_path: Path) -> None:
+def test_the_prompt_is_readable(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", "clouds", "320x240", 1)
     picture = frames(tmp_path / "clip.mp4")[0]
     words = picture.crop((0, 144, 320, 192))
@@ -60,7 +60,7 @@ def test_the_prompt_can_be_read(tmp_path: Path) -> None:
     assert brightest(sky) < 200
 
 
-def test_another_prompt_is_another_film(tmp_path: Path) -> None:
+def test_another_prompt_makes_another_clip(tmp_path: Path) -> None:
     make_clip(tmp_path / "one.mp4", "clouds", "320x240", 1)
     make_clip(tmp_path / "other.mp4", "mountains", "320x240", 1)
     assert differ(frames(tmp_path / "one.mp4")[0], frames(tmp_path / "other.mp4")[0])
@@ -73,7 +73,7 @@ def test_it_can_be_played_while_it_is_still_loading(tmp_path: Path) -> None:
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_the_same_words_make_the_same_bytes_also_in_threads_at_once(tmp_path: Path) -> None:
+def test_the_same_prompt_makes_the_same_bytes_even_in_parallel(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.mp4" for number in range(4)]
     threads = [
         threading.Thread(target=make_clip, args=(path, "clouds", "320x240", 1)) for path in paths
@@ -109,7 +109,7 @@ def test_a_tiny_clip_is_a_real_one(tmp_path: Path) -> None:
     assert tiny_clip() is tiny_clip()
 
 
-def test_previews_show_the_film(tmp_path: Path) -> None:
+def test_previews_show_the_clip(tmp_path: Path) -> None:
     (tmp_path / "thumbnail").write_bytes(make_thumbnail("clouds", "320x240"))
     (tmp_path / "spritesheet").write_bytes(make_spritesheet("clouds", "320x240"))
     with Image.open(tmp_path / "thumbnail") as image:

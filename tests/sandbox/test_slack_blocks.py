@@ -1,4 +1,4 @@
-"""The pretend Slack's Block Kit: every limit that it documents."""
+"""The fake Slack checks every documented limit of Block Kit."""
 
 from typing import Any
 
@@ -136,7 +136,7 @@ BAD_IN_MODALS: list[tuple[Block, str]] = [
 
 
 @pytest.mark.parametrize("block", GOOD_IN_MESSAGES)
-def test_slack_takes_this_in_a_message(block: Block) -> None:
+def test_slack_accepts_this_in_a_message(block: Block) -> None:
     assert problems_of_message([block]) == []
 
 
@@ -146,7 +146,7 @@ def test_slack_refuses_this_in_a_message(block: Block, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("block", GOOD_IN_MODALS)
-def test_slack_takes_this_in_a_modal(block: Block) -> None:
+def test_slack_accepts_this_in_a_modal(block: Block) -> None:
     assert problems_of_view(modal(block)) == []
 
 

@@ -1,4 +1,4 @@
-"""The pretend Slack's files: three steps up, one down, by slack_sdk and httpx."""
+"""Uploads to the fake Slack in three steps, and downloads, with slack_sdk and httpx."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -44,10 +44,10 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def uploaded(slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient) -> File:
-    """A file whose bytes are there, and that nobody has completed."""
+    """A file whose bytes are uploaded, but not completed."""
     ticket = await client.files_getUploadURLExternal(filename="clip.mp4", length=len(CLIP))
-    answer = await http.post(ticket["upload_url"], content=CLIP)
-    assert (answer.status_code, answer.text) == (200, f"OK - {len(CLIP)}")
+    response = await http.post(ticket["upload_url"], content=CLIP)
+    assert (response.status_code, response.text) == (200, f"OK - {len(CLIP)}")
     return slack.workspace.file(ticket["file_id"])
 
 
@@ -56,7 +56,7 @@ async def card(client: AsyncWebClient, videos: Conversation) -> str:
     return str((await client.chat_postMessage(channel=videos.id, text="card"))["ts"])
 
 
-async def complete(client: AsyncWebClient, file: File, **more: Any) -> Any:  # noqa: ANN401 -- any answer
+async def complete(client: AsyncWebClient, file: File, **more: Any) -> Any:  # noqa: ANN401 -- any response
     arguments = {"files": [{"id": file.id, "title": "Clouds"}], **more}
     return await client.api_call("files.completeUploadExternal", json=arguments)
 
@@ -67,14 +67,14 @@ async def refusal(call: Any) -> str:  # noqa: ANN401 -- any of the client's coro
     return str(caught.value.response["error"])
 
 
-async def test_a_file_comes_into_its_thread_a_moment_after_ok(
+async def test_a_file_is_shared_in_its_thread_a_moment_after_ok(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File, card: str
 ) -> None:
     slack.workspace.shares.hold()
-    answer = await complete(
+    response = await complete(
         client, uploaded, channel_id=videos.id, thread_ts=card, initial_comment="Done"
     )
-    assert (answer["files"][0]["shares"], answer["files"][0]["mimetype"]) == ({}, "")
+    assert (response["files"][0]["shares"], response["files"][0]["mimetype"]) == ({}, "")
     assert slack.workspace.replies(videos, card) == []
     slack.workspace.shares.release()
     [message] = slack.workspace.replies(videos, card)
@@ -86,7 +86,7 @@ async def test_a_file_comes_into_its_thread_a_moment_after_ok(
     assert uploaded.data == CLIP
 
 
-async def test_the_share_happens_by_itself(
+async def test_a_share_happens_by_itself(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File
 ) -> None:
     await complete(client, uploaded, channel_id=videos.id)
@@ -122,7 +122,7 @@ async def test_uploading_needs_membership_though_posting_does_not(
     await complete(client, uploaded, channel_id=channel.id)
 
 
-async def test_a_file_goes_to_a_channel_id_and_nowhere_else(
+async def test_a_file_can_be_shared_with_a_channel_id_only(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File, card: str
 ) -> None:
     workspace = slack.workspace
@@ -148,7 +148,7 @@ async def test_a_file_goes_to_a_channel_id_and_nowhere_else(
     assert list(shares["private"]) == [direct["channel"]["id"]]
 
 
-async def test_alt_text_on_a_video_means_that_the_share_never_comes(
+async def test_alt_text_on_a_video_means_that_it_is_never_shared(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient, videos: Conversation
 ) -> None:
     ticket = await client.files_getUploadURLExternal(
@@ -162,7 +162,9 @@ async def test_alt_text_on_a_video_means_that_the_share_never_comes(
     assert (await client.files_info(file=file.id))["file"]["shares"] == {}
 
 
-async def test_the_promise_must_be_sensible(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_the_announced_name_and_length_are_checked(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     async def error(**more: Any) -> str:  # noqa: ANN401 -- any argument
         arguments = {"filename": "clip.mp4", "length": 5, **more}
         return await refusal(client.api_call("files.getUploadURLExternal", params=arguments))
@@ -176,7 +178,7 @@ async def test_the_promise_must_be_sensible(slack: SlackSandbox, client: AsyncWe
     assert await error() == "file_upload_size_restricted"
 
 
-async def test_the_bytes_must_be_as_many_as_promised(
+async def test_the_number_of_bytes_must_be_as_announced(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     ticket = await client.files_getUploadURLExternal(filename="clip.mp4", length=5)
@@ -189,7 +191,7 @@ async def test_the_bytes_must_be_as_many_as_promised(
     await complete(client, file)
 
 
-async def test_bytes_may_come_as_a_form_but_not_without_a_length(
+async def test_bytes_may_be_sent_as_a_form_but_not_without_a_length(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -202,17 +204,17 @@ async def test_bytes_may_come_as_a_form_but_not_without_a_length(
     assert slack.workspace.file(ticket["file_id"]).data == b"12345"
 
 
-async def test_a_token_sent_to_the_upload_url_is_a_scandal(
+async def test_a_token_sent_to_the_upload_url_is_a_complaint(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     ticket = await client.files_getUploadURLExternal(filename="clip.mp4", length=5)
     headers = {"Authorization": f"Bearer {slack.bot_token}"}
-    answer = await http.post(ticket["upload_url"], content=b"12345", headers=headers)
-    assert answer.status_code == 400
+    response = await http.post(ticket["upload_url"], content=b"12345", headers=headers)
+    assert response.status_code == 400
     assert slack.complaints == ["a token was sent to the upload URL"]
 
 
-async def test_a_big_file_goes_to_disk_as_it_comes(
+async def test_a_large_upload_is_streamed_to_disk(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     piece, pieces = bytes(range(256)) * 4096, 40
@@ -230,7 +232,7 @@ async def test_a_big_file_goes_to_disk_as_it_comes(
     assert file.sha256 == hashlib.sha256(piece * pieces).hexdigest()
 
 
-async def test_trouble_after_the_upload_leaves_the_bytes(
+async def test_a_fault_after_the_upload_leaves_the_bytes(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     slack.faults.inject("upload", faults.drop, when="after")
@@ -262,12 +264,12 @@ async def test_a_person_s_file_is_readable_where_the_bot_is(
     assert (found["mode"], found["user"], found["is_external"]) == ("snippet", slack.ada.id, False)
     assert httpx.URL(found["url_private_download"]).host == slack.host
     headers = {"Authorization": f"Bearer {slack.bot_token}"}
-    answer = await http.get(found["url_private_download"], headers=headers)
-    assert (answer.content, answer.headers["content-type"]) == (b"clouds", "text/plain")
+    response = await http.get(found["url_private_download"], headers=headers)
+    assert (response.content, response.headers["content-type"]) == (b"clouds", "text/plain")
     assert await refusal(client.files_delete(file=file.id)) == "cant_delete_file"
 
 
-async def test_who_may_not_download_gets_a_login_page_and_status_200(
+async def test_a_download_without_permission_is_a_login_page_with_status_200(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient, videos: Conversation
 ) -> None:
     file = slack.ada.upload("photo.png", b"png", "image/png")
@@ -277,9 +279,9 @@ async def test_who_may_not_download_gets_a_login_page_and_status_200(
     without_token = await http.get(url)
     slack.workspace.scopes.remove("files:read")
     without_scope = await http.get(url, headers=headers)
-    for answer in (without_token, without_scope):
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/html")
+    for response in (without_token, without_scope):
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/html")
     assert [call.error for call in slack.calls_of("download")] == ["login page"] * 2
 
 

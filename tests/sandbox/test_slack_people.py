@@ -1,4 +1,4 @@
-"""What people do in the pretend Slack, and what a real Bolt app gets to see of it."""
+"""What people do in the fake Slack, and what a real Bolt app receives."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -59,7 +59,7 @@ def form(*blocks: Body, **more: Any) -> Body:  # noqa: ANN401 -- any JSON value
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that tests set."""
 
     now = 1_800_000_000.0
 
@@ -68,7 +68,7 @@ class Clock:
 
 
 class App:
-    """A Bolt app that opens a form, and answers as a test tells it."""
+    """A Bolt app that opens a form, and responds as a test says."""
 
     def __init__(self, slack: SlackSandbox) -> None:
         self.seen: list[Body] = []
@@ -121,7 +121,7 @@ async def app(slack: SlackSandbox) -> AsyncIterator[App]:
 
 @pytest.fixture
 async def ada(slack: SlackSandbox, app: App) -> Person:
-    """Ada, with the form open before her."""
+    """Ada, with the form open."""
     assert app.seen == []
     assert (await slack.ada.global_shortcut("new")).delivered
     await slack.changes.until(lambda: slack.ada.view)
@@ -137,7 +137,7 @@ async def refusal(call: Any) -> str:  # noqa: ANN401 -- any of the client's coro
 # Modals
 
 
-async def test_a_submission_carries_what_was_entered(ada: Person, app: App) -> None:
+async def test_a_submission_contains_what_was_entered(ada: Person, app: App) -> None:
     file = ada.upload("photo.png", b"png", "image/png")
     await ada.fill({"prompt": "clouds", "picture": [file]})
     await ada.submit()
@@ -185,7 +185,7 @@ async def test_a_submission_may_update_push_or_clear(ada: Person, app: App) -> N
     assert ada.view is None
 
 
-async def test_slack_s_own_screen_checks_fields_first(ada: Person, app: App) -> None:
+async def test_the_screen_checks_fields_before_the_app_does(ada: Person, app: App) -> None:
     with pytest.raises(Impossible, match="prompt must be filled in"):
         await ada.submit()
     with pytest.raises(Impossible, match="no more characters"):
@@ -197,11 +197,13 @@ async def test_slack_s_own_screen_checks_fields_first(ada: Person, app: App) -> 
     assert app.seen == []
 
 
-async def test_a_choice_is_told_and_an_update_keeps_what_was_entered(ada: Person, app: App) -> None:
+async def test_a_choice_is_dispatched_and_an_update_keeps_what_was_entered(
+    ada: Person, app: App
+) -> None:
     file = ada.upload("photo.png", b"png", "image/png")
     await ada.fill({"prompt": "clouds", "picture": [file]})
-    answer = await ada.choose("model", "large")
-    assert answer.delivered
+    ack = await ada.choose("model", "large")
+    assert ack.delivered
     [body] = app.seen
     assert body["actions"][0]["selected_option"]["value"] == "large"
     assert body["container"] == {"type": "view", "view_id": body["view"]["id"]}
@@ -227,7 +229,7 @@ async def test_an_update_needs_a_fresh_hash_and_an_open_view(ada: Person, app: A
 
 
 async def test_the_stack_holds_three_views(ada: Person, app: App, slack: SlackSandbox) -> None:
-    async def push() -> Any:  # noqa: ANN401 -- the client's answer
+    async def push() -> Any:  # noqa: ANN401 -- the client's response
         assert ada.view is not None
         trigger = slack.workspace.issue_trigger(ada.id, ada.view.id)
         return await app.client.views_push(trigger_id=trigger, view=form())
@@ -237,7 +239,7 @@ async def test_the_stack_holds_three_views(ada: Person, app: App, slack: SlackSa
     assert await refusal(push()) == "push_limit_reached"
 
 
-async def test_a_trigger_is_good_once_and_for_three_seconds(
+async def test_a_trigger_works_once_within_three_seconds(
     slack: SlackSandbox, app: App, clock: Clock
 ) -> None:
     await slack.ada.command("clouds")
@@ -269,15 +271,15 @@ async def test_views_are_checked(slack: SlackSandbox, app: App) -> None:
     assert await error() == "missing_scope"
 
 
-async def test_the_app_hears_of_a_closed_form_only_if_it_asked(
+async def test_the_app_learns_of_a_closed_form_only_if_it_asked(
     slack: SlackSandbox, app: App
 ) -> None:
     for asks in (False, True):
         trigger = slack.workspace.issue_trigger(slack.ada.id)
         view = form(notify_on_close=asks)
         await app.client.views_open(trigger_id=trigger, view=view)
-        answer = await slack.ada.close_view()
-        assert (answer is not None) == asks
+        ack = await slack.ada.close_view()
+        assert (ack is not None) == asks
     assert [body["type"] for body in app.seen] == ["view_closed"]
 
 
@@ -292,7 +294,7 @@ def card(*names: str) -> list[Body]:
     return [{"type": "actions", "elements": buttons}]
 
 
-async def test_a_button_can_be_pressed_while_it_is_there(slack: SlackSandbox, app: App) -> None:
+async def test_a_button_can_be_clicked_while_it_is_visible(slack: SlackSandbox, app: App) -> None:
     post = await app.client.chat_postMessage(
         channel=slack.workspace.videos.id, text="card", blocks=card("cancel")
     )
@@ -306,7 +308,9 @@ async def test_a_button_can_be_pressed_while_it_is_there(slack: SlackSandbox, ap
         await slack.grace.click(message, "cancel")
 
 
-async def test_a_private_message_s_button_brings_no_message(slack: SlackSandbox, app: App) -> None:
+async def test_a_click_in_a_private_message_has_no_message_object(
+    slack: SlackSandbox, app: App
+) -> None:
     await app.client.chat_postEphemeral(
         channel=slack.workspace.videos.id, user=slack.ada.id, text="?", blocks=card("cancel")
     )
@@ -315,7 +319,7 @@ async def test_a_private_message_s_button_brings_no_message(slack: SlackSandbox,
     assert app.seen[0]["container"]["is_ephemeral"] is True
 
 
-async def test_a_message_shortcut_brings_the_message_as_slack_keeps_it(
+async def test_a_message_shortcut_contains_the_message_as_slack_stores_it(
     slack: SlackSandbox, app: App
 ) -> None:
     message = slack.ada.post("rain & <wind>")
@@ -351,7 +355,7 @@ async def test_what_a_person_cannot_see_they_cannot_use(slack: SlackSandbox, app
     assert app.seen[1]["channel_name"] == "directmessage"
 
 
-async def test_a_choice_in_a_message_is_told(slack: SlackSandbox, app: App) -> None:
+async def test_a_choice_in_a_message_is_dispatched(slack: SlackSandbox, app: App) -> None:
     blocks = [{"type": "actions", "block_id": "again", "elements": [MODEL["element"]]}]
     await app.client.chat_postMessage(channel=slack.workspace.videos.id, text="card", blocks=blocks)
     [message] = slack.workspace.messages("videos")
@@ -388,8 +392,8 @@ async def test_a_response_url_works_for_half_an_hour(
 ) -> None:
     await slack.ada.command("clouds")
     clock.now += 30 * 60 + 1
-    answer = await http.post(app.seen[0]["response_url"], json={"text": "late"})
-    assert (answer.status_code, answer.json()["error"]) == (404, "expired_url")
+    response = await http.post(app.seen[0]["response_url"], json={"text": "late"})
+    assert (response.status_code, response.json()["error"]) == (404, "expired_url")
 
 
 async def test_a_command_s_own_message_cannot_be_replaced(
@@ -397,11 +401,11 @@ async def test_a_command_s_own_message_cannot_be_replaced(
 ) -> None:
     await slack.ada.command("clouds")
     for body in ({"replace_original": True, "text": "x"}, {"delete_original": True}, {}, [1]):
-        answer = await http.post(app.seen[0]["response_url"], json=body)
-        assert answer.status_code == 400
+        response = await http.post(app.seen[0]["response_url"], json=body)
+        assert response.status_code == 400
 
 
-async def test_an_answer_to_a_press_replaces_or_deletes_what_was_pressed(
+async def test_a_response_to_a_click_replaces_or_deletes_the_message(
     slack: SlackSandbox, app: App, http: httpx.AsyncClient
 ) -> None:
     await app.client.chat_postEphemeral(
@@ -417,7 +421,7 @@ async def test_an_answer_to_a_press_replaces_or_deletes_what_was_pressed(
     assert slack.ada.private == []
 
 
-async def test_a_form_may_bring_a_response_url_for_a_channel(
+async def test_a_form_may_issue_a_response_url_for_a_channel(
     slack: SlackSandbox, app: App, http: httpx.AsyncClient
 ) -> None:
     element = {

@@ -1,4 +1,4 @@
-"""The pretend Videos server speaks as other servers do."""
+"""The fake Videos server imitates other servers."""
 
 import base64
 import contextlib
@@ -105,7 +105,7 @@ async def test_every_server_makes_a_video_that_can_be_watched_and_downloaded(dia
 # vLLM-Omni
 
 
-async def test_vllm_omni_takes_forms_only(vllm_omni: Server) -> None:
+async def test_vllm_omni_accepts_forms_only(vllm_omni: Server) -> None:
     response = await vllm_omni.client.post("/videos", json={"prompt": "clouds"})
     assert response.status_code == 400
     assert response.json()["error"]["code"] == 400
@@ -131,7 +131,7 @@ async def test_vllm_omni_takes_forms_only(vllm_omni: Server) -> None:
         ("image_reference", '{"file_id": "file-1"}', "image_reference.file_id"),
     ],
 )
-async def test_vllm_omni_refuses_in_its_own_words(
+async def test_vllm_omni_has_its_own_error_messages(
     vllm_omni: Server, field: str, value: str, message: str
 ) -> None:
     response = await vllm_omni.create(**{field: value})
@@ -141,7 +141,7 @@ async def test_vllm_omni_refuses_in_its_own_words(
     assert error["message"].startswith(message)
 
 
-async def test_vllm_omni_looks_at_a_picture_and_not_at_its_stated_type(vllm_omni: Server) -> None:
+async def test_vllm_omni_checks_the_picture_and_not_its_declared_type(vllm_omni: Server) -> None:
     prompt = ("prompt", (None, "clouds"))
     reference = ("input_reference", ("a.bin", picture((10, 10)), "application/octet-stream"))
     response = await vllm_omni.client.post("/videos", files=[prompt, reference])
@@ -164,7 +164,7 @@ async def test_vllm_omni_shows_no_progress_before_the_end(vllm_omni: Server) -> 
 @pytest.mark.parametrize(
     ("code", "status"), [("moderation_blocked", 400), ("server_error", 500), (503, 503)]
 )
-async def test_vllm_omni_answers_for_a_failed_job_with_an_http_error(
+async def test_vllm_omni_returns_an_http_error_for_a_failed_video(
     vllm_omni: Server, code: str | int, status: int
 ) -> None:
     video = await vllm_omni.created()
@@ -175,7 +175,7 @@ async def test_vllm_omni_answers_for_a_failed_job_with_an_http_error(
     assert response.json()["error"] == {"code": status, "message": "Out of memory."}
 
 
-async def test_vllm_omni_tells_an_unfinished_download_from_a_failed_one(vllm_omni: Server) -> None:
+async def test_vllm_omni_distinguishes_unfinished_and_failed_downloads(vllm_omni: Server) -> None:
     video = await vllm_omni.created()
     response = await vllm_omni.client.get(path(video, "/content"))
     assert (response.status_code, response.json()["error"]["message"]) == (
@@ -186,7 +186,7 @@ async def test_vllm_omni_tells_an_unfinished_download_from_a_failed_one(vllm_omn
     assert (await vllm_omni.client.get(path(video, "/content"))).status_code == 422
 
 
-async def test_vllm_omni_aborts_a_running_job_when_it_is_deleted(vllm_omni: Server) -> None:
+async def test_vllm_omni_aborts_an_unfinished_video_when_it_is_deleted(vllm_omni: Server) -> None:
     video = await vllm_omni.created()
     response = await vllm_omni.client.delete(path(video))
     assert response.json() == {"id": video.id, "object": "video.deleted", "deleted": True}
@@ -194,7 +194,7 @@ async def test_vllm_omni_aborts_a_running_job_when_it_is_deleted(vllm_omni: Serv
     assert (response.status_code, response.json()["error"]["message"]) == (404, "Video not found")
 
 
-async def test_vllm_omni_has_one_word_for_strangers(vllm_omni: Server) -> None:
+async def test_vllm_omni_has_one_error_for_every_invalid_key(vllm_omni: Server) -> None:
     vllm_omni.client.headers["Authorization"] = "Bearer wrong"
     response = await vllm_omni.create()
     assert (response.status_code, response.json()) == (401, {"error": "Unauthorized"})
@@ -211,7 +211,7 @@ async def test_vllm_omni_lists_all_and_nothing_after_an_unknown_video(vllm_omni:
 # SGLang
 
 
-async def test_sglang_needs_no_key_and_names_jobs_by_uuid(sglang: Server) -> None:
+async def test_sglang_needs_no_key_and_uses_uuids(sglang: Server) -> None:
     del sglang.client.headers["Authorization"]
     video = await sglang.created(model="anything")
     assert len(video.id) == 36
@@ -232,7 +232,7 @@ async def test_sglang_reads_seconds_as_a_number(sglang: Server) -> None:
     assert response.status_code == 400
 
 
-async def test_sglang_has_its_own_size_where_it_can_read_none(sglang: Server) -> None:
+async def test_sglang_uses_its_default_for_an_invalid_size(sglang: Server) -> None:
     assert (await sglang.created(size="10x20")).size == "10x20"
     for size in ("", "auto", "0x0"):
         assert (await sglang.created(size=size)).size == "720x1280"
@@ -240,12 +240,12 @@ async def test_sglang_has_its_own_size_where_it_can_read_none(sglang: Server) ->
     assert (await sglang.client.post("/videos", json=body)).status_code == 400
 
 
-async def test_sglang_hears_nothing_in_a_urlencoded_form(sglang: Server) -> None:
+async def test_sglang_ignores_a_urlencoded_form(sglang: Server) -> None:
     response = await sglang.client.post("/videos", data={"prompt": "clouds"})
     assert (response.status_code, response.json()) == (400, {"detail": "prompt is required"})
 
 
-async def test_sglang_takes_a_picture_but_no_object_that_names_one(sglang: Server) -> None:
+async def test_sglang_accepts_a_picture_but_no_object_that_refers_to_one(sglang: Server) -> None:
     prompt = ("prompt", (None, "clouds"))
     reference = ("input_reference", ("a.png", picture((10, 10)), "image/png"))
     response = await sglang.client.post("/videos", files=[prompt, reference])
@@ -273,7 +273,7 @@ async def test_a_variant_is_the_number_of_an_output_in_sglang(sglang: Server) ->
     )
 
 
-async def test_sglang_says_only_in_words_why_a_job_failed(sglang: Server) -> None:
+async def test_sglang_has_no_code_for_a_failed_video(sglang: Server) -> None:
     video = await sglang.created()
     sglang.sandbox.fail(video.id, "server_error", "CUDA error")
     response = await sglang.retrieve(video)
@@ -281,7 +281,7 @@ async def test_sglang_says_only_in_words_why_a_job_failed(sglang: Server) -> Non
     assert (await sglang.client.get(path(video, "/content"))).status_code == 404
 
 
-async def test_sglang_answers_a_delete_with_the_video(sglang: Server) -> None:
+async def test_sglang_returns_the_video_from_a_delete(sglang: Server) -> None:
     video = await sglang.created()
     response = await sglang.client.delete(path(video))
     assert (response.json()["id"], response.json()["status"]) == (video.id, "deleted")
@@ -313,7 +313,7 @@ async def test_litellm_has_long_ids_and_only_those_of_the_create_and_the_list_wo
     assert (await litellm.client.get(f"/videos/{quote(polled)}")).status_code == 401
 
 
-async def test_litellm_knows_no_prompt_no_progress_and_no_time(litellm: Server) -> None:
+async def test_litellm_returns_no_prompt_progress_or_time(litellm: Server) -> None:
     created: dict[str, Any] = (await litellm.create()).json()
     video = litellm.sandbox.creates[0]
     litellm.sandbox.progress(video.id, 50)
@@ -336,14 +336,14 @@ async def test_litellm_hides_the_upstream_code_in_its_message(litellm: Server) -
         assert code in error["message"]
 
 
-async def test_litellm_renames_the_headers_that_say_when_to_come_back() -> None:
+async def test_litellm_renames_the_retry_headers() -> None:
     async with running("litellm", "busy") as litellm:
         response = await litellm.create()
     assert (response.status_code, response.headers["llm_provider-retry-after"]) == (429, "2")
     assert "Retry-After" not in response.headers
 
 
-async def test_litellm_turns_a_failed_job_into_a_failed_server(litellm: Server) -> None:
+async def test_litellm_turns_a_failed_video_into_a_server_error(litellm: Server) -> None:
     video = await litellm.created()
     litellm.sandbox.fail(video.id, "moderation_blocked", "Blocked.")
     response = await litellm.retrieve(video)
@@ -376,7 +376,7 @@ async def test_litellm_sends_whole_files_whatever_range_was_requested(litellm: S
     assert (response.status_code, response.content) == (200, tiny_clip())
 
 
-async def test_litellm_checks_a_little_before_it_passes_a_create_on(litellm: Server) -> None:
+async def test_litellm_checks_a_create_before_forwarding_it(litellm: Server) -> None:
     body: dict[str, Any] = {"prompt": "clouds"}
     assert (await litellm.client.post("/videos", json=body)).status_code == 400
     body |= {"model": "sora-2", "input_reference": {"file_id": "file-1"}}
@@ -384,7 +384,7 @@ async def test_litellm_checks_a_little_before_it_passes_a_create_on(litellm: Ser
     assert "AttributeError" in response.json()["error"]["message"]
 
 
-async def test_litellm_answers_strangers_in_two_ways(litellm: Server) -> None:
+async def test_litellm_distinguishes_a_missing_key_and_a_wrong_one(litellm: Server) -> None:
     litellm.client.headers["Authorization"] = "Bearer wrong"
     assert (await litellm.create()).json()["error"]["type"] == "no_db_connection"
     del litellm.client.headers["Authorization"]
@@ -394,7 +394,7 @@ async def test_litellm_answers_strangers_in_two_ways(litellm: Server) -> None:
 # Aquiles-Image
 
 
-async def test_aquiles_has_a_status_of_its_own_and_a_progress_that_is_made_up(
+async def test_aquiles_has_its_own_status_and_invented_progress(
     aquiles: Server,
 ) -> None:
     video = await aquiles.created()
@@ -407,14 +407,14 @@ async def test_aquiles_has_a_status_of_its_own_and_a_progress_that_is_made_up(
     assert "completed_at" not in shown
 
 
-async def test_aquiles_has_one_code_for_every_failed_job(aquiles: Server) -> None:
+async def test_aquiles_has_one_code_for_every_failed_video(aquiles: Server) -> None:
     video = await aquiles.created()
     aquiles.sandbox.fail(video.id, "moderation_blocked", "Blocked.")
     shown = (await aquiles.retrieve(video)).json()
     assert shown["error"] == {"code": "generation_error", "message": "Blocked."}
 
 
-async def test_aquiles_lets_everybody_download_and_breaks_down_where_there_is_no_file(
+async def test_aquiles_lets_anyone_download_and_crashes_without_a_file(
     aquiles: Server,
 ) -> None:
     video = await aquiles.created()
@@ -427,14 +427,14 @@ async def test_aquiles_lets_everybody_download_and_breaks_down_where_there_is_no
     assert (response.status_code, response.json()) == (403, {"detail": "API key missing"})
 
 
-async def test_aquiles_turns_a_create_away_when_it_is_busy() -> None:
+async def test_aquiles_refuses_a_create_while_busy() -> None:
     async with running("aquiles", "busy") as aquiles:
         response = await aquiles.create()
     assert response.status_code == 503
     assert response.json()["detail"].startswith("The limit of 1 concurrent tasks")
 
 
-async def test_aquiles_breaks_down_over_what_it_cannot_read(aquiles: Server) -> None:
+async def test_aquiles_crashes_on_invalid_input(aquiles: Server) -> None:
     assert (await aquiles.client.post("/videos", data={"prompt": "clouds"})).status_code == 500
     assert (await aquiles.create(size="10x10")).status_code == 500
     prompt = ("prompt", (None, "clouds"))
@@ -446,7 +446,7 @@ async def test_aquiles_breaks_down_over_what_it_cannot_read(aquiles: Server) -> 
     )
 
 
-async def test_aquiles_begins_again_after_an_unknown_video(aquiles: Server) -> None:
+async def test_aquiles_starts_over_after_an_unknown_video(aquiles: Server) -> None:
     ids = [(await aquiles.created()).id for _ in range(3)]
     page = (await aquiles.client.get("/videos?after=x&order=asc")).json()
     assert [video["id"] for video in page["data"]] == ids[::-1]
@@ -457,7 +457,7 @@ async def test_aquiles_begins_again_after_an_unknown_video(aquiles: Server) -> N
 
 
 @pytest.mark.parametrize("dialect", ["vllm_omni", "sglang", "aquiles"])
-async def test_servers_that_only_make_videos_do_not_change_them(dialect: str) -> None:
+async def test_servers_that_only_create_videos_do_not_change_them(dialect: str) -> None:
     async with running(dialect) as server:
         video = await server.created()
         server.sandbox.finish(video.id)

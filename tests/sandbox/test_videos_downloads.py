@@ -1,4 +1,4 @@
-"""Downloads from the pretend Videos server: whole, in parts, cut off, slow, and large."""
+"""Downloads from the fake Videos server: whole, in parts, interrupted, slow and large."""
 
 import io
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from bot.sandbox.videos import Filler, VideosSandbox
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that tests set."""
 
     now = 1_800_000_000.0
 
@@ -56,7 +56,7 @@ def path(video_id: str) -> str:
 
 
 async def received(client: httpx.AsyncClient, path: str) -> int:
-    """Return how many bytes come before the connection breaks, or the end."""
+    """Return the number of bytes received before the connection breaks or the body ends."""
     count = 0
     try:
         async with client.stream("GET", path) as response:
@@ -94,7 +94,7 @@ async def test_a_finished_video_is_a_clip_of_its_prompt(
     assert (await client.get(path)).content == response.content
 
 
-async def test_a_test_chooses_what_a_video_delivers(
+async def test_a_test_can_choose_the_clip(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str, tmp_path: Path
 ) -> None:
     videos.finish(video_id)
@@ -130,7 +130,7 @@ async def test_a_clip_can_be_downloaded_for_an_hour(
     assert (await client.get(f"/videos/{video_id}")).json()["status"] == "completed"
 
 
-async def test_a_large_clip_is_sent_without_being_anywhere(
+async def test_a_large_clip_is_sent_without_being_stored(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.finish(video_id, Filler(20_000_000))
@@ -153,7 +153,7 @@ def test_filler_is_the_same_however_it_is_read() -> None:
     assert whole[1000:2000] != whole[1001:2001]
 
 
-async def test_a_download_without_a_length_comes_in_chunks(
+async def test_a_download_without_a_length_is_chunked(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.sends_length = False
@@ -165,7 +165,7 @@ async def test_a_download_without_a_length_comes_in_chunks(
 
 
 @pytest.mark.parametrize("sends_length", [True, False])
-async def test_a_download_breaks_off_as_often_as_ordered(
+async def test_a_download_breaks_off_as_often_as_requested(
     client: httpx.AsyncClient,
     videos: VideosSandbox,
     video_id: str,
@@ -179,7 +179,7 @@ async def test_a_download_breaks_off_as_often_as_ordered(
     assert [await received(client, path) for _ in range(3)] == [-1_000_000, -1_000_000, 2_000_000]
 
 
-async def test_a_broken_download_is_resumed_where_it_ended(
+async def test_an_interrupted_download_is_resumed_where_it_ended(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.finish(video_id, Filler(1000))
@@ -218,7 +218,7 @@ async def test_a_range_is_a_part_of_the_file(
     assert (response.status_code, len(response.content)) == (status, length)
 
 
-async def test_a_slow_download_comes_drop_by_drop(
+async def test_a_slow_download_is_sent_piece_by_piece(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.finish(video_id, Filler(1000))

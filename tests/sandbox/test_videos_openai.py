@@ -1,4 +1,4 @@
-"""The pretend Videos server is as strict as OpenAI's."""
+"""The fake Videos server is as strict as OpenAI's."""
 
 import asyncio
 import base64
@@ -28,7 +28,7 @@ OCTET_STREAM = (
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.now = float(START)
@@ -88,7 +88,7 @@ def refusal(response: httpx.Response, status: int) -> dict[str, Any]:
 # The life of a job
 
 
-async def test_a_form_makes_a_queued_video_with_every_key_of_the_spec(
+async def test_a_form_creates_a_queued_video_with_every_key_of_the_spec(
     client: httpx.AsyncClient,
 ) -> None:
     response = await client.post(
@@ -112,14 +112,14 @@ async def test_a_form_makes_a_queued_video_with_every_key_of_the_spec(
     }
 
 
-async def test_json_makes_one_too_and_what_is_not_said_has_defaults(
+async def test_json_creates_one_too_and_omitted_fields_have_defaults(
     client: httpx.AsyncClient,
 ) -> None:
     video = (await client.post("/videos", json={"prompt": "clouds"})).json()
     assert (video["model"], video["size"], video["seconds"]) == ("sora-2", "720x1280", "4")
 
 
-async def test_the_clock_carries_a_job_from_the_queue_to_its_end(
+async def test_the_clock_advances_a_video_from_queued_to_completed(
     client: httpx.AsyncClient, clock: Clock
 ) -> None:
     video_id = await created(client)
@@ -133,7 +133,7 @@ async def test_the_clock_carries_a_job_from_the_queue_to_its_end(
     assert seen[10] == ("completed", 100)
 
 
-async def test_a_finished_video_says_when_it_was_finished_and_when_it_expires(
+async def test_a_finished_video_has_times_of_completion_and_expiry(
     client: httpx.AsyncClient, clock: Clock
 ) -> None:
     video_id = await created(client)
@@ -143,7 +143,7 @@ async def test_a_finished_video_says_when_it_was_finished_and_when_it_expires(
     assert video["expires_at"] == START + 10 + 3600
 
 
-async def test_unfinished_videos_hint_when_to_look_again(
+async def test_responses_about_unfinished_videos_say_when_to_poll_again(
     client: httpx.AsyncClient, clock: Clock, videos: VideosSandbox
 ) -> None:
     videos.poll_after_ms = 2500
@@ -154,7 +154,7 @@ async def test_unfinished_videos_hint_when_to_look_again(
     assert "openai-poll-after-ms" not in response.headers
 
 
-async def test_held_jobs_wait_until_they_are_released(
+async def test_held_videos_wait_until_they_are_released(
     client: httpx.AsyncClient, clock: Clock, videos: VideosSandbox
 ) -> None:
     videos.hold()
@@ -165,7 +165,7 @@ async def test_held_jobs_wait_until_they_are_released(
     assert videos.videos[video_id].status == "completed"
 
 
-async def test_a_test_can_decide_about_a_job(
+async def test_a_test_can_control_a_video(
     client: httpx.AsyncClient, clock: Clock, videos: VideosSandbox
 ) -> None:
     video_id = await created(client)
@@ -189,7 +189,7 @@ async def test_a_test_can_decide_about_a_job(
     ("prompt", "code"),
     [("a Forbidden forest", "moderation_blocked"), ("a car crash", "server_error")],
 )
-async def test_some_words_make_a_job_fail_later(
+async def test_some_words_make_a_video_fail_later(
     client: httpx.AsyncClient, clock: Clock, prompt: str, code: str
 ) -> None:
     video_id = await created(client, prompt=prompt)
@@ -221,7 +221,7 @@ async def test_a_part_of_another_word_has_no_effect(
     assert (await client.get(f"/videos/{video_id}")).json()["status"] == "completed"
 
 
-async def test_a_forgotten_job_and_all_jobs_after_a_restart_are_not_found(
+async def test_lost_videos_and_all_videos_after_a_restart_are_not_found(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
     first, second = await created(client), await created(client)
@@ -234,7 +234,7 @@ async def test_a_forgotten_job_and_all_jobs_after_a_restart_are_not_found(
     assert [video.id for video in videos.creates] == [first, second]
 
 
-async def test_a_slow_server_queues_long_and_stays_at_99_percent(clock: Clock) -> None:
+async def test_a_slow_server_stays_long_in_the_queue_and_at_99_percent(clock: Clock) -> None:
     sandbox = VideosSandbox(
         Changes(), Faults(), clock=clock, render_seconds=10, behaviour="slow", clip=tiny_clip()
     )
@@ -253,7 +253,7 @@ async def test_a_slow_server_queues_long_and_stays_at_99_percent(clock: Clock) -
     await sandbox.stop()
 
 
-async def test_a_busy_server_turns_the_first_creates_away() -> None:
+async def test_a_busy_server_refuses_the_first_creates() -> None:
     sandbox = VideosSandbox(Changes(), Faults(), behaviour="busy")
     await sandbox.start()
     headers = {"Authorization": f"Bearer {sandbox.api_key}"}
@@ -280,7 +280,7 @@ async def test_a_busy_server_turns_the_first_creates_away() -> None:
         ),
     ],
 )
-async def test_only_the_key_opens(
+async def test_requests_need_the_key(
     videos: VideosSandbox, headers: dict[str, str], message: str, code: str | None
 ) -> None:
     async with httpx.AsyncClient(base_url=videos.base_url, headers=headers) as stranger:
@@ -327,7 +327,7 @@ async def test_only_the_pro_model_makes_large_videos(client: httpx.AsyncClient) 
     await created(client, model="sora-2-pro", size="1792x1024")
 
 
-async def test_the_guides_accent_takes_what_the_guide_offers(clock: Clock) -> None:
+async def test_the_guide_s_dialect_accepts_what_the_guide_offers(clock: Clock) -> None:
     sandbox = VideosSandbox(Changes(), Faults(), clock=clock, dialect="openai_guide")
     await sandbox.start()
     headers = {"Authorization": f"Bearer {sandbox.api_key}"}
@@ -362,7 +362,7 @@ async def test_json_must_have_the_right_types(
     assert error["message"].startswith(message)
 
 
-async def test_a_prompt_of_32000_characters_is_taken(client: httpx.AsyncClient) -> None:
+async def test_a_prompt_of_32000_characters_is_accepted(client: httpx.AsyncClient) -> None:
     await created(client, prompt="x" * 32000)
 
 
@@ -381,7 +381,7 @@ async def test_a_urlencoded_form_and_broken_json_are_refused(
     assert [call.body_kind for call in videos.calls] == kinds
 
 
-async def test_what_does_not_exist_is_said_in_the_envelope(client: httpx.AsyncClient) -> None:
+async def test_unknown_routes_return_an_error_object(client: httpx.AsyncClient) -> None:
     refusal(await client.put("/videos"), 405)
     refusal(await client.delete("/videos/x/content"), 405)
     refusal(await client.get("/nowhere"), 404)
@@ -391,7 +391,7 @@ async def test_what_does_not_exist_is_said_in_the_envelope(client: httpx.AsyncCl
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-async def test_a_picture_of_the_videos_size_is_taken(
+async def test_a_picture_of_the_video_s_size_is_accepted(
     client: httpx.AsyncClient, videos: VideosSandbox, kind: str
 ) -> None:
     mime, content = f"image/{kind.lower()}", picture(kind=kind)
@@ -433,7 +433,7 @@ async def test_any_other_reference_is_refused(
     assert refusal(await client.post("/videos", files=files), 400)["message"] == message
 
 
-async def test_json_names_a_picture_by_data_url_or_file_id(
+async def test_json_refers_to_a_picture_by_data_url_or_file_id(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
     videos.dialect.uploads["file-1"] = picture()
@@ -454,7 +454,7 @@ async def test_json_names_a_picture_by_data_url_or_file_id(
 # The list, deletion, and changes
 
 
-async def test_the_list_goes_page_by_page_from_the_newest(client: httpx.AsyncClient) -> None:
+async def test_the_list_is_paginated_from_the_newest(client: httpx.AsyncClient) -> None:
     ids = [await created(client) for _ in range(5)]
     seen: list[str] = []
     query = {"limit": "2"}
@@ -469,7 +469,7 @@ async def test_the_list_goes_page_by_page_from_the_newest(client: httpx.AsyncCli
     assert seen == ids[::-1]
 
 
-async def test_the_list_can_begin_with_the_oldest_and_be_empty(client: httpx.AsyncClient) -> None:
+async def test_the_list_can_start_with_the_oldest_and_be_empty(client: httpx.AsyncClient) -> None:
     empty: dict[str, Any] = {"object": "list", "data": [], "first_id": None, "last_id": None}
     empty |= {"has_more": False}
     assert (await client.get("/videos")).json() == empty
@@ -482,9 +482,7 @@ async def test_the_list_can_begin_with_the_oldest_and_be_empty(client: httpx.Asy
 @pytest.mark.parametrize(
     "query", ["limit=101", "limit=-1", "limit=x", "order=up", "page=2", "custom_llm_provider=x"]
 )
-async def test_a_list_that_is_asked_wrongly_is_refused(
-    client: httpx.AsyncClient, query: str
-) -> None:
+async def test_invalid_list_parameters_are_refused(client: httpx.AsyncClient, query: str) -> None:
     refusal(await client.get(f"/videos?{query}"), 400)
 
 
@@ -492,7 +490,7 @@ async def test_a_page_after_an_unknown_video_is_not_found(client: httpx.AsyncCli
     refusal(await client.get("/videos?after=video_x"), 404)
 
 
-async def test_only_what_is_over_can_be_deleted(
+async def test_only_finished_videos_can_be_deleted(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
     video_id = await created(client)
@@ -532,9 +530,7 @@ async def test_the_models_can_be_listed(client: httpx.AsyncClient) -> None:
 # What tests need beside
 
 
-async def test_every_request_is_remembered(
-    client: httpx.AsyncClient, videos: VideosSandbox
-) -> None:
+async def test_every_request_is_recorded(client: httpx.AsyncClient, videos: VideosSandbox) -> None:
     content = picture()
     reference = ("input_reference", ("start.png", content, "image/png"))
     await client.post("/videos", files=[*form(prompt="clouds"), reference])
@@ -552,7 +548,7 @@ async def test_every_request_is_remembered(
     assert (fourth.operation, fourth.status) == ("unknown", 404)
 
 
-async def test_an_answer_can_be_lost_after_the_job_was_made(
+async def test_a_response_can_be_lost_after_the_video_was_created(
     client: httpx.AsyncClient, videos: VideosSandbox, faults: Faults
 ) -> None:
     faults.inject("create", drop, when="after")
@@ -562,7 +558,7 @@ async def test_an_answer_can_be_lost_after_the_job_was_made(
     assert videos.calls[0].status is None
 
 
-async def test_trouble_can_be_ordered_for_every_operation(
+async def test_a_fault_can_be_injected_into_every_operation(
     client: httpx.AsyncClient, videos: VideosSandbox, faults: Faults
 ) -> None:
     video_id = await created(client)
@@ -584,7 +580,7 @@ async def test_trouble_can_be_ordered_for_every_operation(
     assert video_id in videos.videos
 
 
-async def test_changes_wake_who_waits_for_a_request_or_a_state(clock: Clock) -> None:
+async def test_changes_wake_waiters_for_a_request_or_a_state(clock: Clock) -> None:
     changes = Changes()
     sandbox = VideosSandbox(changes, Faults(), clock=clock, clip=tiny_clip())
     await sandbox.start()
@@ -599,7 +595,7 @@ async def test_changes_wake_who_waits_for_a_request_or_a_state(clock: Clock) -> 
     await sandbox.stop()
 
 
-async def test_it_can_be_stopped_and_started_again_with_its_jobs(
+async def test_it_can_be_restarted_with_its_videos(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
     video_id = await created(client)
