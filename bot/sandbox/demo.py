@@ -51,7 +51,7 @@ async def _run(prompt: str, *, form: bool, render_seconds: float) -> int:
 @asynccontextmanager
 async def _world(folder: Path, log: Path, render_seconds: float) -> AsyncIterator[World]:
     async with World(render_seconds=render_seconds, poll_after_ms=1000) as world:
-        print("A fake Slack and a fake Videos server run on this machine; nothing leaves it.")
+        print("Slack and a Videos server are simulated on this machine; nothing leaves it.")
         environment = world.environment(f"sqlite+aiosqlite:///{folder / 'jobs.db'}")
         async with _bot(environment, folder, log) as process:
             connected = world.until(lambda: world.slack.sockets.connected, TIMEOUT)
