@@ -61,7 +61,7 @@ async def start(environment: Mapping[str, str], *, lease: float, log: Path) -> P
     with log.open("ab") as file:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot.sandbox.replica", "--lease", str(lease)),
-            cwd=log.parent,  # where no .env is
+            cwd=log.parent,  # a folder without .env
             env={"PATH": os.environ.get("PATH", ""), **environment},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=file,

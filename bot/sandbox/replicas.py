@@ -63,6 +63,11 @@ class _Story:
         await self._world.until(lambda: len(self._ready()) == JOBS, TIMEOUT)
         return self._count()
 
+    def stop(self) -> None:
+        for process in self._replicas:
+            process.kill()
+            process.join()
+
     async def _kill(self, victim: ForkServerProcess) -> None:
         print(f"kill -9 {victim.pid}: one bot is gone, and the others take over its jobs.")
         victim.kill()
@@ -86,11 +91,6 @@ class _Story:
     def _ready(self) -> list[Message]:
         messages = self._world.slack.workspace.messages("videos")
         return [message for message in messages if "*Ready*" in str(message.blocks)]
-
-    def stop(self) -> None:
-        for process in self._replicas:
-            process.kill()
-            process.join()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ def enter(workspace: Workspace, element: Json, value: Any) -> Json:  # noqa: ANN
     if kind == "overflow":
         return {"type": kind, "selected_option": _option(element, value)}
     if kind not in INITIAL:
-        raise Impossible(f"nothing can be entered in a {kind}")
+        raise Impossible(f"a {kind} has no value")
     name = INITIAL[kind][0]
     if value is None or value == []:
         return {"type": kind, name: [] if kind in LISTS else None}
@@ -69,7 +69,7 @@ def enter(workspace: Workspace, element: Json, value: Any) -> Json:  # noqa: ANN
     if name == "selected_options":
         return {"type": kind, name: [_option(element, one) for one in value]}
     if kind == "plain_text_input" and len(value) > element.get("max_length", 3000):
-        raise Impossible("the field takes no more characters")
+        raise Impossible("the text is too long")
     return {"type": kind, name: value}
 
 
@@ -163,11 +163,11 @@ def _option(element: Json, value: str) -> Json:
 
 def _files(workspace: Workspace, element: Json, files: Sequence[File]) -> list[Json]:
     if len(files) > element.get("max_files", 10):
-        raise Impossible("the field takes no more files")
+        raise Impossible("too many files")
     for file in files:
         # docs.slack.dev: file input element. `filetypes` only filters the picker.
         if file.size > 10_000_000:
-            raise Impossible("a file of a form has at most 10 MB")
+            raise Impossible("a file in a form can have at most 10 MB")
         file.readers.add(workspace.bot_user_id)
     return [file_object(workspace, file) for file in files]
 

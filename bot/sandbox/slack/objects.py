@@ -108,37 +108,6 @@ def file_object(workspace: Workspace, file: File) -> Json:
     return given | file.overrides
 
 
-def _is_public(workspace: Workspace, share: Message) -> bool:
-    return workspace.conversations[share.channel].kind == "public"
-
-
-def _shares(workspace: Workspace, file: File) -> Json:
-    shares: dict[str, dict[str, list[Json]]] = {}
-    for message in file.shares:
-        side = "public" if _is_public(workspace, message) else "private"
-        share: Json = {
-            "ts": message.ts,
-            "share_user_id": file.user,
-            "channel_name": workspace.conversations[message.channel].shown_name,
-            "team_id": workspace.team_id,
-            "reply_users": [],
-            "reply_users_count": 0,
-            "reply_count": 0,
-        }
-        if message.thread_ts is not None:
-            share["thread_ts"] = message.thread_ts
-        shares.setdefault(side, {}).setdefault(message.channel, []).append(share)
-    return shares
-
-
-def _places(workspace: Workspace, file: File) -> Json:
-    def of(kind: str) -> list[str]:
-        places = {share.channel for share in file.shares}
-        return sorted(p for p in places if workspace.conversations[p].kind == kind)
-
-    return {"channels": of("public"), "groups": of("private"), "ims": of("im")}
-
-
 def conversation_object(workspace: Workspace, conversation: Conversation, viewer: str) -> Json:
     """Return the conversation object as this user sees it."""
     if conversation.kind == "im":
@@ -208,3 +177,34 @@ def initial_state(element: Json) -> Json | None:
     name, first = kept
     empty: Any = [] if element["type"] in LISTS else None
     return {"type": element["type"], name: element.get(first, empty)}
+
+
+def _is_public(workspace: Workspace, share: Message) -> bool:
+    return workspace.conversations[share.channel].kind == "public"
+
+
+def _shares(workspace: Workspace, file: File) -> Json:
+    shares: dict[str, dict[str, list[Json]]] = {}
+    for message in file.shares:
+        side = "public" if _is_public(workspace, message) else "private"
+        share: Json = {
+            "ts": message.ts,
+            "share_user_id": file.user,
+            "channel_name": workspace.conversations[message.channel].shown_name,
+            "team_id": workspace.team_id,
+            "reply_users": [],
+            "reply_users_count": 0,
+            "reply_count": 0,
+        }
+        if message.thread_ts is not None:
+            share["thread_ts"] = message.thread_ts
+        shares.setdefault(side, {}).setdefault(message.channel, []).append(share)
+    return shares
+
+
+def _places(workspace: Workspace, file: File) -> Json:
+    def of(kind: str) -> list[str]:
+        places = {share.channel for share in file.shares}
+        return sorted(p for p in places if workspace.conversations[p].kind == kind)
+
+    return {"channels": of("public"), "groups": of("private"), "ims": of("im")}

@@ -140,27 +140,8 @@ class Person:
         """
         ack = await self._enter(where or self._top(), name, value)
         if ack is None:
-            raise Impossible(f"{name} tells the app nothing before the form is submitted")
+            raise Impossible(f"{name} does not dispatch its changes")
         return ack
-
-    async def _enter(self, where: Where, name: str, value: Any) -> Ack | None:  # noqa: ANN401 -- as for fill
-        block, element = modal.find_field(where.blocks, name)
-        state = modal.enter(self._workspace, element, value)
-        names = {"block_id": block["block_id"], "action_id": element["action_id"]}
-        if isinstance(where, View) and element["type"] in INITIAL:
-            self._check_visible(where)
-            where.values[names["block_id"]][names["action_id"]] = state
-            self._workspace.changed()
-        if not modal.dispatches(block, element):
-            return None
-        return await self._act(where, {**state, **names, "action_ts": self._workspace.new_ts()})
-
-    async def _act(self, where: Where, action: Json) -> Ack:
-        if isinstance(where, View):
-            self._check_visible(where)
-            return await self._send("interactive", self._payloads.action_in_view(where, action))
-        self._place(where.channel)
-        return await self._send("interactive", self._payloads.action_in_message(where, action))
 
     # Modals
 
@@ -175,16 +156,6 @@ class Person:
             self._apply_response(view, ack)
         return ack
 
-    def _apply_response(self, view: View, ack: Ack) -> None:
-        try:
-            modal.apply_response(self._workspace, view, ack.payload or {})
-        except SlackError as error:
-            # The person reads "We had some trouble connecting. Try again?"
-            ack.error = error.code
-            complaint = f"a submission's response was refused: {error.code} {error.messages}"
-            self._workspace.complain(complaint)
-        self._workspace.changed()
-
     async def close_view(self, *, everything: bool = False) -> Ack | None:
         """Close the modal on top, or the whole stack; the app learns of it if it asked to."""
         view = self._top()
@@ -196,15 +167,6 @@ class Person:
         if not view.body.get("notify_on_close"):
             return None
         return await self._send("interactive", self._payloads.closed(view, is_cleared=everything))
-
-    def _top(self) -> View:
-        if self.view is None:
-            raise Impossible("no modal is open")
-        return self.view
-
-    def _check_visible(self, view: View) -> None:
-        if view is not self.view and view is not self.home:
-            raise Impossible("this view is not visible")
 
     # Messages and the Home tab
 
@@ -248,7 +210,7 @@ class Person:
         """Write to the app in its direct message."""
         tab = self._workspace.app_home
         if not tab["messages_tab_enabled"] or tab["messages_tab_read_only_enabled"]:
-            raise Impossible("the app takes no messages")
+            raise Impossible("the app does not accept messages")
         place = self._workspace.direct_message(self.user)
         return await self.send_message_event(
             self.post(text, channel=place, thread_ts=thread_ts, files=files),
@@ -277,11 +239,49 @@ class Person:
         payload = self._payloads.home_opened(tab, self.home)
         return await self._send_event("app_home_opened", None, payload)
 
+    async def _enter(self, where: Where, name: str, value: Any) -> Ack | None:  # noqa: ANN401 -- as for fill
+        block, element = modal.find_field(where.blocks, name)
+        state = modal.enter(self._workspace, element, value)
+        names = {"block_id": block["block_id"], "action_id": element["action_id"]}
+        if isinstance(where, View) and element["type"] in INITIAL:
+            self._check_visible(where)
+            where.values[names["block_id"]][names["action_id"]] = state
+            self._workspace.changed()
+        if not modal.dispatches(block, element):
+            return None
+        return await self._act(where, {**state, **names, "action_ts": self._workspace.new_ts()})
+
+    async def _act(self, where: Where, action: Json) -> Ack:
+        if isinstance(where, View):
+            self._check_visible(where)
+            return await self._send("interactive", self._payloads.action_in_view(where, action))
+        self._place(where.channel)
+        return await self._send("interactive", self._payloads.action_in_message(where, action))
+
+    def _apply_response(self, view: View, ack: Ack) -> None:
+        try:
+            modal.apply_response(self._workspace, view, ack.payload or {})
+        except SlackError as error:
+            # The person reads "We had some trouble connecting. Try again?"
+            ack.error = error.code
+            complaint = f"a submission's response was refused: {error.code} {error.messages}"
+            self._workspace.complain(complaint)
+        self._workspace.changed()
+
+    def _top(self) -> View:
+        if self.view is None:
+            raise Impossible("no modal is open")
+        return self.view
+
+    def _check_visible(self, view: View) -> None:
+        if view is not self.view and view is not self.home:
+            raise Impossible("this view is not visible")
+
     def _written(
         self, place: Conversation, text: str, thread_ts: str | None, *, to_app: bool = False
     ) -> Message:
         if self.id not in place.members:
-            raise Impossible("one must join a channel to write in it")
+            raise Impossible("join the channel to post in it")
         message = self._typed(place, text, to_app=to_app)
         message.thread_ts = parent_of(self._workspace, place, thread_ts)
         return message
@@ -300,7 +300,7 @@ class Person:
             message.blocks = [{"type": "rich_text", "elements": [line]}]
         return message
 
-    # Delivery
+    # Sending
 
     async def _send(
         self, kind: EnvelopeType, payload: Json, *, accepts_response: bool = False
@@ -318,7 +318,7 @@ class Person:
     def _place(self, channel: Conversation | str) -> Conversation:
         place = self._workspace.channel(channel)
         if place.kind != "public" and self.id not in place.members:
-            raise Impossible(f"{self.user.name} cannot see {place.id}")
+            raise Impossible(f"{self.user.name} can't see {place.id}")
         if place.archived:
-            raise Impossible("nothing can be done in an archived channel")
+            raise Impossible("the channel is archived")
         return place

@@ -123,15 +123,6 @@ class SlackSandbox:
             await self._runner.cleanup()
             self._runner = None
 
-    def _application(self) -> web.Application:
-        application = web.Application(client_max_size=MAX_BODY_SIZE)
-        application.router.add_route("*", "/api/{method}", self._web_api)
-        application.router.add_post("/upload/v1/{key}", self._upload)
-        application.router.add_get("/files-pri/{file}/{name:.*}", self._download)
-        application.router.add_post("/response/{key}", self._response_url)
-        application.router.add_get("/link/", self.sockets.serve)
-        return application
-
     # Calls and people
 
     def calls_of(self, method: str) -> list[Call]:
@@ -175,6 +166,15 @@ class SlackSandbox:
         envelope.retry_attempt += 1
         envelope.retry_reason = reason
         return await self.deliver(envelope)
+
+    def _application(self) -> web.Application:
+        application = web.Application(client_max_size=MAX_BODY_SIZE)
+        application.router.add_route("*", "/api/{method}", self._web_api)
+        application.router.add_post("/upload/v1/{key}", self._upload)
+        application.router.add_get("/files-pri/{file}/{name:.*}", self._download)
+        application.router.add_post("/response/{key}", self._response_url)
+        application.router.add_get("/link/", self.sockets.serve)
+        return application
 
     # The Web API
 

@@ -39,7 +39,7 @@ TICKET_SECONDS = 30  # how long a Socket Mode ticket is valid is not documented
 
 
 class Impossible(AssertionError):
-    """Slack's own screens do not let a person do that."""
+    """Slack's screens don't let a person do this."""
 
 
 class SlackError(Exception):
@@ -258,7 +258,7 @@ class Workspace:
         """`app_home` and these events are as in the app's manifest."""
         self.complaints: list[str] = []
         """Mistakes of the app that the real Slack would silently ignore."""
-        self.largest_upload = 1_000_000_000  # Slack's help centre: 1 GB a file
+        self.largest_upload = 1_000_000_000  # Slack's help centre: 1 GB per file
         self.users: dict[str, User] = {}
         self.conversations: dict[str, Conversation] = {}
         self.files: dict[str, File] = {}
@@ -343,11 +343,6 @@ class Workspace:
                 return known
         return self._open(Conversation(self.new_id("D"), "directmessage", "im", {one, two}))
 
-    def _open(self, conversation: Conversation) -> Conversation:
-        self.conversations[conversation.id] = conversation
-        self.changed()
-        return conversation
-
     def people(self) -> list[User]:
         """Everyone who is not a bot."""
         return [user for user in self.users.values() if not user.is_bot]
@@ -404,12 +399,6 @@ class Workspace:
         else:
             self.conversations[message.channel].messages.remove(message)
         self.changed()
-
-    def _prepare(self, message: Message) -> None:
-        message.blocks = self.with_ids(message.blocks)
-        names = {user.name: user.id for user in self.users.values()}
-        bare = message.parse != "none"
-        message.mentions = mentions.in_message(message.text, message.blocks, names, bare=bare)
 
     def notify_privately(self, message: PrivateMessage) -> PrivateMessage:
         """Show one person an ephemeral message."""
@@ -582,6 +571,17 @@ class Workspace:
         """Return a unique message timestamp, later than every earlier one."""
         self._last_ts = max(int(self.clock() * 1_000_000), self._last_ts + 1)
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
+
+    def _open(self, conversation: Conversation) -> Conversation:
+        self.conversations[conversation.id] = conversation
+        self.changed()
+        return conversation
+
+    def _prepare(self, message: Message) -> None:
+        message.blocks = self.with_ids(message.blocks)
+        names = {user.name: user.id for user in self.users.values()}
+        bare = message.parse != "none"
+        message.mentions = mentions.in_message(message.text, message.blocks, names, bare=bare)
 
 
 def elements(block: Mapping[str, Any]) -> list[Json]:

@@ -78,28 +78,6 @@ def post_message(workspace: Workspace, args: Args) -> Json:
     return _posted(workspace, message)
 
 
-def _posted(workspace: Workspace, message: Message) -> Json:
-    shown = message_object(workspace, message)
-    return {"channel": message.channel, "ts": message.ts, "message": shown}
-
-
-def _writable(workspace: Workspace, channel: str) -> Conversation:
-    """Unlike uploading, posting with chat:write.public does not need membership."""
-    if channel[:1] in {"U", "W"}:
-        # A user id opens the app's own direct message (docs.slack.dev: chat.postMessage).
-        user = workspace.users.get(channel)
-        if user is None or user.is_bot:
-            raise SlackError("channel_not_found")
-        return workspace.direct_message(user)
-    conversation = visible(workspace, channel)
-    is_member = workspace.bot_user_id in conversation.members
-    if not is_member and "chat:write.public" not in workspace.scopes:
-        raise SlackError("not_in_channel")
-    if conversation.archived:
-        raise SlackError("is_archived")
-    return conversation
-
-
 def check_restrictions(conversation: Conversation, thread_ts: str | None) -> None:
     """Apply the channel's posting rules to a message or, with `thread_ts`, a reply.
 
@@ -114,20 +92,6 @@ def check_restrictions(conversation: Conversation, thread_ts: str | None) -> Non
         raise SlackError("restricted_action_non_threadable_channel")
 
 
-def _content(args: Args) -> tuple[str, list[Json]]:
-    """Check and return the text and the blocks."""
-    text, blocks = args.get("text", ""), args.get("blocks", [])
-    markdown = args.get("markdown_text", "")
-    if markdown and (text or blocks):
-        raise SlackError("markdown_text_conflict")
-    if not (text.strip() or blocks or markdown.strip()):
-        raise SlackError("no_text")
-    if len(text) > MAX_TEXT_LENGTH or len(markdown) > 12_000:
-        raise SlackError("msg_too_long")
-    check_message_blocks(blocks)
-    return text or markdown, copy.deepcopy(blocks)
-
-
 def check_message_blocks(blocks: list[Json]) -> None:
     """Check the blocks of a message.
 
@@ -140,28 +104,6 @@ def check_message_blocks(blocks: list[Json]) -> None:
         raise SlackError("invalid_blocks", *problems, errors=sentences)
     if block_kit.is_too_long(blocks):
         raise SlackError("msg_blocks_too_long")
-
-
-def _metadata(args: Args) -> Json | None:
-    metadata: Json | None = args.get("metadata")
-    if not metadata:
-        return None
-    match metadata:
-        case {"event_type": str(name), "event_payload": dict(payload), **rest} if name and not rest:
-            if not all(_is_flat(value) for value in payload.values()):
-                raise SlackError("invalid_metadata_schema")
-        case _:
-            raise SlackError("invalid_metadata_format")
-    if len(compact(metadata)) > MAX_METADATA_LENGTH:
-        raise SlackError("metadata_too_large")
-    return dict(metadata)
-
-
-def _is_flat(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
-    """Nested objects are "currently not supported" (docs.slack.dev: message metadata)."""
-    if isinstance(value, list):
-        return all(isinstance(item, str | int | float | bool) for item in value)
-    return isinstance(value, str | int | float | bool)
 
 
 def parent_of(
@@ -214,28 +156,6 @@ def update_message(workspace: Workspace, args: Args) -> Json:
     return {"channel": message.channel, "ts": message.ts, "text": text, "message": shown}
 
 
-def _keeping_blocks(message: Message, args: Args) -> Args:
-    """Keep the old blocks if neither text nor blocks are given."""
-    if "blocks" in args or args.get("text") or args.get("markdown_text"):
-        return args
-    return {**args, "text": message.text, "blocks": message.blocks}
-
-
-def _has_rich_text(blocks: list[Json]) -> bool:
-    return any(block["type"] == "rich_text" for block in blocks)
-
-
-def _own_message(
-    workspace: Workspace, conversation: Conversation, ts: str, refusal: str
-) -> Message:
-    message = workspace.message(conversation, ts)
-    if message is None or message.tombstone:
-        raise SlackError("message_not_found")
-    if message.bot_id != workspace.bot_id:
-        raise SlackError(refusal)
-    return message
-
-
 @methods.add(
     "chat.delete", Limit.TIER_3, required={"channel": str, "ts": str}, scopes=("chat:write",)
 )
@@ -285,3 +205,83 @@ def permalink(workspace: Workspace, args: Args) -> Json:
     thread = f"?thread_ts={message.thread_ts}&cid={conversation.id}" if message.is_reply else ""
     link = f"https://{workspace.domain}.slack.com/{path}{thread}"
     return {"channel": conversation.id, "permalink": link}
+
+
+def _posted(workspace: Workspace, message: Message) -> Json:
+    shown = message_object(workspace, message)
+    return {"channel": message.channel, "ts": message.ts, "message": shown}
+
+
+def _writable(workspace: Workspace, channel: str) -> Conversation:
+    """Unlike uploading, posting with chat:write.public does not need membership."""
+    if channel[:1] in {"U", "W"}:
+        # A user id opens the app's own direct message (docs.slack.dev: chat.postMessage).
+        user = workspace.users.get(channel)
+        if user is None or user.is_bot:
+            raise SlackError("channel_not_found")
+        return workspace.direct_message(user)
+    conversation = visible(workspace, channel)
+    is_member = workspace.bot_user_id in conversation.members
+    if not is_member and "chat:write.public" not in workspace.scopes:
+        raise SlackError("not_in_channel")
+    if conversation.archived:
+        raise SlackError("is_archived")
+    return conversation
+
+
+def _content(args: Args) -> tuple[str, list[Json]]:
+    """Check and return the text and the blocks."""
+    text, blocks = args.get("text", ""), args.get("blocks", [])
+    markdown = args.get("markdown_text", "")
+    if markdown and (text or blocks):
+        raise SlackError("markdown_text_conflict")
+    if not (text.strip() or blocks or markdown.strip()):
+        raise SlackError("no_text")
+    if len(text) > MAX_TEXT_LENGTH or len(markdown) > 12_000:
+        raise SlackError("msg_too_long")
+    check_message_blocks(blocks)
+    return text or markdown, copy.deepcopy(blocks)
+
+
+def _metadata(args: Args) -> Json | None:
+    metadata: Json | None = args.get("metadata")
+    if not metadata:
+        return None
+    match metadata:
+        case {"event_type": str(name), "event_payload": dict(payload), **rest} if name and not rest:
+            if not all(_is_flat(value) for value in payload.values()):
+                raise SlackError("invalid_metadata_schema")
+        case _:
+            raise SlackError("invalid_metadata_format")
+    if len(compact(metadata)) > MAX_METADATA_LENGTH:
+        raise SlackError("metadata_too_large")
+    return dict(metadata)
+
+
+def _is_flat(value: Any) -> bool:  # noqa: ANN401 -- any JSON value
+    """Nested objects are "currently not supported" (docs.slack.dev: message metadata)."""
+    if isinstance(value, list):
+        return all(isinstance(item, str | int | float | bool) for item in value)
+    return isinstance(value, str | int | float | bool)
+
+
+def _keeping_blocks(message: Message, args: Args) -> Args:
+    """Keep the old blocks if neither text nor blocks are given."""
+    if "blocks" in args or args.get("text") or args.get("markdown_text"):
+        return args
+    return {**args, "text": message.text, "blocks": message.blocks}
+
+
+def _has_rich_text(blocks: list[Json]) -> bool:
+    return any(block["type"] == "rich_text" for block in blocks)
+
+
+def _own_message(
+    workspace: Workspace, conversation: Conversation, ts: str, refusal: str
+) -> Message:
+    message = workspace.message(conversation, ts)
+    if message is None or message.tombstone:
+        raise SlackError("message_not_found")
+    if message.bot_id != workspace.bot_id:
+        raise SlackError(refusal)
+    return message

@@ -84,19 +84,6 @@ def open_conversation(workspace: Workspace, args: Args) -> Json:
     return {"channel": full if args.get("return_im") else {"id": conversation.id}}
 
 
-def _one_person(workspace: Workspace, users: str) -> str:
-    ids = users.split(",")
-    if len(ids) > 1:
-        workspace.require_scopes("mpim:write")
-        raise SlackError("invalid_arguments", "[ERROR] the sandbox has no group messages")
-    user = workspace.users.get(ids[0])
-    if user is None:
-        raise SlackError("user_not_found")
-    if user.is_bot:
-        raise SlackError("cannot_dm_bot")
-    return user.id
-
-
 @methods.add(
     "conversations.history",
     Limit.HISTORY,
@@ -128,6 +115,19 @@ def replies(workspace: Workspace, args: Args) -> Json:
     return _page(
         workspace, [m for m in conversation.messages if thread in (m.ts, m.thread_ts)], args
     )
+
+
+def _one_person(workspace: Workspace, users: str) -> str:
+    ids = users.split(",")
+    if len(ids) > 1:
+        workspace.require_scopes("mpim:write")
+        raise SlackError("invalid_arguments", "[ERROR] the sandbox has no group messages")
+    user = workspace.users.get(ids[0])
+    if user is None:
+        raise SlackError("user_not_found")
+    if user.is_bot:
+        raise SlackError("cannot_dm_bot")
+    return user.id
 
 
 def _readable(workspace: Workspace, channel: str) -> Conversation:

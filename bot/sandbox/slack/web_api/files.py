@@ -68,6 +68,32 @@ def complete_upload(workspace: Workspace, args: Args) -> Json:
     return {"files": [file_object(workspace, file) for file in files]}
 
 
+@methods.add(
+    "files.info",
+    Limit.TIER_4,
+    required={"file": str},
+    optional={"count": int, "cursor": str, "limit": int, "page": int},
+    scopes=("files:read",),
+    reads_json=False,
+)
+def file_info(workspace: Workspace, args: Args) -> Json:
+    """Return a file that the bot may read."""
+    file = _complete_file(workspace, args["file"])
+    if not workspace.may_read(workspace.bot_user_id, file):
+        raise SlackError("file_not_found")
+    return {"file": file_object(workspace, file), "comments": [], "response_metadata": {}}
+
+
+@methods.add("files.delete", Limit.TIER_3, required={"file": str}, scopes=("files:write",))
+def delete_file(workspace: Workspace, args: Args) -> Json:
+    """Delete one of the bot's own files."""
+    file = _complete_file(workspace, args["file"])
+    if file.user != workspace.bot_user_id:
+        raise SlackError("cant_delete_file")
+    workspace.delete_file(file)
+    return {}
+
+
 def _named(workspace: Workspace, item: Any) -> tuple[File, str | None]:  # noqa: ANN401 -- any JSON value
     match item:
         case {"id": str(file_id), **rest} if set(rest) <= {"title", "highlight_type"}:
@@ -142,32 +168,6 @@ def _process(
         parse="client",
     )
     workspace.share(files, message)
-
-
-@methods.add(
-    "files.info",
-    Limit.TIER_4,
-    required={"file": str},
-    optional={"count": int, "cursor": str, "limit": int, "page": int},
-    scopes=("files:read",),
-    reads_json=False,
-)
-def file_info(workspace: Workspace, args: Args) -> Json:
-    """Return a file that the bot may read."""
-    file = _complete_file(workspace, args["file"])
-    if not workspace.may_read(workspace.bot_user_id, file):
-        raise SlackError("file_not_found")
-    return {"file": file_object(workspace, file), "comments": [], "response_metadata": {}}
-
-
-@methods.add("files.delete", Limit.TIER_3, required={"file": str}, scopes=("files:write",))
-def delete_file(workspace: Workspace, args: Args) -> Json:
-    """Delete one of the bot's own files."""
-    file = _complete_file(workspace, args["file"])
-    if file.user != workspace.bot_user_id:
-        raise SlackError("cant_delete_file")
-    workspace.delete_file(file)
-    return {}
 
 
 def _complete_file(workspace: Workspace, file_id: str) -> File:

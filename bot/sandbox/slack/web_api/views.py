@@ -54,15 +54,6 @@ def update_view(workspace: Workspace, args: Args) -> Json:
     return {"view": view_object(workspace, view)}
 
 
-def _open_view(workspace: Workspace, args: Args) -> View:
-    for view in workspace.views.values():
-        named = view.body.get("external_id") or None
-        is_it = args.get("view_id") == view.id or args.get("external_id", "") == named
-        if is_it and view.open and view.type == "modal":
-            return view
-    raise SlackError("not_found")
-
-
 @methods.add(
     "views.publish", Limit.TIER_4, required={"user_id": str, "view": dict}, optional={"hash": str}
 )
@@ -103,13 +94,6 @@ def check_view(workspace: Workspace, view: Any, kind: str, same: View | None = N
     _check_external_id(workspace, view, same)
 
 
-def _check_external_id(workspace: Workspace, view: Json, same: View | None) -> None:
-    name = view.get("external_id")
-    others = [known for known in workspace.views.values() if known is not same and known.open]
-    if name and any(other.body.get("external_id") == name for other in others):
-        raise SlackError("duplicate_external_id")
-
-
 def push(workspace: Workspace, user: str, body: Json) -> View:
     """Push a checked modal onto the person's stack.
 
@@ -144,6 +128,22 @@ def replace_body(workspace: Workspace, view: View, body: Json) -> None:
     view.hash = workspace.new_hash()
     view.errors = {}
     workspace.changed()
+
+
+def _open_view(workspace: Workspace, args: Args) -> View:
+    for view in workspace.views.values():
+        named = view.body.get("external_id") or None
+        is_it = args.get("view_id") == view.id or args.get("external_id", "") == named
+        if is_it and view.open and view.type == "modal":
+            return view
+    raise SlackError("not_found")
+
+
+def _check_external_id(workspace: Workspace, view: Json, same: View | None) -> None:
+    name = view.get("external_id")
+    others = [known for known in workspace.views.values() if known is not same and known.open]
+    if name and any(other.body.get("external_id") == name for other in others):
+        raise SlackError("duplicate_external_id")
 
 
 def _state(view: View) -> dict[str, dict[str, Json]]:

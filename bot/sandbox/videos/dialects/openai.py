@@ -133,34 +133,6 @@ class OpenAI:
             case _:
                 raise missing("video")
 
-    def _reference(self, call: Call, size: str) -> Upload | None:
-        name = "input_reference"
-        if name in call.files:
-            upload = call.files[name]
-            if upload.mime not in IMAGE_TYPES:
-                raise unsupported_type(name, upload.mime)
-        elif name in call.fields:
-            expected = "a file" if call.body_kind == "multipart" else "an object"
-            upload = self._named_reference(name, call.fields[name], expected)
-        else:
-            return None
-        if picture_size(upload) != size:
-            raise Refused(400, "Inpaint image must match the requested width and height")
-        return upload
-
-    def _named_reference(self, name: str, value: object, expected: str) -> Upload:
-        match value:
-            case {"image_url": str(url), **rest} if not rest:
-                return from_data_url(name, url)
-            case {"file_id": str(file_id), **rest} if not rest:
-                if file_id not in self.uploads:
-                    raise Refused(404, f"No such File object: {file_id}", param="id")
-                return Upload(file_id, "image/*", self.uploads[file_id])
-            case {}:
-                raise Refused(400, f"'{name}' must have exactly one of image_url and file_id.")
-            case _:
-                raise wrong_type(name, expected, value)
-
     # Responses
 
     def new_id(self) -> str:
@@ -221,20 +193,6 @@ class OpenAI:
         """Return the video object of the list."""
         return self.video(video)
 
-    def _after(self, cursor: str | None, rows: list[Video]) -> list[Video]:
-        if cursor is None:
-            return rows
-        for position, video in enumerate(rows):
-            if self.listed(video)["id"] == cursor:
-                return rows[position + 1 :]
-        match self.unknown_cursor:
-            case "refuse":
-                raise self.missing_video(cursor)
-            case "nothing":
-                return []
-            case "everything":
-                return rows
-
     def check_delete(self, video: Video) -> None:
         """Allow deleting completed and failed videos only, as the spec says.
 
@@ -288,6 +246,48 @@ class OpenAI:
             "code": refused.code,
         }
         return Response({"error": body}, refused.status, refused.headers)
+
+    def _reference(self, call: Call, size: str) -> Upload | None:
+        name = "input_reference"
+        if name in call.files:
+            upload = call.files[name]
+            if upload.mime not in IMAGE_TYPES:
+                raise unsupported_type(name, upload.mime)
+        elif name in call.fields:
+            expected = "a file" if call.body_kind == "multipart" else "an object"
+            upload = self._named_reference(name, call.fields[name], expected)
+        else:
+            return None
+        if picture_size(upload) != size:
+            raise Refused(400, "Inpaint image must match the requested width and height")
+        return upload
+
+    def _named_reference(self, name: str, value: object, expected: str) -> Upload:
+        match value:
+            case {"image_url": str(url), **rest} if not rest:
+                return from_data_url(name, url)
+            case {"file_id": str(file_id), **rest} if not rest:
+                if file_id not in self.uploads:
+                    raise Refused(404, f"No such File object: {file_id}", param="id")
+                return Upload(file_id, "image/*", self.uploads[file_id])
+            case {}:
+                raise Refused(400, f"'{name}' must have exactly one of image_url and file_id.")
+            case _:
+                raise wrong_type(name, expected, value)
+
+    def _after(self, cursor: str | None, rows: list[Video]) -> list[Video]:
+        if cursor is None:
+            return rows
+        for position, video in enumerate(rows):
+            if self.listed(video)["id"] == cursor:
+                return rows[position + 1 :]
+        match self.unknown_cursor:
+            case "refuse":
+                raise self.missing_video(cursor)
+            case "nothing":
+                return []
+            case "everything":
+                return rows
 
 
 class OpenAIGuide(OpenAI):

@@ -93,14 +93,14 @@ class SGLang(OpenAI):
         if (url := self._url(video)) is not None:
             raise Refused(400, f"Video has been uploaded to cloud storage: {url}")
 
+    def refusal(self, refused: Refused) -> Response:
+        """Return the error as FastAPI words it."""
+        return Response({"detail": refused.message}, refused.status, refused.headers)
+
     def _url(self, video: Video) -> str | None:
         if self.cloud is None or video.status != "completed":
             return None
         return f"{self.cloud}/{video.id}.mp4"
-
-    def refusal(self, refused: Refused) -> Response:
-        """Return the error as FastAPI words it."""
-        return Response({"detail": refused.message}, refused.status, refused.headers)
 
 
 def _seconds(call: Call) -> str:
