@@ -13,7 +13,7 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test chaos bench format lock clean
+.PHONY: help demo play demo-replicas test fuzz chaos bench format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
@@ -21,6 +21,7 @@ help:
 	@echo "make play [PORT=8765]      use the bot by hand, in a sandbox Slack in your browser"
 	@echo "make test                  check format, lint, types and import contracts; run the tests"
 	@echo "make demo-replicas         three bots on one PostgreSQL, one killed halfway"
+	@echo "make fuzz [EXAMPLES=n]     hostile input of every kind, about two minutes"
 	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
 	@echo "make bench                 measure performance"
 	@echo "make format                format the code"
@@ -35,6 +36,9 @@ play: $(READY)
 
 demo-replicas: $(READY)
 	@$(BIN)/python -m bot.sandbox.replicas
+
+fuzz: $(READY)
+	@FUZZ_EXAMPLES=$(or $(EXAMPLES),400) $(BIN)/pytest tests/fuzz
 
 chaos: $(READY)
 	@$(BIN)/python -m bot.sandbox.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))

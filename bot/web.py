@@ -1,12 +1,14 @@
 """The bot's own web server: Slack's requests in HTTP mode, and the health check."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
@@ -52,7 +54,11 @@ async def listening(
         OSError: the address or the port cannot be used.
     """
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=WEB_STOP_TIMEOUT, auto_decompress=False
+        app,
+        logger=_quiet_logger(),
+        access_log=None,
+        shutdown_timeout=WEB_STOP_TIMEOUT,
+        auto_decompress=False,
     )
     await runner.setup()
     try:
@@ -64,6 +70,17 @@ async def listening(
             server.close()
     finally:
         await runner.cleanup()
+
+
+def _quiet_logger() -> logging.Logger:
+    """The logger of aiohttp, without a traceback for each request that is no HTTP."""
+    logger = logging.getLogger("bot.web.aiohttp")
+    logger.filters = [lambda record: not _is_about_malformed_http(record)]
+    return logger
+
+
+def _is_about_malformed_http(record: logging.LogRecord) -> bool:
+    return record.exc_info is not None and isinstance(record.exc_info[1], HttpProcessingError)
 
 
 class _Connections:

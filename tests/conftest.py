@@ -1,12 +1,14 @@
 """Fixtures: a sandbox world, a database and the real bot."""
 
 import os
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
 import hypothesis
 import pytest
+from pydantic import SecretStr
 
 from bot import migrations
 from bot.app import Bot, running
@@ -101,4 +103,27 @@ def run_bot(world: World, settings: Settings) -> RunBot:
 @pytest.fixture
 async def bot(run_bot: RunBot) -> AsyncIterator[Bot]:
     async with run_bot() as bot:
+        yield bot
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def http_bot(
+    run_bot: RunBot, settings: Settings, world: World, port: int
+) -> AsyncIterator[Bot]:
+    http_mode = settings.model_copy(
+        update={
+            "slack_app_token": None,
+            "slack_signing_secret": SecretStr(world.slack.signing_secret),
+            "port": port,
+        }
+    )
+    world.slack.deliver_by_http(f"http://127.0.0.1:{port}/slack/events")
+    async with run_bot(settings=http_mode) as bot:
         yield bot

@@ -31,6 +31,8 @@ QUEUED = frozenset({"queued", "pending", "submitted", "not_start", "preparing"})
 FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
 MAX_MESSAGE_LENGTH = 4000
 """Characters of a server's message that are kept."""
+MAX_JSON_VALUES = 200_000
+"""Values, at most, in JSON that is parsed, which holds up the event loop in proportion to them."""
 MAX_CODE_LENGTH = 100
 """Characters of a server's error code that are kept."""
 
@@ -439,6 +441,8 @@ def _failed(video: Mapping[str, Any], state: str) -> Failed:
 
 
 def _json(body: bytes) -> object:
+    if sum(map(body.count, (b",", b"[", b"{"))) > MAX_JSON_VALUES:
+        return None
     try:
         content: object = json.loads(body)
     except (ValueError, RecursionError):

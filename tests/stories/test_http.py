@@ -5,13 +5,11 @@ import contextlib
 import gzip
 import hashlib
 import hmac
-import socket
 import time
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from bot import web
 from bot.app import Bot
@@ -21,29 +19,6 @@ from bot.sandbox.faults import respond_with
 from bot.sandbox.world import World
 from bot.store import Store
 from tests.support.installation import RunBot
-
-
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-async def http_bot(
-    run_bot: RunBot, settings: Settings, world: World, port: int
-) -> AsyncIterator[Bot]:
-    http_mode = settings.model_copy(
-        update={
-            "slack_app_token": None,
-            "slack_signing_secret": SecretStr(world.slack.signing_secret),
-            "port": port,
-        }
-    )
-    world.slack.deliver_by_http(f"http://127.0.0.1:{port}/slack/events")
-    async with run_bot(settings=http_mode) as bot:
-        yield bot
 
 
 @pytest.fixture
@@ -291,3 +266,14 @@ async def test_the_address_to_listen_on_can_be_chosen(
     with pytest.raises(MisconfiguredError, match=f"PORT {port} of HOST 192.0.2.1 cannot be used"):
         async with run_bot(settings=elsewhere):
             pass
+
+
+@pytest.mark.usefixtures("http_bot")
+async def test_what_is_no_http_leaves_no_traceback(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /healthz HTTP/1.1\r\n\0\0: \r\n\r\n")
+    assert (await reader.read()).startswith(b"HTTP/1.0 400")
+    writer.close()
+    assert [record for record in caplog.records if record.exc_info] == []

@@ -167,3 +167,10 @@ def test_a_code_is_cut_and_loses_what_nobody_should_see() -> None:
     assert isinstance(error, RequestRefused)
     assert error.code.startswith("[key] x")
     assert len(error.code) == 100
+
+
+def test_json_of_very_many_values_is_not_parsed() -> None:
+    """It would hold up the event loop for a quarter of a second."""
+    body = b'{"id": "video_1", "data": [' + b"[]," * 1_000_000 + b"0]}"
+    assert wire.read_status(200, {}, body) == InProgress()
+    assert wire.read_created(200, {}, body[:90_000] + b"0]}") == "video_1"
