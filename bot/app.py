@@ -40,7 +40,7 @@ from bot.timings import (
     STOP_TIMEOUT,
     Timings,
 )
-from bot.videos.client import VideosClient
+from bot.videos.servers import VideosServers
 from bot.web import listening, make_web_app
 from bot.worker import Worker
 
@@ -134,7 +134,7 @@ async def running(
         homes = Homes(store, delivery)
         worker = Worker(
             store,
-            VideosClient.from_settings(settings, http),
+            VideosServers.from_settings(settings, http),
             delivery,
             files,
             homes,

@@ -111,6 +111,8 @@ class Settings(DatabaseSettings):
     slack_file_hosts: Hosts = ["files.slack.com"]
     openai_api_key: SecretStr
     openai_base_url: WebAddress = "https://api.openai.com/v1"
+    openai_previous_base_url: WebAddress | None = None
+    openai_previous_api_key: SecretStr | None = None
     video_catalog: Path | None = None
     job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_words)] = []

@@ -23,6 +23,7 @@ from bot.errors import (
     CannotPost,
     MisconfiguredError,
     PermanentError,
+    Source,
     TemporaryError,
 )
 from bot.jobs import Job
@@ -51,6 +52,7 @@ class MessageKind(StrEnum):
 
     CARD = "card"
     PAUSED = "paused"
+    NOT_A_VIDEO = "not_a_video"
     OVERDUE = "overdue"
     END = "end"
 
@@ -179,7 +181,9 @@ class Delivery:
             async with self._http.stream("POST", response_url, json=body) as response:
                 pass
         except httpx.HTTPError as error:
-            raise TemporaryError(f"Slack does not respond ({type(error).__name__}).") from error
+            raise TemporaryError(
+                f"Slack does not respond ({type(error).__name__}).", source=Source.SLACK
+            ) from error
         if not response.is_success:
             # Already used five times, or older than 30 minutes.
             log.info("response URL refused", status=response.status_code)
@@ -213,10 +217,12 @@ class Delivery:
                     pass
             except httpx.HTTPError as error:
                 raise TemporaryError(
-                    f"The upload was interrupted ({type(error).__name__})."
+                    f"The upload was interrupted ({type(error).__name__}).", source=Source.SLACK
                 ) from error
         if not response.is_success:
-            raise TemporaryError(f"Slack refused the bytes (HTTP {response.status_code}).")
+            raise TemporaryError(
+                f"Slack refused the bytes (HTTP {response.status_code}).", source=Source.SLACK
+            )
 
     async def share(self, job: Job, also: Collection[str] = ()) -> None:
         """Share the uploaded file in the thread; notifies the requester and the users in `also`.

@@ -6,6 +6,7 @@
       NotPossible               a click or command that can't be carried out: tell the person why
       TemporaryError            retry later, quietly (`.retry_after` seconds, if known)
         RateLimited             the other side asked to go slower
+        NotAVideo               the Videos server sends something else than the video
         DecoderDied             the process that decodes a file crashed or hit its limits
       PermanentError            the job is over: report `.code` and `.message` in its thread
         RequestRefused          the Videos server refuses this request
@@ -26,12 +27,23 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 
+class Source(StrEnum):
+    """Where an error comes from."""
+
+    VIDEOS = "videos"
+    SLACK = "slack"
+    BOT = "bot"
+
+
 class BotError(Exception):
     """An error that the bot expects; `message` is for the log unless a subclass says more."""
 
-    def __init__(self, message: str) -> None:
+    source = Source.BOT
+
+    def __init__(self, message: str, *, source: Source | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.source = source or self.source
 
 
 class RequestProblem(StrEnum):
@@ -99,35 +111,50 @@ class NotPossible(BotError):
 
 
 class TemporaryError(BotError):
-    """Nothing was changed, and it may well work later."""
+    """Nothing was changed, and a later attempt may succeed."""
 
-    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, source: Source | None = None
+    ) -> None:
+        super().__init__(message, source=source)
         self.retry_after = retry_after
 
 
 class RateLimited(TemporaryError):
-    """Too fast; `retry_after` is theirs where they gave one."""
+    """The other side asked to go slower; `retry_after` is what it asked for, if it did."""
+
+
+class NotAVideo(TemporaryError):
+    """The Videos server sends something else than the finished video."""
+
+    source = Source.VIDEOS
+
+    def __init__(self, content_type: str, excerpt: str) -> None:
+        super().__init__(f"{content_type}: {excerpt}")
 
 
 class DecoderDied(TemporaryError):
-    """The process that decodes a file broke, or reached its limits."""
+    """The process that decodes a file crashed or reached its limits."""
 
 
 class PermanentError(BotError):
-    """This job is over, and trying again by ourselves would not help."""
+    """The job is over: a retry would not help."""
 
-    def __init__(self, message: str, *, code: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: str, source: Source | None = None) -> None:
+        super().__init__(message, source=source)
         self.code = code
 
 
 class RequestRefused(PermanentError):
-    """The Videos server said no to this request."""
+    """The Videos server refuses this request."""
+
+    source = Source.VIDEOS
 
 
 class VideoGone(PermanentError):
-    """The Videos server does not know this video: any more, or for a moment."""
+    """The Videos server doesn't know this video: any more, or for a moment."""
+
+    source = Source.VIDEOS
 
 
 class PostRefusal(StrEnum):
@@ -144,13 +171,15 @@ class PostRefusal(StrEnum):
 class CannotPost(PermanentError):
     """Slack does not let the bot post in this conversation; `code` is Slack's own."""
 
+    source = Source.SLACK
+
     def __init__(self, message: str, *, code: str, refusal: PostRefusal) -> None:
         super().__init__(message, code=code)
         self.refusal = refusal
 
 
 class FileRefused(PermanentError):
-    """What the person handed in cannot be used; the message says why, and what can."""
+    """The person's file can't be used; the message says why, and what can."""
 
     CODE = "file_refused"
 
@@ -163,11 +192,13 @@ class OutcomeUnknown(BotError):
 
 
 class MisconfiguredError(BotError):
-    """No job can work until the operator does something; the message says what."""
+    """No job can run until the operator acts; the message says how."""
 
 
 class ServerUnusable(MisconfiguredError):
-    """The Videos server takes nobody's request: a wrong key, a wrong address, a retired service."""
+    """The Videos server refuses everyone: a wrong key, a wrong URL, a retired service."""
+
+    source = Source.VIDEOS
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)

@@ -1,9 +1,10 @@
-"""The files that people hand in: fetched from Slack, and from nowhere else.
+"""Fetches files that people uploaded, from Slack and from nowhere else.
 
-The bot's token goes along, so the address must be one of Slack's own. An address that somebody
-else chose (a remote file's, a redirect's) is never asked.
+Requests carry the bot's token, so the URL must be on one of Slack's own hosts. A URL that someone
+else chose (of a remote file, or in a redirect) is never requested.
 """
 
+import asyncio
 from collections.abc import Collection
 from typing import Any
 
@@ -14,9 +15,11 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bodies import IDENTITY, check_uncompressed
-from bot.errors import FileRefused, OutcomeUnknown, PermanentError, TemporaryError
+from bot.errors import FileRefused, OutcomeUnknown, PermanentError, Source, TemporaryError
+from bot.pictures import MAX_BYTES
+from bot.request import InputReference
 from bot.slack_errors import translate
-from bot.timings import CONNECT_TIMEOUT, SLACK_FILE_TIMEOUT
+from bot.timings import CONNECT_TIMEOUT, PICTURE_TIMEOUT, SLACK_FILE_TIMEOUT
 from bot.ui.form import check_file
 
 log = structlog.get_logger()
@@ -55,6 +58,20 @@ class Files:
         if file["mode"] == "hosted" and len(content) != file.get("size"):
             raise TemporaryError("Slack sent only a part of the file.")
         return content
+
+    async def fetch_picture(self, reference: InputReference) -> bytes:
+        """The bytes of a starting picture, within a time limit, because others wait for it.
+
+        Raises:
+            As `fetch`.
+        """
+        try:
+            async with asyncio.timeout(PICTURE_TIMEOUT):
+                return await self.fetch(
+                    reference.file_id, user_id=reference.user_id, limit=MAX_BYTES
+                )
+        except TimeoutError as error:
+            raise TemporaryError("Slack sends it too slowly.", source=Source.SLACK) from error
 
     async def _info(self, file_id: str) -> dict[str, Any]:
         try:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
+from bot.errors import Source
 from bot.request import VideoRequest
 from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY
 
@@ -52,6 +53,10 @@ CANCELLABLE = frozenset(
 
 PAUSABLE = frozenset({JobState.ANNOUNCED, JobState.RENDERING, JobState.DELIVERING})
 """States in which a job can wait for an unusable Videos server; `error` says why it waits."""
+
+
+NOT_A_VIDEO = "not_a_video"
+"""The error code of a finished video for which the server sends something else."""
 
 
 class Signal(StrEnum):
@@ -89,6 +94,7 @@ class JobError:
 
     code: str
     message: str
+    source: Source = Source.VIDEOS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +258,11 @@ def rendered(job: Job, *, now: float) -> Job:
     )
 
 
+def content_unusable(job: Job, *, message: str) -> Job:
+    """The server keeps sending something else than the finished video."""
+    return replace(job, error=JobError(NOT_A_VIDEO, message), reply_ts=None)
+
+
 def upload_started(job: Job, *, file_id: str) -> Job:
     """Slack has assigned a file id; whatever happens, this file is shared at most once."""
     return _moved(_resumed(job), JobState.DELIVERING, file_id=file_id)
@@ -267,9 +278,9 @@ def delivered(job: Job, *, reply_ts: str, permalink: str, now: float) -> Job:
     return _moved(job, JobState.DELIVERED, reply_ts=reply_ts, permalink=permalink, finished_at=now)
 
 
-def failed(job: Job, *, code: str, message: str, now: float) -> Job:
+def failed(job: Job, *, code: str, message: str, now: float, source: Source = Source.VIDEOS) -> Job:
     """The job has ended without a video."""
-    error = JobError(code, message)
+    error = JobError(code, message, source)
     return _moved(job, JobState.FAILED, error=error, finished_at=now, reply_ts=None)
 
 

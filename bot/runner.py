@@ -24,9 +24,11 @@ from bot.errors import (
     FileRefused,
     LeaseLost,
     MisconfiguredError,
+    NotAVideo,
     OutcomeUnknown,
     PermanentError,
     ServerUnusable,
+    Source,
     TemporaryError,
     VideoGone,
     VideoTaken,
@@ -34,13 +36,15 @@ from bot.errors import (
 from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import CANCELLABLE, PAUSABLE, Job, JobState, Note, Signal, again_key
-from bot.pictures import MAX_BYTES, Picture
+from bot.jobs import CANCELLABLE, NOT_A_VIDEO, PAUSABLE, Job, JobState, Note, Signal, again_key
+from bot.pictures import Picture
 from bot.request import Fit, InputReference
 from bot.store import Store
-from bot.timings import MAX_RETRY_DELAY, PICTURE_TIMEOUT, Timings
+from bot.timings import MAX_RETRY_DELAY, Timings
+from bot.ui import failures
 from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, progress_line
 from bot.videos.client import VideosClient
+from bot.videos.servers import VideosServers
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
 
 log = structlog.get_logger()
@@ -50,6 +54,9 @@ T = TypeVar("T")
 MAX_NOT_FOUND = 6
 """Responses in a row, within about a minute, after which a video that is not found is gone."""
 
+NOT_A_VIDEO_ATTEMPTS = 6
+"""Attempts, within about a minute, after which people are told that no video arrives."""
+
 MAX_PICTURE_ATTEMPTS = 5
 """Attempts to fetch a reference picture before the job fails."""
 
@@ -58,18 +65,13 @@ MAX_DECODE_ATTEMPTS = 3
 
 _MADE_AS_NEW_VIDEO = {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
 
-UNCERTAIN = (
-    "I asked the video server, and cannot tell whether it was heard: its answer was lost, and its "
-    "list of videos does not decide it. It may have been charged."
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
     """What all runners of a process share."""
 
     store: Store
-    videos: VideosClient
+    servers: VideosServers
     delivery: Delivery
     files: Files
     homes: Homes
@@ -89,10 +91,15 @@ class JobRunner:
         self._is_cancelled = is_cancelled
         self._is_submitting = False
         self._dependencies = dependencies
-        self._store, self._videos = dependencies.store, dependencies.videos
+        self._store = dependencies.store
         self._delivery = dependencies.delivery
         self._timings, self._now = dependencies.timings, dependencies.clock
         self._picture: Picture | None = None
+
+    @property
+    def _videos(self) -> VideosClient:
+        """The client of the job's own server."""
+        return self._dependencies.servers.of(self.job.server)
 
     async def run(self) -> None:
         """Run the job until it is closed, or postpone it until it can continue.
@@ -125,14 +132,17 @@ class JobRunner:
         except VideoGone as error:
             await self._retry_or_fail_as_gone(error)
         except PermanentError as error:
-            await self._fail(error.code, error.message)
+            await self._fail(error.code, error.message, source=error.source)
         except ServerUnusable as error:
             await self._pause(error)
+        except NotAVideo as error:
+            await self._report_content(error)
         except (TemporaryError, OutcomeUnknown, MisconfiguredError) as error:
             await self._retry_later(error)
-        except Exception as error:
+        except Exception:
             log.exception("step failed", job=self.job.id, state=self.job.state)
-            await self._retry_later(TemporaryError(f"The bot has a defect ({error!r})."))
+            # The log has the error; people are never shown an exception.
+            await self._retry_later(TemporaryError(failures.DEFECT))
 
     async def _retry_or_fail_as_gone(self, error: VideoGone) -> None:
         """Servers lose videos when they restart; gateways may miss one for a moment."""
@@ -153,6 +163,19 @@ class JobRunner:
         else:
             raise self._delayed(error, quiet=self.job.is_paused)
 
+    async def _report_content(self, error: NotAVideo) -> None:
+        """After about a minute of attempts, say what arrives; then retry rarely, for a day."""
+        if self.job.error is None and self.job.attempts < NOT_A_VIDEO_ATTEMPTS:
+            await self._retry_later(error)
+        elif self.job.error is None:
+            unusable = jobs.content_unusable(self.job, message=error.message)
+            await self._save(unusable, "content not a video")
+        elif self._has_tried_long_enough():
+            await self._give_up(NOT_A_VIDEO, error.message)
+        else:
+            delay = self._timings.content_interval * self._timings.retry_scale
+            raise _RetryLater(error.message, delay, quiet=True)
+
     def _can_cancel(self) -> bool:
         """During a submission the video's id is unknown, so it cannot be stopped yet."""
         is_known = self.job.state is not JobState.SUBMITTING
@@ -165,7 +188,8 @@ class JobRunner:
     async def _step(self) -> None:
         await self._show_cancelling()
         if self.job.is_paused and self.job.reply_ts is None:
-            await self._notify(MessageKind.PAUSED)
+            is_content = self.job.error is not None and self.job.error.code == NOT_A_VIDEO
+            await self._notify(MessageKind.NOT_A_VIDEO if is_content else MessageKind.PAUSED)
         match self.job.state:
             case JobState.REQUESTED:
                 await self._announce()
@@ -204,10 +228,7 @@ class JobRunner:
         reference = self.job.request.input_reference
         if reference is not None and self._picture is None:
             if self.job.decode_attempts >= MAX_DECODE_ATTEMPTS:
-                raise FileRefused(
-                    "The picture cannot be read: each attempt to decode it broke off. Please "
-                    "choose another one, or open it in an image editor and save it anew."
-                )
+                raise FileRefused(failures.NOT_DECODED)
             async with self._dependencies.pictures:
                 self._picture = await self._fit(await self._fetch(reference), reference.fit)
         return self._picture
@@ -231,21 +252,11 @@ class JobRunner:
 
     async def _fetch(self, reference: InputReference) -> bytes:
         try:
-            return await self._fetch_in_time(reference)
+            return await self._dependencies.files.fetch_picture(reference)
         except TemporaryError as error:
             if self.job.attempts + 1 < MAX_PICTURE_ATTEMPTS:
                 raise
-            raise FileRefused(f"I cannot fetch it. {error.message} Please try again.") from error
-
-    async def _fetch_in_time(self, reference: InputReference) -> bytes:
-        """Fetch the picture; others wait for it."""
-        try:
-            async with asyncio.timeout(PICTURE_TIMEOUT):
-                return await self._dependencies.files.fetch(
-                    reference.file_id, user_id=reference.user_id, limit=MAX_BYTES
-                )
-        except TimeoutError as error:
-            raise TemporaryError("Slack sends it too slowly.") from error
+            raise FileRefused(failures.not_fetched(error.message)) from error
 
     async def _find_message(self, kind: MessageKind) -> Posted | None:
         """The message that an interrupted earlier claim of this job may have posted."""
@@ -265,9 +276,10 @@ class JobRunner:
         await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
-        self._videos.check_accepts_creates()
+        server = self._dependencies.servers.current
+        server.check_accepts_creates()
         picture, self._picture = await self._reference(), None
-        started = jobs.submission_started(self.job, server=self._videos.server, now=self._now())
+        started = jobs.submission_started(self.job, server=server.server, now=self._now())
         await self._save(started, "submission started")
         submission = asyncio.create_task(self._create(picture))
         self._is_submitting = True
@@ -307,7 +319,7 @@ class JobRunner:
             original = await self._store.get(original_id)
         except LookupError:
             original, note = None, Note.ORIGINAL_GONE
-        if original is not None and original.video_id is not None:
+        if original is not None and original.video_id and original.server == self.job.server:
             video_id = await self._videos.remix(original.video_id, self.job.request.prompt)
             if video_id is not None:
                 return video_id
@@ -352,7 +364,7 @@ class JobRunner:
     async def _submit_again(self) -> None:
         """The create was provably never received; try again until the deadline."""
         if self._is_out_of_time(self.job.created_at):
-            await self._fail("no_answer", "The video server does not answer requests.")
+            await self._fail("no_answer", failures.NO_ANSWER)
         else:
             await self._save(jobs.submission_not_received(self.job), "submission not received")
 
@@ -413,7 +425,7 @@ class JobRunner:
                 await self._save(jobs.superseded(self.job, now=self._now()), "superseded")
                 return
             if self._now() > until:
-                await self._fail("timeout", "The video server has not finished within a day.")
+                await self._fail("timeout", failures.NOT_FINISHED)
                 return
             await asyncio.sleep(self._timings.overdue_poll_interval)
         await self._finish_rendering(status)
@@ -437,8 +449,7 @@ class JobRunner:
         return self._now() - since > self._timings.deadline
 
     async def _run_out_of_time(self) -> None:
-        minutes = round(self._timings.deadline / 60)
-        message = f"The video server has not finished within {minutes} minutes."
+        message = failures.overdue(self._timings.deadline)
         await self._save(jobs.overdue(self.job, message=message), "overdue")
 
     async def _deliver(self) -> None:
@@ -476,7 +487,7 @@ class JobRunner:
         while (ts := await self._find_share()) is None:
             if self._now() - began > self._timings.share_timeout:
                 await self._delivery.delete_file(self.job)
-                await self._upload_again("Slack has not shared the file.")
+                await self._upload_again(failures.NOT_SHARED)
             await asyncio.sleep(self._timings.share_poll_interval)
         await self._deliver_as(ts)
 
@@ -486,11 +497,11 @@ class JobRunner:
         except PermanentError as error:
             if error.code != "file_not_found":
                 raise
-        return await self._upload_again("Slack does not have the file.")
+        return await self._upload_again(failures.FILE_MISSING)
 
     async def _upload_again(self, reason: str) -> NoReturn:
         await self._save(jobs.upload_lost(self.job), "upload lost")
-        raise TemporaryError(reason)
+        raise TemporaryError(reason, source=Source.SLACK)
 
     async def _deliver_as(self, ts: str) -> None:
         permalink = await self._delivery.permalink(self.job, ts)
@@ -584,9 +595,11 @@ class JobRunner:
         await self._replace_lost_card()
         return await self._delivery.reply(self.job, kind)
 
-    async def _fail(self, code: str, message: str) -> None:
+    async def _fail(self, code: str, message: str, *, source: Source = Source.VIDEOS) -> None:
         if self.job.finished_at is None:
-            failed = jobs.failed(self.job, code=code, message=message, now=self._now())
+            failed = jobs.failed(
+                self.job, code=code, message=message, source=source, now=self._now()
+            )
             await self._save(failed, "failed", code=code)
         else:
             # The job already has its outcome: nothing is left but to give up notifying.
@@ -595,15 +608,15 @@ class JobRunner:
             )
 
     async def _leave_uncertain(self) -> None:
-        uncertain = jobs.left_uncertain(self.job, message=UNCERTAIN, now=self._now())
+        uncertain = jobs.left_uncertain(self.job, message=failures.UNCERTAIN, now=self._now())
         await self._save(uncertain, "left uncertain")
 
-    async def _give_up(self, code: str, message: str) -> None:
+    async def _give_up(self, code: str, message: str, *, source: Source = Source.VIDEOS) -> None:
         """End the job after a day of attempts; a create without a response may have been paid."""
         if self.job.state is JobState.SUBMITTING:
             await self._leave_uncertain()
         else:
-            await self._fail(code, message)
+            await self._fail(code, message, source=source)
 
     async def _retry_later(self, error: BotError) -> None:
         if self.job.not_found and not isinstance(error, VideoGone):
@@ -617,7 +630,7 @@ class JobRunner:
             elapsed = self._now() - _required(self.job.submitted_at)
             await self._delivery.update_progress(self.job, ProgressContext(elapsed=elapsed))
         if self._has_tried_long_enough():
-            await self._give_up("gave_up", error.message)
+            await self._give_up("gave_up", error.message, source=error.source)
             return
         raise self._delayed(error)
 

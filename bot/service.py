@@ -138,6 +138,20 @@ class Service:
         self._wake()
         return job
 
+    async def fetch_again(self, job_id: str, user_id: str) -> Job:
+        """Download a finished video once more, now.
+
+        Raises:
+            NotPossible: someone else requested it, or it is in the wrong state.
+            TemporaryError: the database does not respond.
+        """
+        job = await self.owned(job_id, user_id)
+        if job.state is not JobState.DELIVERING:
+            raise NotPossible(Impossible.NOTHING_TO_WAIT_FOR)
+        await self._store.make_due(job.id, now=self._clock())
+        self._wake()
+        return job
+
     async def delete(self, job_id: str, user_id: str) -> Job:
         """Delete a finished video, in Slack and at the server.
 

@@ -15,6 +15,7 @@ from bot.errors import (
     PermanentError,
     PostRefusal,
     RateLimited,
+    Source,
     TemporaryError,
 )
 
@@ -64,21 +65,28 @@ _SENTENCES = {
 def translate(error: Exception, *, bot_name: str = "video") -> BotError:
     """The error of ours that a failed call to Slack means."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return TemporaryError("Slack cannot be reached.")
+        return TemporaryError("Slack cannot be reached.", source=Source.SLACK)
     if not isinstance(error, SlackApiError):
-        return OutcomeUnknown(f"Slack's response was lost ({type(error).__name__}).")
+        return OutcomeUnknown(
+            f"Slack's response was lost ({type(error).__name__}).", source=Source.SLACK
+        )
     code = str(error.response.get("error") or "unknown")
     if code == "ratelimited" or error.response.status_code == 429:  # noqa: PLR2004 -- as named
-        return RateLimited("Slack's rate limit was exceeded.", retry_after=_retry_after(error))
+        return RateLimited(
+            "Slack's rate limit was exceeded.",
+            retry_after=_retry_after(error),
+            source=Source.SLACK,
+        )
     if code in _TEMPORARY or error.response.status_code >= 500:  # noqa: PLR2004 -- as named
-        return TemporaryError(f"Slack has a temporary problem ({code}).")
+        return TemporaryError(f"Slack has a temporary problem ({code}).", source=Source.SLACK)
     if code in _MISCONFIGURED:
         needed = error.response.get("needed")
-        return MisconfiguredError(f"Slack: {code}" + (f", needs {needed}" if needed else ""))
+        missing = f", needs {needed}" if needed else ""
+        return MisconfiguredError(f"Slack: {code}{missing}", source=Source.SLACK)
     if (refusal := _post_refusal(code)) is not None:
         message = _SENTENCES[refusal].format(bot=bot_name)
         return CannotPost(message, code=code, refusal=refusal)
-    return PermanentError(f"Slack refused: {code}", code=code)
+    return PermanentError(f"Slack refused: {code}", code=code, source=Source.SLACK)
 
 
 def _post_refusal(code: str) -> PostRefusal | None:

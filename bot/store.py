@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from bot.database import Database, Priority, Rows
-from bot.errors import LeaseLost, TemporaryError, VideoTaken
+from bot.errors import LeaseLost, Source, TemporaryError, VideoTaken
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal, Totals
 from bot.request import Fit, InputReference, VideoRequest
 from bot.tables import OPEN, RENDERED, homes, jobs, signals
@@ -335,8 +335,8 @@ def _row(job: Job) -> dict[str, Any]:
     row["notify"] = " ".join(row["notify"]) or None
     reference = row.pop("input_reference") or dict.fromkeys(_REFERENCE)
     row |= {f"reference_{name}": reference[name] for name in _REFERENCE}
-    error = row.pop("error") or {"code": None, "message": None}
-    row |= {"error_code": error["code"], "error_message": error["message"]}
+    error = row.pop("error") or dict.fromkeys(("code", "message", "source"))
+    row |= {f"error_{name}": value for name, value in error.items()}
     return {
         name: _storable(value) if isinstance(value, str) else value for name, value in row.items()
     }
@@ -350,6 +350,7 @@ def _storable(text: str) -> str:
 def _job(row: Mapping[str, Any]) -> Job:
     values = {name: value for name, value in row.items() if name not in {"owner", "lease_until"}}
     code, message = values.pop("error_code"), values.pop("error_message")
+    source = Source(values.pop("error_source") or Source.VIDEOS)
     reference = {name: values.pop(f"reference_{name}") for name in _REFERENCE}
     request = {name: values.pop(name) for name in ("prompt", "model", "seconds", "size")}
     return Job(
@@ -360,7 +361,7 @@ def _job(row: Mapping[str, Any]) -> Job:
             "note": Note(values["note"]) if values["note"] else None,
             "request": VideoRequest(**request, input_reference=_reference(**reference)),
             "notify": tuple((values["notify"] or "").split()),
-            "error": None if code is None else JobError(code, message),
+            "error": None if code is None else JobError(code, message, source),
         }
     )
 

@@ -34,6 +34,7 @@ jobs = sa.Table(
     sa.Column("progress", sa.Integer),
     sa.Column("error_code", sa.Text),
     sa.Column("error_message", sa.Text),
+    sa.Column("error_source", sa.Text),
     sa.Column("file_id", sa.Text),
     sa.Column("reply_ts", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),

@@ -96,6 +96,8 @@ class Timings:
     """How long a server's queue is remembered, for all jobs together."""
     duration_cache: float = 60.0
     """How long the typical duration of a kind of video is remembered."""
+    content_interval: float = 600.0
+    """Between downloads of a finished video for which the server sends something else."""
     share_poll_interval: float = 1.0
     """Between checks that Slack has shared a file."""
     share_timeout: float = 300.0

@@ -17,7 +17,7 @@ from bot.process_lock import ProcessLock
 from bot.runner import Dependencies, JobRunner
 from bot.store import Store
 from bot.timings import Timings
-from bot.videos.client import VideosClient
+from bot.videos.servers import VideosServers
 
 log = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class Worker:
     def __init__(
         self,
         store: Store,
-        videos: VideosClient,
+        servers: VideosServers,
         delivery: Delivery,
         files: Files,
         homes: Homes,
@@ -57,7 +57,7 @@ class Worker:
         downloads = asyncio.Semaphore(MAX_DOWNLOADS)
         self._dependencies = Dependencies(
             store,
-            videos,
+            servers,
             delivery,
             files,
             homes,

@@ -76,6 +76,12 @@ async def delete(service: Service, click: Click) -> Reply:
     return Reply()
 
 
+async def fetch_again(service: Service, click: Click) -> Reply:
+    """Download a finished video once more; its thread shows the outcome."""
+    await service.fetch_again(click.job_id, click.user_id)
+    return Reply(privately=replies.FETCHING)
+
+
 _CLICKS: dict[str, Callable[[Service, Click], Awaitable[Reply]]] = {
     cards.ASK_AGAIN: ask_again,
     cards.LET_IT_BE: let_it_be,
@@ -83,6 +89,7 @@ _CLICKS: dict[str, Callable[[Service, Click], Awaitable[Reply]]] = {
     cards.NOTIFY: notify_too,
     cards.MAKE_AGAIN: make_again,
     cards.DELETE: delete,
+    cards.FETCH_AGAIN: fetch_again,
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from bot.errors import FileRefused
-from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note
+from bot.jobs import CANCELLABLE, NOT_A_VIDEO, Job, JobError, JobState, Note
 from bot.request import Fit
 from bot.ui.blocks import (
     MAX_SECTION_TEXT,
@@ -29,6 +29,8 @@ from bot.ui.progress import SILENCE, ProgressContext, duration, no_news_line, pr
 ASK_AGAIN = "ask_again"
 LET_IT_BE = "let_it_be"
 """Actions of a reply's buttons; their value is the job's id."""
+FETCH_AGAIN = "fetch_again"
+"""Downloads a finished video once more; the value is the job's id."""
 EDIT = "edit_and_try_again"
 """Opens the form with the request of the job that the value names."""
 SHOW_PROMPT = "show_prompt"
@@ -52,6 +54,10 @@ EXCERPT = 300
 PAUSED = (
     "The video server takes no requests from me just now. Whoever runs me can see why in my log. "
     "You need not do anything: I go on as soon as it works again."
+)
+NOT_A_VIDEO_REPLY = (
+    "The video server finished your video, but sends something else in its place. I keep trying "
+    "for a day. “Fetch again” downloads the same video and costs nothing."
 )
 MAX_ERROR_LENGTH = 1000
 """Characters of a server's message that are shown; the rest says nothing that helps."""
@@ -125,6 +131,8 @@ def status_reply(job: Job) -> Message:
 def _ways_on(job: Job, failure: Failure | None) -> list[Block]:
     """Try again where that can help; otherwise the request must be changed first."""
     match job.state:
+        case JobState.DELIVERING if _sends_no_video(job):
+            return [button("Fetch again", FETCH_AGAIN, job.id)]
         case JobState.UNCERTAIN | JobState.OVERDUE:
             return [
                 button("Ask again", ASK_AGAIN, job.id),
@@ -297,11 +305,18 @@ def state_in_words(job: Job) -> str:
 def _end_in_words(job: Job) -> str:
     if job.state is JobState.UNCERTAIN:
         return "I asked for your video, and cannot tell whether I was heard."
+    if _sends_no_video(job):
+        return NOT_A_VIDEO_REPLY
     if job.is_paused:
         return PAUSED
     if job.state is JobState.OVERDUE:
         return "Your video is late. I keep looking for a day, and bring it if it comes."
     return "Your video could not be made."
+
+
+def _sends_no_video(job: Job) -> bool:
+    is_content = job.error is not None and job.error.code == NOT_A_VIDEO
+    return is_content and job.state is JobState.DELIVERING
 
 
 def _code_and_message(error: JobError) -> list[Block]:

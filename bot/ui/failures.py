@@ -9,7 +9,22 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.jobs import Job, JobState
+from bot.errors import Source
+from bot.jobs import Job, JobError, JobState
+
+UNCERTAIN = (
+    "I asked the video server, and cannot tell whether it was heard: its answer was lost, and its "
+    "list of videos does not decide it. It may have been charged."
+)
+NO_ANSWER = "The video server does not answer requests."
+NOT_FINISHED = "The video server has not finished within a day."
+NOT_DECODED = (
+    "The picture cannot be read: each attempt to decode it broke off. Please choose another one, "
+    "or open it in an image editor and save it anew."
+)
+NOT_SHARED = "Slack has not shared the file."
+FILE_MISSING = "Slack does not have the file."
+DEFECT = "Something in this app went wrong."
 
 
 class Blame(StrEnum):
@@ -21,6 +36,7 @@ class Blame(StrEnum):
     SERVER = "the video server"
     BUDGET = "the budget"
     SLACK = "Slack"
+    BOT = "this app"
 
 
 class Charge(StrEnum):
@@ -56,6 +72,17 @@ def _known(pattern: str, blame: Blame, meaning: str, *, again: bool = False) -> 
 
 # The first that fits counts. The words are OpenAI's where no server is named.
 _KNOWN = (
+    _known(
+        r"^not_a_video ",
+        Blame.SERVER,
+        "The server finished the video, but sends something else in its place.",
+        again=True,
+    ),
+    _known(
+        r"^file_refused ",
+        Blame.PICTURE,
+        "The picture cannot be used. Choose another one, or none.",
+    ),
     _known(
         r"^too_large ",
         Blame.SETTINGS,
@@ -158,18 +185,46 @@ _KNOWN = (
     ),
 )
 
-_SLACK = re.compile(r"^Slack refused|^Slack: ")
+
+def overdue(deadline: float) -> str:
+    """The server has not met the deadline, which is in seconds."""
+    minutes = round(deadline / 60)
+    return f"The video server has not finished within {minutes} minutes."
+
+
+def not_fetched(reason: str) -> str:
+    """The starting picture could not be fetched from Slack."""
+    return f"I cannot fetch it. {reason} Please try again."
 
 
 def explain(job: Job) -> Failure | None:
     """What to say about a job that has no video; None: it has no error."""
     if job.error is None:
         return None
-    words = f"{job.error.code} {job.error.message}"
     charge = _charge(job)
-    if _SLACK.search(job.error.message):
-        meaning = "The video is made, but Slack did not take it."
-        return Failure(meaning, Blame.SLACK, charge, may_work_again=True)
+    match job.error.source:
+        case Source.SLACK:
+            return Failure(_slack_meaning(job), Blame.SLACK, charge, may_work_again=True)
+        case Source.BOT if job.error.code in _BOT_CODES:
+            return Failure(_BOT_CODES[job.error.code], Blame.BOT, charge, may_work_again=True)
+        case Source.BOT | Source.VIDEOS:
+            return _explain_server(job, charge)
+
+
+_BOT_CODES = {
+    "gave_up": "It did not work for a day, because of a problem in this app. It may work later.",
+}
+
+
+def _slack_meaning(job: Job) -> str:
+    if job.rendered_at is not None:
+        return "The video is made, but Slack did not take it."
+    return "Slack did not let me post it, so I did not start your video."
+
+
+def _explain_server(job: Job, charge: Charge) -> Failure:
+    error = job.error or JobError("unknown", "")
+    words = f"{error.code} {error.message}"
     for known in _KNOWN:
         if known.pattern.search(words):
             return Failure(known.meaning, known.blame, charge, known.may_work_again)

@@ -157,6 +157,9 @@ def let_it_be(user_id: str) -> str:
     return f"<@{user_id}> lets it be."
 
 
+FETCHING = "I'm downloading it again."
+
+
 def made_again(job: Job) -> str:
     """The reply to *Make it again*; mrkdwn."""
     return f"A new card is on its way to <#{job.channel_id}>."

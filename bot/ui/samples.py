@@ -3,7 +3,8 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.jobs import Job, JobError, JobState, Note
+from bot.errors import Source
+from bot.jobs import NOT_A_VIDEO, Job, JobError, JobState, Note
 from bot.request import Fit, InputReference, VideoRequest
 from bot.ui.blocks import Message
 from bot.ui.cards import job_card, not_started, status_reply
@@ -94,14 +95,19 @@ def _cards_at_the_end() -> dict[str, Message]:
 
 def _words() -> dict[str, Message]:
     failed = replace(_JOB, state=JobState.FAILED, error=_REFUSED)
-    closed = JobError("is_archived", "This channel is archived. Please ask in another channel.")
+    archived = "This channel is archived. Please ask in another channel."
+    closed = JobError("is_archived", archived, Source.SLACK)
     late = JobError("timeout", "The video server has not finished within 30 minutes.")
     lost = JobError("outcome_unknown", "The answer was lost. It may have been charged.")
     key = JobError("invalid_api_key", "Incorrect API key provided: [key].")
     waiting = replace(_JOB, state=JobState.ANNOUNCED, error=key)
+    sent = "text/html: 502 Bad Gateway"
     return {
         "waiting": job_card(waiting),
         "reply: waiting": status_reply(waiting),
+        "reply: not a video": status_reply(
+            replace(_JOB, state=JobState.DELIVERING, error=JobError(NOT_A_VIDEO, sent))
+        ),
         "reply: failed": status_reply(failed),
         "reply: late": status_reply(replace(_JOB, state=JobState.OVERDUE, error=late)),
         "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=lost)),

@@ -12,13 +12,21 @@ from aiolimiter import AsyncLimiter
 
 from bot.bodies import IDENTITY
 from bot.config import Settings
-from bot.errors import OutcomeUnknown, ServerUnusable, TemporaryError, VideoGone
+from bot.errors import (
+    BotError,
+    OutcomeUnknown,
+    RequestRefused,
+    ServerUnusable,
+    Source,
+    TemporaryError,
+    VideoGone,
+)
 from bot.pictures import Picture
 from bot.request import VideoRequest
 from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, CREATE_TIMEOUT, VIDEOS_TIMEOUT
 from bot.videos import wire
 from bot.videos.circuit_breaker import CircuitBreaker
-from bot.videos.download import Download, Server, unreachable
+from bot.videos.download import Download, LinkExpired, Server, unreachable
 from bot.videos.responses import Response, ResponseReader
 from bot.videos.wire import Candidates
 
@@ -33,6 +41,8 @@ POLLS_PER_SECOND = 50
 
 MAX_CONCURRENT_POLLS = 20
 """As many as connections are kept alive: waiting requests cost httpx's pool quadratic time."""
+
+_UNAUTHORIZED = {401, 403}
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Errors that occur before a request's first byte is sent."""
@@ -98,7 +108,11 @@ class VideosClient:
         url = f"{self._base_url}/videos"
         fields = wire.create_fields(request, reference)
         with self._create_breaker.record():
-            return wire.read_created(*await self._post(url, files=fields))
+            response = await self._post(url, files=fields)
+            try:
+                return wire.read_created(*response)
+            except ServerUnusable as error:
+                raise await self._refused_or_unusable(error, response.status) from error
 
     async def remix(self, video_id: str, prompt: str) -> str | None:
         """Send one remix request; returns the new video's id, or None if that is not possible.
@@ -160,7 +174,7 @@ class VideosClient:
         url = httpx.URL(self._url(video_id))
         try:
             return await download.fetch(httpx.URL(f"{url}/content"))
-        except VideoGone:
+        except (VideoGone, LinkExpired):
             file_url = wire.read_file_url((await self._get(str(url))).body)
             if file_url is None:
                 raise
@@ -195,13 +209,37 @@ class VideosClient:
 
     async def _post_remix(self, url: str, body: dict[str, Any]) -> str | None:
         with self._create_breaker.record():
-            return wire.read_remixed(*await self._post(url, json=body))
+            response = await self._post(url, json=body)
+            try:
+                return wire.read_remixed(*response)
+            except ServerUnusable as error:
+                raise await self._refused_or_unusable(error, response.status) from error
+
+    async def _refused_or_unusable(self, error: ServerUnusable, status: int) -> BotError:
+        """What a 401 or 403 for a create means: that this request is refused, or everyone.
+
+        A key may lack access to one model (LiteLLM: key_model_access_denied), and a firewall may
+        reject one prompt. So request something that costs nothing and needs the same key.
+        """
+        if status not in _UNAUTHORIZED:
+            return error
+        try:
+            models = await self._get(f"{self._base_url}/models")
+            videos = await self._get(f"{self._base_url}/videos", limit="1")
+        except TemporaryError:
+            return error
+        statuses = {models.status, videos.status}
+        if statuses & _UNAUTHORIZED or not any(map(httpx.codes.is_success, statuses)):
+            return error
+        return RequestRefused(error.message, code=error.code)
 
     async def _post(self, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
             return await self._send("POST", url, _CREATE_TIMEOUT, **content)
         except NOT_SENT as error:
-            raise TemporaryError("The video server cannot be reached.") from error
+            raise TemporaryError(
+                "The video server cannot be reached.", source=Source.VIDEOS
+            ) from error
         except httpx.HTTPError as error:
             raise OutcomeUnknown(
                 "The connection broke before the video server responded."

@@ -10,7 +10,7 @@ import anyio
 import httpx
 
 from bot.bodies import IDENTITY, check_uncompressed
-from bot.errors import PermanentError, TemporaryError
+from bot.errors import NotAVideo, PermanentError, Source, TemporaryError
 from bot.timings import CONNECT_TIMEOUT, DOWNLOAD_TIMEOUT, VIDEOS_TIMEOUT
 from bot.videos import wire
 from bot.videos.public import PublicTransport
@@ -24,6 +24,9 @@ MAX_CONNECTIONS = 20
 
 _MAX_JSON_BYTES = 1 << 20
 _MAGIC_BYTES = 12
+_EXPIRED = {401, 403, 404, 410}
+"""How file hosts respond to a link that has expired; S3 with 403 and XML."""
+_VIDEOS = Source.VIDEOS
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Server:
         return {"Authorization": f"Bearer {self.api_key}"} if self.is_origin_of(url) else {}
 
 
+class LinkExpired(TemporaryError):
+    """A host that keeps files for the server refuses this link: the server may have a new one."""
+
+
 class Download:
     """The download of one file to `path`.
 
@@ -71,6 +78,8 @@ class Download:
         self._reader = reader
         self._path = path
         self._limit = limit
+        self._content_type = "unknown"
+        self._is_origin = False
 
     async def fetch(self, url: httpx.URL) -> int:
         """Download the file, following this URL; returns its size in bytes."""
@@ -82,8 +91,8 @@ class Download:
                         return size
                     url = url.join(await self._url_in_json(size))
         except TimeoutError as error:
-            raise TemporaryError("The download is too slow.") from error
-        raise TemporaryError("The video server redirects too often.")
+            raise _failed("The download is too slow.") from error
+        raise _failed("The video server redirects too often.")
 
     async def _fetch_whole(self, url: httpx.URL) -> int:
         """Download the content, over several connections if they break."""
@@ -95,13 +104,15 @@ class Download:
                 except httpx.HTTPError as error:
                     if part.size <= before:
                         raise unreachable(error) from error
-        raise TemporaryError("The connection to the video server breaks repeatedly.")
+        raise _failed("The connection to the video server breaks repeatedly.")
 
     async def _fetch_rest(self, url: httpx.URL, part: "_Part") -> int:
         async with self._follow(url, part.range_headers()) as response:
             if response.is_success:
                 check_uncompressed(response)
                 await part.begin(response)
+                self._content_type = response.headers.get("content-type", "unknown")
+                self._is_origin = self._server.is_origin_of(response.url)
                 async for chunk in response.aiter_raw():
                     await part.write(chunk)
                 return part.size
@@ -110,8 +121,11 @@ class Download:
             await part.clear()  # the file has changed
             return await self._fetch_rest(url, part)
         # Never show another host's response: it may come from something only the bot can reach.
-        shown = body if self._server.is_origin_of(response.url) else b""
-        raise wire.read_content_error(status, headers, shown)
+        if self._server.is_origin_of(response.url):
+            raise wire.read_content_error(status, headers, body)
+        if status in _EXPIRED:
+            raise LinkExpired(f"The link to the file has expired (HTTP {status}).", source=_VIDEOS)
+        raise wire.read_content_error(status, headers, b"")
 
     @asynccontextmanager
     async def _follow(
@@ -124,7 +138,7 @@ class Download:
                     yield response
                     return
                 url = url.join(response.headers["location"])
-        raise TemporaryError("The video server redirects too often.")
+        raise _failed("The video server redirects too often.")
 
     @asynccontextmanager
     async def _request(
@@ -134,6 +148,7 @@ class Download:
             raise PermanentError(
                 "The video server named an address for the file that is not a web address.",
                 code="no_web_address",
+                source=_VIDEOS,
             )
         headers = headers | self._server.headers(url)
         if self._server.trusts(url):
@@ -154,11 +169,13 @@ class Download:
 
     async def _url_in_json(self, size: int) -> str:
         """Some servers respond with the file's URL in JSON."""
-        url = None
-        if size < _MAX_JSON_BYTES:
-            url = wire.read_file_url(await anyio.Path(self._path).read_bytes())
+        with self._path.open("rb") as file:
+            content = self._reader.masked(file.read(_MAX_JSON_BYTES))
+        url = wire.read_file_url(content) if size < _MAX_JSON_BYTES else None
         if url is None:
-            raise TemporaryError("What the video server sent is not a video.")
+            # Never show another host's response, as above.
+            excerpt = wire.read_excerpt(content) if self._is_origin else "…"
+            raise NotAVideo(self._content_type.partition(";")[0][:100], excerpt)
         return url
 
 
@@ -214,9 +231,14 @@ class _Part:
                 f"The finished video is larger than {self._limit // 1_000_000:,} MB, the most that "
                 "may be uploaded to Slack.",
                 code="too_large",
+                source=_VIDEOS,
             )
 
 
 def unreachable(error: httpx.HTTPError) -> TemporaryError:
     """The error for a call that got no response and changed nothing."""
-    return TemporaryError(f"The video server does not respond ({type(error).__name__}).")
+    return _failed(f"The video server does not respond ({type(error).__name__}).")
+
+
+def _failed(message: str) -> TemporaryError:
+    return TemporaryError(message, source=_VIDEOS)

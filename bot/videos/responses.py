@@ -40,11 +40,12 @@ class ResponseReader:
             httpx.HTTPError: it is interrupted, compressed or too long.
         """
         limit = MAX_BODY_BYTES if response.is_success else MAX_ERROR_BYTES
-        body = self._masked(await read_body(response, limit))
-        headers = [(name, self._masked(value)) for name, value in response.headers.raw]
+        body = self.masked(await read_body(response, limit))
+        headers = [(name, self.masked(value)) for name, value in response.headers.raw]
         return Response(response.status_code, httpx.Headers(headers), body)
 
-    def _masked(self, content: bytes) -> bytes:
+    def masked(self, content: bytes) -> bytes:
+        """The content with the API key replaced, in all its spellings."""
         for spelling in self._spellings:
             content = content.replace(spelling, b"[key]")
         return content

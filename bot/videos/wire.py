@@ -20,6 +20,7 @@ from bot.errors import (
     RateLimited,
     RequestRefused,
     ServerUnusable,
+    Source,
     TemporaryError,
     VideoGone,
 )
@@ -29,6 +30,9 @@ from bot.request import VideoRequest
 COMPLETED = frozenset({"completed", "succeeded", "success", "done", "finished"})
 QUEUED = frozenset({"queued", "pending", "submitted", "not_start", "preparing"})
 FAILED = frozenset({"failed", "failure", "error", "cancelled", "canceled", "expired", "rejected"})
+_EXCERPT_BYTES = 1000
+MAX_EXCERPT = 200
+"""Characters that are shown of something that should have been a video."""
 MAX_MESSAGE_LENGTH = 4000
 """Characters of a server's message that are kept."""
 MAX_JSON_VALUES = 200_000
@@ -341,6 +345,11 @@ def read_ability(status: int, headers: Mapping[str, str], body: bytes) -> bool |
     return False if status in {*_NO_OPERATION, 400, 410} else None
 
 
+def read_excerpt(body: bytes) -> str:
+    """The first words of something that should have been a video, without secrets."""
+    return _clean(body[:_EXCERPT_BYTES].decode(errors="replace"))[:MAX_EXCERPT]
+
+
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError:
     """The error that a response other than 2xx means."""
     code, message = _code_and_message(status, body)
@@ -354,9 +363,9 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError
     if status in {404, 410}:
         return VideoGone(message, code=code)
     if status == 429:  # noqa: PLR2004 -- the number is the name
-        return RateLimited(message, retry_after=_retry_after(headers))
+        return RateLimited(message, retry_after=_retry_after(headers), source=Source.VIDEOS)
     if status in {408, 409, 425} or status >= 500:  # noqa: PLR2004 -- the number is the name
-        return TemporaryError(message, retry_after=_retry_after(headers))
+        return TemporaryError(message, retry_after=_retry_after(headers), source=Source.VIDEOS)
     return RequestRefused(message, code=code)
 
 
@@ -401,19 +410,20 @@ def _listed(row: Mapping[str, Any], request: VideoRequest) -> Listed:
 
 
 def _is_ours(row: Mapping[str, Any], request: VideoRequest) -> bool | None:
-    """The prompt decides; SGLang-Diffusion lists none, so there only a contradiction does.
+    """Only a prompt proves anything, because SGLang-Diffusion lists videos without theirs.
 
-    A server may write model, size or seconds differently from the request.
+    Servers may write the model, size or seconds differently from the request (SGLang-Diffusion
+    rounds), so a difference proves nothing.
     """
+    if not isinstance(prompt := row.get("prompt"), str):
+        return None
+    if prompt != request.prompt:
+        return False
     same_parameters = (
         row.get("model") in (None, "", request.model)
         and ("" in (request.size, row.get("size", "")) or row.get("size") == request.size)
         and _same_seconds(row.get("seconds"), request.seconds)
     )
-    if not isinstance(prompt := row.get("prompt"), str):
-        return None if same_parameters else False
-    if prompt != request.prompt:
-        return False
     return True if same_parameters else None
 
 

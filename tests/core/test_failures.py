@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot import jobs
+from bot.errors import Source
 from bot.jobs import Job, JobState
 from bot.ui import cards
 from bot.ui.failures import Blame, Charge, Failure, explain
@@ -88,8 +89,14 @@ def test_an_unknown_refusal_is_left_to_the_servers_words() -> None:
 
 
 def test_what_slack_refused_is_not_the_servers_fault() -> None:
-    refusal = failed(RENDERED, "file_uploads_disabled", "Slack refused: file_uploads_disabled")
-    assert explained(refusal).blame is Blame.SLACK
+    for code in ("file_uploads_disabled", "is_archived", "internal_error", "who_knows"):
+        refusal = jobs.failed(RENDERED, code=code, message="", now=160, source=Source.SLACK)
+        assert explained(refusal).blame is Blame.SLACK
+
+
+def test_a_defect_of_the_app_is_not_the_servers_fault() -> None:
+    defect = jobs.failed(RENDERED, code="gave_up", message="", now=160, source=Source.BOT)
+    assert explained(defect).blame is Blame.BOT
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ def refusal(status: int, code: str, message: str) -> Fault:
 REVOKED = refusal(401, "invalid_api_key", f"Incorrect API key provided: {KEY}.")
 REFUSALS = {
     "wrong key": REVOKED,
-    "organisation not verified": refusal(403, "unverified", "Your organization must be verified."),
     "retired": refusal(410, "retired", "The Videos API was shut down."),
     "no such address": respond_with(404, {"detail": "Not Found"}),
     "moved": respond_with(308, "", Location="https://example.com/v1/videos"),
@@ -49,12 +48,19 @@ def asked(world: World) -> int:
     return [call.operation for call in world.videos.calls].count("create")
 
 
+def revoke_key(world: World, *, times: int) -> None:
+    """Refuse creates, and the request that then finds out whether everything is refused."""
+    for operation in ("create", "models"):
+        world.faults.inject(operation, REVOKED, times=times)
+
+
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.2)
     world.faults.inject("create", REFUSALS[name])
+    world.faults.inject("models", REFUSALS[name])
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     [reply] = thread.replies
@@ -66,7 +72,7 @@ async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
 
 
 async def test_the_servers_words_are_shown_but_never_the_key(world: World, thread: Thread) -> None:
-    world.faults.inject("create", REVOKED)
+    revoke_key(world, times=1)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     assert "invalid_api_key" in shown(thread.replies[0])
@@ -77,7 +83,7 @@ async def test_the_servers_words_are_shown_but_never_the_key(world: World, threa
 async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
     world: World, thread: Thread, logs: list[structlog.typing.EventDict]
 ) -> None:
-    world.faults.inject("create", REVOKED, times=99)
+    revoke_key(world, times=99)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     for number in range(5):
@@ -94,7 +100,7 @@ async def test_every_thread_is_told_once_however_long_it_lasts(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.0)
-    world.faults.inject("create", REVOKED, times=6)
+    revoke_key(world, times=6)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert asked(world) == 7
@@ -124,7 +130,7 @@ async def test_a_finished_file_is_waited_for(world: World, thread: Thread) -> No
 
 
 async def test_a_job_that_waits_can_be_cancelled(world: World, thread: Thread) -> None:
-    world.faults.inject("create", REVOKED, times=99)
+    revoke_key(world, times=99)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))
     await world.slack.ada.click(thread.card, "cancel")

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from bot.config import Settings
-from bot.sandbox.faults import drop, respond_with
+from bot.sandbox.changes import Changes
+from bot.sandbox.faults import Faults, drop, respond_with
 from bot.sandbox.replica import FAST
 from bot.sandbox.slack.state import Message
+from bot.sandbox.videos import VideosSandbox
 from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
 from bot.timings import Timings
@@ -380,3 +383,74 @@ async def test_a_remix_of_a_forgotten_video_becomes_a_new_one_that_says_so(
     await world.until(lambda: len(thread.cards) == 2 and "*Ready*" in shown(thread.cards[1]))
     assert "The original video is gone: a new video" in shown(thread.cards[1])
     assert world.videos.creates[1].remixed_from_video_id is None
+
+
+# Refusals, expired links and content that is not a video
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_refused_model_stops_nobody_else(world: World, thread: Thread) -> None:
+    denied = {"error": {"message": "No access to this model.", "code": "key_model_access_denied"}}
+    world.faults.inject("create", respond_with(401, denied))
+    await world.slack.ada.command("clouds --model sora-2-pro")
+    await world.until(failed(thread))
+    [reply] = await world.until(lambda: thread.replies)
+    assert "key_model_access_denied" in shown(reply)
+    await world.slack.grace.command("rain")
+    await world.until(lambda: "*Ready*" in str([card.blocks for card in thread.cards]))
+
+
+HTML = respond_with(200, "<html>Bad gateway at https://user:pass@host/x?key=1</html>")
+
+
+async def test_content_that_is_not_a_video_is_reported_and_can_be_fetched_again(
+    world: World, thread: Thread, run_bot: RunBot
+) -> None:
+    world.faults.inject("content", HTML, times=8)
+    async with run_bot(replace(FAST, content_interval=3600.0, retry_scale=0.001)):
+        await world.slack.ada.command("clouds")
+        [reply] = await world.until(lambda: thread.replies)
+        assert "text/plain: <html>Bad gateway" in shown(reply)
+        assert "pass" not in shown(reply)
+        await world.until(lambda: calls(world, "content") == 8)
+        await world.slack.ada.click(reply, "fetch_again")
+        await world.until(ready(thread))
+    assert len(world.videos.creates) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_another_person_cannot_fetch_it_again(world: World, thread: Thread) -> None:
+    world.faults.inject("content", HTML, times=1000)
+    await world.slack.ada.command("clouds")
+    [reply] = await world.until(lambda: thread.replies)
+    await world.slack.grace.click(reply, "fetch_again")
+    [told] = await world.until(lambda: world.slack.grace.private)
+    assert f"Only <@{world.slack.ada.id}>" in told.text
+
+
+# A change of servers
+
+
+async def test_a_job_belongs_to_the_server_that_renders_it(
+    world: World, thread: Thread, run_bot: RunBot, settings: Settings, clip: bytes
+) -> None:
+    new = VideosSandbox(Changes(), Faults(), clip=clip)
+    await new.start()
+    changed = settings.model_copy(
+        update={"openai_base_url": new.base_url, "openai_api_key": SecretStr(new.api_key)}
+    )
+    async with run_bot():
+        video = await rendering(world, thread)
+    async with run_bot(settings=changed):
+        [reply] = await world.until(lambda: thread.replies)
+        assert "is no longer configured" in shown(reply)
+    previous = {
+        "openai_previous_base_url": world.videos.base_url,
+        "openai_previous_api_key": SecretStr(world.videos.api_key),
+    }
+    async with run_bot(settings=changed.model_copy(update=previous)):
+        world.videos.finish(video.id)
+        await world.until(ready(thread))
+    assert new.creates == []
+    assert not [call for call in new.calls if video.id in call.path]
+    await new.stop()

@@ -82,11 +82,42 @@ async def test_a_create_is_sent_once_and_its_fate_is_known_or_said_to_be_unknown
 ) -> None:
     monkeypatch.setattr(client, "CREATE_TIMEOUT", httpx.Timeout(0.2))
     faults.inject("create", fault)
+    faults.inject("models", fault)
     async with client_of(videos.base_url) as talk:
         with pytest.raises(BotError) as caught:
             await talk.create(REQUEST)
     assert type(caught.value) is meaning
-    assert len(videos.calls) == 1
+    assert [call.operation for call in videos.calls].count("create") == 1
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        respond_with(401, {"error": {"message": "No access.", "code": "key_model_access_denied"}}),
+        respond_with(403, {"error": {"message": "The organization must be verified."}}),
+        respond_with(403, "<html>Request blocked</html>"),
+    ],
+)
+async def test_a_key_that_may_do_other_things_was_refused_for_this_request_alone(
+    videos: VideosSandbox, faults: Faults, refusal: Fault
+) -> None:
+    faults.inject("create", refusal)
+    async with client_of(videos.base_url) as talk:
+        with pytest.raises(RequestRefused):
+            await talk.create(REQUEST)
+        assert await talk.create(REQUEST)
+
+
+@pytest.mark.parametrize("probe", ["models", "list"])
+async def test_a_key_that_is_refused_elsewhere_too_is_refused_for_everyone(
+    videos: VideosSandbox, faults: Faults, probe: str
+) -> None:
+    refusal = respond_with(401, {"error": {"message": "Wrong key.", "code": "invalid_api_key"}})
+    faults.inject("create", refusal)
+    faults.inject(probe, refusal)
+    async with client_of(videos.base_url) as talk:
+        with pytest.raises(ServerUnusable):
+            await talk.create(REQUEST)
 
 
 async def test_a_server_that_is_not_there_has_certainly_heard_nothing(
@@ -114,6 +145,7 @@ async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
     videos: VideosSandbox, faults: Faults
 ) -> None:
     faults.inject("create", respond_with(401, {"detail": f"{KEY} is no key"}))
+    faults.inject("models", respond_with(401, {"detail": f"{KEY} is no key"}))
     faults.inject("retrieve", respond_with(500, {"detail": f"{KEY} is no key"}))
     async with client_of(videos.base_url) as talk:
         with pytest.raises(ServerUnusable, match=r"^\[key\] is no key$"):

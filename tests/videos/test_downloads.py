@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiohttp import web
 
-from bot.errors import PermanentError, TemporaryError, VideoGone
+from bot.errors import NotAVideo, PermanentError, TemporaryError, VideoGone
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import tiny_clip
 from bot.sandbox.faults import Faults, compressed, hang, respond_with
@@ -208,7 +208,7 @@ async def test_a_file_that_is_too_large_is_not_fetched(server: Server, sends_len
 @pytest.mark.parametrize("body", ["<html>Sign in</html>", {"error": "upstream"}, ""])
 async def test_what_is_no_video_is_not_taken_for_one(server: Server, body: object) -> None:
     server.says(200, body)
-    with pytest.raises(TemporaryError, match="not a video"):
+    with pytest.raises(NotAVideo):
         await server.download()
 
 
@@ -324,6 +324,18 @@ async def test_a_named_host_is_trusted_at_its_own_port_only(server: Server, plac
     with pytest.raises(PermanentError):
         await server.download()
     assert place.asked == []
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+async def test_an_expired_link_concerns_this_file_only(
+    server: Server, place: Place, status: int
+) -> None:
+    server.file_hosts = [f"localhost:{place.port}"]
+    place.answer = web.Response(status=status, text="<Error><Code>AccessDenied</Code></Error>")
+    server.says(302, "", Location=place.url())
+    with pytest.raises(TemporaryError, match="The link to the file has expired"):
+        await server.download()
+    assert await server.download() == CLIP  # with a new link from the server
 
 
 async def test_the_words_of_another_host_are_not_shown(server: Server, place: Place) -> None:

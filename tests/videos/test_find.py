@@ -80,10 +80,16 @@ async def test_the_video_that_a_lost_create_left_is_found(server: Server) -> Non
     assert await server.find() == Candidates((ours,), complete=True)
 
 
-@LISTS
+@TELLS_PROMPTS
 async def test_a_whole_list_without_it_proves_that_nobody_heard(server: Server) -> None:
     await server.create("rain", size="1280x720")
     assert await server.find() == NOBODY_HEARD
+
+
+@on("sglang")
+async def test_a_list_without_prompts_proves_nothing_by_other_parameters(server: Server) -> None:
+    await server.create("rain", size="1280x720")
+    assert await server.find() == Candidates((), complete=False)
 
 
 @LISTS
