@@ -26,7 +26,7 @@ from bot.request import VideoRequest
 from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, CREATE_TIMEOUT, VIDEOS_TIMEOUT
 from bot.videos import wire
 from bot.videos.circuit_breaker import CircuitBreaker
-from bot.videos.download import Download, LinkExpired, Server, unreachable
+from bot.videos.download import Download, LinkExpired, Server, resolve, unreachable
 from bot.videos.responses import Response, ResponseReader
 from bot.videos.wire import Candidates
 
@@ -178,7 +178,7 @@ class VideosClient:
             file_url = wire.read_file_url((await self._get(str(url))).body)
             if file_url is None:
                 raise
-        return await download.fetch(url.join(file_url))
+        return await download.fetch(resolve(url, file_url))
 
     async def delete(self, video_id: str) -> bool:
         """Stop or delete a video; returns whether the server confirms that it is gone."""

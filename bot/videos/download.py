@@ -1,5 +1,6 @@
 """Downloads a finished file: resumes interrupted transfers, follows redirects and URLs in JSON."""
 
+import contextlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -89,7 +90,7 @@ class Download:
                     size = await self._fetch_whole(url)
                     if await self._is_video():
                         return size
-                    url = url.join(await self._url_in_json(size))
+                    url = resolve(url, await self._url_in_json(size))
         except TimeoutError as error:
             raise _failed("The download is too slow.") from error
         raise _failed("The video server redirects too often.")
@@ -137,19 +138,13 @@ class Download:
                 if not response.has_redirect_location:
                     yield response
                     return
-                url = url.join(response.headers["location"])
+                url = resolve(url, response.headers["location"])
         raise _failed("The video server redirects too often.")
 
     @asynccontextmanager
     async def _request(
         self, url: httpx.URL, headers: dict[str, str]
     ) -> AsyncIterator[httpx.Response]:
-        if url.scheme not in {"http", "https"}:
-            raise PermanentError(
-                "The video server named an address for the file that is not a web address.",
-                code="no_web_address",
-                source=_VIDEOS,
-            )
         headers = headers | self._server.headers(url)
         if self._server.trusts(url):
             async with self._http.stream("GET", url, headers=headers, timeout=TIMEOUT) as response:
@@ -242,3 +237,20 @@ def unreachable(error: httpx.HTTPError) -> TemporaryError:
 
 def _failed(message: str) -> TemporaryError:
     return TemporaryError(message, source=_VIDEOS)
+
+
+def resolve(url: httpx.URL, reference: str) -> httpx.URL:
+    """The address to which this one refers.
+
+    Raises:
+        PermanentError: it refers to no web address.
+    """
+    with contextlib.suppress(httpx.InvalidURL):
+        found = url.join(reference)
+        if found.scheme in {"http", "https"}:
+            return found
+    raise PermanentError(
+        "The video server named an address for the file that is not a web address.",
+        code="no_web_address",
+        source=_VIDEOS,
+    )

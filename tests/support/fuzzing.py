@@ -12,6 +12,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hypothesis import strategies as st
+from structlog.processors import format_exc_info
 from structlog.testing import capture_logs
 
 _EXAMPLES = os.environ.get("FUZZ_EXAMPLES")
@@ -71,12 +72,15 @@ class Watched:
             run()
             if not self.blocks:
                 break
-        assert self.blocks == []
-        tracebacks = [entry for entry in self._logged if entry.get("exc_info")]
+        leaked = [secret for secret in secrets if secret in self.text]
+        found = [*self.blocks, *self._tracebacks(), *leaked]
+        if found:
+            pytest.fail("\n".join(found))
+
+    def _tracebacks(self) -> list[str]:
+        ours = [str(entry["exception"]) for entry in self._logged if entry.get("exception")]
         foreign = [record for record in self._caplog.records if record.exc_info]
-        assert tracebacks == []
-        assert [logging.Formatter().format(record) for record in foreign] == []
-        assert [secret for secret in secrets if secret in self.text] == []
+        return [*ours, *map(logging.Formatter().format, foreign)]
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def watched(caplog: pytest.LogCaptureFixture, patch: pytest.MonkeyPatch) -> Iter
 
     gc.callbacks.append(collect)
     try:
-        with capture_logs() as logged:
+        with capture_logs(processors=[format_exc_info]) as logged:
             seen = Watched(logged, caplog)
             patch.setattr(asyncio.Handle, "_run", timed)
             yield seen

@@ -371,7 +371,9 @@ async def test_a_compressed_file_is_not_taken(server: Server) -> None:
         await server.download()
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://example.com/x", "data:video/mp4,x"])
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://example.com/x", "data:video/mp4,x", "\x1f"]
+)
 async def test_only_web_addresses_are_followed(server: Server, url: str) -> None:
     server.says(200, {"url": url})
     with pytest.raises(PermanentError) as caught:
