@@ -13,13 +13,14 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test fuzz chaos bench format lock clean
+.PHONY: help demo play demo-replicas test test-browser fuzz chaos bench format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
 	@echo "make demo FORM=1           the same through the form, with every parameter"
 	@echo "make play [PORT=8765]      use the bot by hand, in a sandbox Slack in your browser"
 	@echo "make test                  check format, lint, types and import contracts; run the tests"
+	@echo "make test-browser          only the page's tests, in an installed Chromium"
 	@echo "make demo-replicas         three bots on one PostgreSQL, one killed halfway"
 	@echo "make fuzz [EXAMPLES=n]     hostile input of every kind, about two minutes"
 	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
@@ -52,6 +53,9 @@ test: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
 	$(BIN)/pytest --cov
+
+test-browser: $(READY)
+	$(BIN)/pytest -n 0 -m browser
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -9,9 +9,12 @@ import { act } from "./state.js";
 function Dialog({ className, label, onCancel, children }) {
   const dialog = useRef();
   useEffect(() => {
-    const before = document.activeElement;
-    dialog.current.showModal();
-    return () => giveBack(before);
+    const [box, before] = [dialog.current, document.activeElement];
+    box.showModal();
+    return () => {
+      box.close();
+      giveBack(before);
+    };
   }, []);
   const cancel = (event) => {
     event.preventDefault();
