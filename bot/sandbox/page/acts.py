@@ -112,7 +112,11 @@ async def perform(act: Act, person: Person, workspace: Workspace) -> Ack | None:
             return await _say(act, person, workspace)
         case Press(where=spot, action_id=action_id, block_id=block_id, value=value):
             where = _find(spot, person, workspace)
-            return await person.click(where, action_id, value=value, block_id=block_id)
+            # An edit gives new ids to blocks that the app left without one.
+            same = (
+                block_id if any(block["block_id"] == block_id for block in where.blocks) else None
+            )
+            return await person.click(where, action_id, value=value, block_id=same)
         case Choose(where=spot, name=name, value=value):
             return await person.choose(name, value, where=_find(spot, person, workspace))
         case Fill(name=name, value=value):

@@ -38,6 +38,7 @@ function App() {
     setMenu(false);
     complain("");
   }, [me.id, route.place]);
+  useEffect(keepFocus);
   useEffect(() => {
     document.title = `${title(route)} – video-bot`;
   });
@@ -87,6 +88,20 @@ function App() {
     ${modal && html`<${Modal} key=${modal.root_view_id} view=${modal} />`}
     ${question && html`<${Confirm} confirm=${question.confirm} answer=${answer} />`}
   <//>`;
+}
+
+// A card that changes takes its buttons away: the focus of a button that is gone goes to the
+// message field, and not to the top of the page.
+let focused = null;
+addEventListener("focusin", (event) => {
+  focused = event.target;
+});
+
+function keepFocus() {
+  const lost = focused && !focused.isConnected && document.activeElement === document.body;
+  if (lost && !document.querySelector("dialog")) {
+    document.querySelector(".composer textarea, [role=tab]")?.focus();
+  }
 }
 
 // #/ada/videos/1700000000.000100: the person, the conversation, the thread.

@@ -38,7 +38,7 @@ export function Composer({ place, thread, label }) {
     const wrong = await act("say", { ...sent, files: attached.map((file) => file.id) });
     if (!wrong) return;
     complain(wrong.error);
-    setText((now) => now || words);
+    if (!field.current.value) write(words);
     setFiles((now) => (now.length ? now : attached));
   };
   const complete = (hint) => {

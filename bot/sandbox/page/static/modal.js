@@ -9,12 +9,10 @@ import { act } from "./state.js";
 function Dialog({ className, label, onCancel, children }) {
   const dialog = useRef();
   useEffect(() => {
-    const [box, before] = [dialog.current, document.activeElement];
-    box.showModal();
-    return () => {
-      box.close();
-      giveBack(before);
-    };
+    const before = document.activeElement;
+    dialog.current.showModal();
+    // Once the dialog is gone: a field that gets the focus under an open one takes no text.
+    return () => setTimeout(() => giveBack(before));
   }, []);
   const cancel = (event) => {
     event.preventDefault();

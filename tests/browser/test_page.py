@@ -1,0 +1,245 @@
+"""The page itself: everything is drawn, and usable by keyboard, screen reader and phone."""
+
+import json
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import FloatRect, Locator, expect
+
+from bot.sandbox.page.play import Play
+from bot.sandbox.slack.state import Conversation, Message
+from bot.ui.samples import samples
+from tests.browser.chromium import Window
+from tests.browser.conftest import OpenWindow
+
+NARROW = {"width": 360, "height": 700}
+
+
+def post(play: Play, channel: Conversation, blocks: list[Any], text: str = "") -> Message:
+    """Let the bot say something, without the bot."""
+    workspace = play.world.slack.workspace
+    message = Message(workspace.new_ts(), channel.id, workspace.bot_user_id, text)
+    message.blocks = blocks
+    return workspace.post(message)
+
+
+async def test_every_message_of_the_bot_is_drawn(
+    ada: Window, channel: Conversation, play: Play
+) -> None:
+    for name, message in samples().items():
+        post(play, channel, [*message.blocks, {"type": "divider"}], name)
+    await expect(ada.messages(channel)).to_have_count(len(samples()))
+    assert await ada.page.locator(".unknown, .no-emoji").all_text_contents() == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "mystery"},
+        {"type": "actions", "elements": [{"type": "mystery", "action_id": "a"}]},
+        {"type": "rich_text", "elements": [{"type": "mystery", "elements": []}]},
+        {
+            "type": "rich_text",
+            "elements": [{"type": "rich_text_section", "elements": [{"type": "mystery"}]}],
+        },
+        {"type": "section", "text": {"type": "mystery", "text": "x"}},
+    ],
+)
+async def test_what_the_page_cannot_draw_is_a_red_box(
+    ada: Window, channel: Conversation, play: Play, block: dict[str, Any]
+) -> None:
+    post(play, channel, [block])
+    await expect(ada.page.locator(".unknown")).to_contain_text("mystery")
+
+
+async def test_text_is_never_markup(ada: Window, channel: Conversation, play: Play) -> None:
+    evil = "<img src=x onerror=alert(1)> <script>alert(1)</script> <@U1> *bold*"
+    await ada.send(channel, evil)
+    await expect(ada.messages(channel).last).to_contain_text(evil)
+    post(play, channel, [], "&lt;b&gt; *bold* <https://example.com|a link> `code`")
+    last = ada.messages(channel).last
+    await expect(last.get_by_role("link", name="a link")).to_be_visible()
+    await expect(last).to_contain_text("<b> bold a link code")
+
+
+async def test_everything_can_be_done_by_keyboard_alone(ada: Window, channel: Conversation) -> None:
+    keyboard = ada.page.keyboard
+    await ada.flip("Video server is slow", on=True)
+    await ada.composer(channel).focus()
+    await keyboard.type("/vi")
+    await expect(ada.page.get_by_role("option", name="/video")).to_be_visible()
+    await keyboard.press("Tab")
+    await keyboard.press("Enter")
+    form = ada.dialog("Create a video")
+    await expect(form.get_by_role("textbox", name="Prompt")).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(form).to_be_hidden()
+    await expect(ada.composer(channel)).to_be_focused()
+    await keyboard.type("/video a windmill")
+    await keyboard.press("Enter")
+    cancel = ada.messages(channel).get_by_role("button", name="Cancel")
+    await cancel.wait_for()
+    for _ in range(10):
+        await keyboard.press("Shift+Tab")
+        if await ada.focused() == "Cancel":
+            break
+    await keyboard.press("Enter")
+    question = ada.dialog("Cancel this video?")
+    await expect(question.get_by_role("button", name="Keep it")).to_be_focused()
+    await keyboard.press("Tab")
+    await expect(question.get_by_role("button", name="Cancel the video")).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(ada.card(channel, "a windmill")).to_contain_text("Cancelled")
+    # The button is gone, so the focus goes to the message field.
+    await expect(ada.composer(channel)).to_be_focused()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_screen_reader_finds_nothing_wrong(
+    open_window: OpenWindow, channel: Conversation, play: Play, scheme: str
+) -> None:
+    ada = await open_window(color_scheme=scheme)
+    for name, sample in samples().items():
+        post(play, channel, sample.blocks, name)
+    await ada.send(channel, "What is new?")
+    message = ada.card(channel, "What is new?")
+    await message.hover()
+    await message.get_by_role("button", name="Reply in thread").click()
+    await ada.button("Behind the scenes").click()
+    await ada.page.get_by_role("switch").first.wait_for()
+    await check_with_axe(ada)
+    await ada.button("Close Behind the scenes").click()
+    await ada.send(channel, "/video")
+    await ada.dialog("Create a video").wait_for()
+    await check_with_axe(ada)
+    await ada.page.keyboard.press("Escape")
+    await ada.open("ada", "home")
+    await ada.button("Create a video").wait_for()
+    await check_with_axe(ada)
+
+
+async def check_with_axe(window: Window) -> None:
+    results = await Axe().run(window.page)
+    found = [
+        (violation["id"], [node["html"] for node in violation["nodes"]][:3])
+        for violation in results.response["violations"]
+    ]
+    assert found == [], json.dumps(found, indent=1)
+
+
+async def test_an_ephemeral_message_is_marked_and_before_one_person_only(
+    ada: Window, channel: Conversation, open_window: OpenWindow
+) -> None:
+    await ada.send(channel, "/video help")
+    await expect(ada.messages(channel)).to_contain_text("Only visible to you")
+    grace = await open_window("grace")
+    await grace.page.get_by_text("Nothing has been said").wait_for()
+    await expect(grace.messages(channel)).to_have_count(0)
+
+
+async def test_an_unsent_text_comes_back_with_the_reason(
+    ada: Window, channel: Conversation
+) -> None:
+    await ada.send(channel, "/dance to the music")
+    await expect(ada.page.get_by_role("alert")).to_contain_text("/dance is not a command")
+    await expect(ada.composer(channel)).to_have_value("/dance to the music")
+    await ada.page.reload()
+    await expect(ada.composer(channel)).to_have_value("/dance to the music")
+
+
+async def test_a_picture_is_dropped_into_the_message_and_made_a_video_of(
+    ada: Window, channel: Conversation
+) -> None:
+    drop = """(field) => {
+        const data = new DataTransfer();
+        data.items.add(new File(["not really a picture"], "sky.png", {type: "image/png"}));
+        field.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true}));
+    }"""
+    await ada.composer(channel).evaluate(drop)
+    await expect(ada.page.get_by_role("list", name="Attached files")).to_contain_text("sky.png")
+    await ada.send(channel, "a sky like this one")
+    message = ada.card(channel, "a sky like this one")
+    await expect(message).to_contain_text("sky.png")
+    await message.hover()
+    await message.get_by_role("button", name="More actions").click()
+    await ada.page.get_by_role("menuitem", name="Make a video of this").click()
+    form = ada.dialog("Create a video")
+    await expect(form.get_by_role("textbox", name="Prompt")).to_have_value("a sky like this one")
+    await form.get_by_role("button", name="Cancel").click()
+
+
+async def test_a_shortcut_opens_the_form_from_anywhere(ada: Window, channel: Conversation) -> None:
+    await ada.button("Shortcuts").click()
+    await expect(ada.page.get_by_role("menuitem", name="Create a video")).to_be_focused()
+    await ada.page.keyboard.press("Enter")
+    form = ada.dialog("Create a video")
+    await form.get_by_role("textbox", name="Prompt").fill("a lantern")
+    await form.get_by_label("Where to post").select_option(f"#{channel.name}")
+    await form.get_by_role("button", name="Create").click()
+    await expect(ada.card(channel, "a lantern")).to_be_visible()
+
+
+async def box(locator: Locator) -> FloatRect:
+    """Where it is in the window."""
+    found = await locator.bounding_box()
+    assert found is not None
+    return found
+
+
+async def test_a_long_text_is_folded(ada: Window, channel: Conversation) -> None:
+    await ada.send(channel, "clouds, and then more clouds; " * 60)
+    message = ada.messages(channel).last
+    folded = (await box(message))["height"]
+    await message.get_by_role("button", name="Show more").click()
+    await expect(message.get_by_role("button", name="Show less")).to_be_visible()
+    assert (await box(message))["height"] > folded * 2
+
+
+async def test_on_a_phone_one_pane_is_shown_at_a_time(
+    open_window: OpenWindow, channel: Conversation
+) -> None:
+    phone = await open_window(viewport=NARROW)
+    await phone.send(channel, "Hello from the tram")
+    message = phone.card(channel, "Hello from the tram")
+    await message.hover()
+    await message.get_by_role("button", name="Reply in thread").click()
+    await expect(phone.thread).to_be_visible()
+    await expect(phone.composer(channel)).to_be_hidden()
+    await phone.button("Close thread").click()
+    await phone.button("Channels").click()
+    places = phone.page.get_by_role("navigation", name="Channels and direct messages")
+    await places.get_by_role("link", name="#random").click()
+    await expect(phone.page.get_by_role("textbox", name="Message #random")).to_be_visible()
+    await expect(places).to_be_hidden()
+    width = await phone.page.evaluate("() => document.documentElement.scrollWidth")
+    assert width == NARROW["width"]
+
+
+async def test_an_edit_above_does_not_move_what_is_read(
+    ada: Window, channel: Conversation, play: Play
+) -> None:
+    first = post(play, channel, [], "one line")
+    for number in range(40):
+        post(play, channel, [], f"message {number}")
+    message = ada.messages(channel).filter(has_text="message 20")
+    await message.scroll_into_view_if_needed()
+    before = (await box(message))["y"]
+    play.world.slack.workspace.edit(first, "many\nlines\n" * 5, [], "none")
+    await expect(ada.messages(channel).first).to_contain_text("many")
+    assert abs((await box(message))["y"] - before) < 2
+
+
+async def test_an_archived_channel_has_no_message_field(open_window: OpenWindow) -> None:
+    window = await open_window("ada", "old-projects")
+    await expect(window.page.get_by_text("an archived channel")).to_be_visible()
+    await expect(window.page.get_by_role("textbox")).to_have_count(0)
+
+
+async def test_one_can_be_somebody_else(ada: Window, channel: Conversation) -> None:
+    you = ada.page.get_by_role("combobox", name="You are")
+    await you.select_option("Grace")
+    await ada.send(channel, "I am Grace")
+    await expect(ada.messages(channel).last).to_contain_text("Grace")
+    await ada.page.reload()
+    await expect(you).to_have_value("grace")
