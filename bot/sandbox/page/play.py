@@ -1,4 +1,4 @@
-"""`make play`: use the bot by hand, in a pretend Slack in the browser."""
+"""`make play`: use the bot by hand, in a sandbox Slack in the browser."""
 
 import argparse
 import asyncio
@@ -51,7 +51,7 @@ async def _serve(folder: Path, port: int | None) -> None:
 
 
 class Play:
-    """The pretend Slack with its page, and the bot in it, from `async with` to its end."""
+    """The sandbox Slack with its page, and the bot in it, from `async with` to its end."""
 
     def __init__(
         self, folder: Path, *, port: int | None = 0, render_seconds: float = RENDER_SECONDS

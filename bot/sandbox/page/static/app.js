@@ -118,7 +118,7 @@ function TopBar({ route, go, menu, setMenu, behind, setBehind }) {
   return html`<header class="top">
     <button class="quiet menu-button" aria-expanded=${menu} aria-controls="nav"
       aria-label="Channels" onClick=${() => setMenu(!menu)}><${Icon} name="menu" /></button>
-    <b class="team">Pretend Slack</b>
+    <b class="team">Sandbox Slack</b>
     <label class="you"><span>You are</span>
       <select onChange=${(event) => go(`#/${event.target.value}/${route.place}`)}>
         ${start.people.map(
