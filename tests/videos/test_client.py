@@ -80,7 +80,7 @@ async def test_a_create_is_sent_once_and_its_fate_is_known_or_said_to_be_unknown
     fault: Fault,
     meaning: type[BotError],
 ) -> None:
-    monkeypatch.setattr(client, "CREATE_TIMEOUT", httpx.Timeout(0.2))
+    monkeypatch.setattr(client, "_CREATE_TIMEOUT", httpx.Timeout(0.2))
     faults.inject("create", fault)
     faults.inject("models", fault)
     async with client_of(videos.base_url) as talk:
