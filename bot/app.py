@@ -38,6 +38,7 @@ from bot.timings import (
     LEASE,
     SLACK_TIMEOUT,
     STOP_TIMEOUT,
+    TOKEN_CHECK_INTERVAL,
     Timings,
 )
 from bot.videos.servers import VideosServers
@@ -56,15 +57,22 @@ CONNECTIONS = httpx.Limits(
 class Bot:
     """A running bot, as its health check and its tests see it."""
 
-    def __init__(self, store: Store, worker: Worker, socket_mode: SocketMode | None) -> None:
+    def __init__(
+        self, store: Store, worker: Worker, delivery: Delivery, socket_mode: SocketMode | None
+    ) -> None:
         self._store = store
+        self._delivery = delivery
         self._socket_mode = socket_mode
         self.worker = worker
         self.work = asyncio.create_task(worker.run())
 
     async def health(self) -> dict[str, bool]:
         """The state of each part, as `GET /healthz` reports it."""
-        parts = {"database": await self._database_responds(), "worker": self._worker_is_alive()}
+        parts = {
+            "database": await self._database_responds(),
+            "worker": self._worker_is_alive(),
+            "slack": self._delivery.is_authorized,
+        }
         if self._socket_mode is not None:
             parts["socket"] = await self._socket_mode.client.is_connected()
         return parts
@@ -130,11 +138,13 @@ async def running(
         store = Store.open(settings.database_url, lease=lease)
         stack.push_async_callback(store.close)
         files = Files(clients.bot, http, hosts=settings.slack_file_hosts)
-        delivery = Delivery(clients.bot, http, bot_name=identity.user or "video")
+        delivery = Delivery(
+            clients.bot, http, bot_name=identity.user or "video", scopes=identity.bot_scopes or None
+        )
         homes = Homes(store, delivery)
         worker = Worker(
             store,
-            VideosServers.from_settings(settings, http),
+            VideosServers.from_settings(settings, http, retry_scale=timings.retry_scale),
             delivery,
             files,
             homes,
@@ -146,9 +156,11 @@ async def running(
         )
         bolt = make_bolt_app(clients.bolt, identity, service, catalog)
         socket_mode = await _socket_mode(bolt, settings, stack)
-        bot = Bot(store, worker, socket_mode)
+        bot = Bot(store, worker, delivery, socket_mode)
         stack.push_async_callback(_stop, bot.work)
-        await stack.enter_async_context(_scheduled(_periodic_tasks(worker, homes, timings)))
+        await stack.enter_async_context(
+            _scheduled(_periodic_tasks(worker, homes, delivery, timings))
+        )
         await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
 
@@ -158,8 +170,11 @@ def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
 
-def _periodic_tasks(worker: Worker, homes: Homes, timings: Timings) -> list[PeriodicTask]:
+def _periodic_tasks(
+    worker: Worker, homes: Homes, delivery: Delivery, timings: Timings
+) -> list[PeriodicTask]:
     return [
+        PeriodicTask("check the Slack token", TOKEN_CHECK_INTERVAL, delivery.check_token),
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
         PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
     ]
@@ -213,8 +228,11 @@ async def _identity(clients: _Clients, settings: Settings) -> AuthorizeResult:
         response = await clients.bot.auth_test()
     except CALL_ERRORS as error:
         raise _at_start(error, "SLACK_BOT_TOKEN", settings) from error
+    scopes = response.headers.get("x-oauth-scopes")  # not on its documented page, but always sent
     return AuthorizeResult.from_auth_test_response(
-        auth_test_response=response, bot_token=settings.slack_bot_token.get_secret_value()
+        auth_test_response=response,
+        bot_token=settings.slack_bot_token.get_secret_value(),
+        bot_scopes=scopes.replace(" ", "").split(",") if scopes else None,
     )
 
 

@@ -5,8 +5,11 @@ step is the only retry. (slack_sdk's default handler sends `chat.postMessage` ag
 dropped connection, which duplicates messages.)
 """
 
+import contextlib
 import json
-from collections.abc import AsyncIterator, Collection
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +18,6 @@ from typing import Any
 import anyio
 import httpx
 import structlog
-from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.errors import (
@@ -23,12 +25,15 @@ from bot.errors import (
     CannotPost,
     MisconfiguredError,
     PermanentError,
+    PostRefusal,
     Source,
     TemporaryError,
+    TokenRefused,
 )
 from bot.jobs import Job
+from bot.pacing import FairLimiter
 from bot.slack_errors import CALL_ERRORS, translate
-from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, UPLOAD_TIMEOUT
+from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, DELIVERY_CHECK_CACHE, UPLOAD_TIMEOUT
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
 from bot.ui.progress import ProgressContext
@@ -43,6 +48,12 @@ HOMES_PER_MINUTE = 80
 
 RESERVED_UPDATES = 10
 """How many of these progress updates leave for outcomes."""
+
+POSTS_PER_CHANNEL = (3, 3.0)
+"""Messages, and seconds: Slack allows about one a second in each channel, and short bursts."""
+
+MAX_IDLE_CHANNELS = 1000
+"""Channels whose pace is remembered."""
 
 _CHUNK = 1 << 20
 
@@ -76,16 +87,32 @@ class Upload:
 class Delivery:
     """Outbound calls to one Slack workspace.
 
-    Every method raises TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or
-    PermanentError, as `slack_errors.translate` decides.
+    `scopes` are those of the token, or None if Slack did not say. Every method raises
+    TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or PermanentError, as
+    `slack_errors.translate` decides.
     """
 
-    def __init__(self, slack: AsyncWebClient, http: httpx.AsyncClient, *, bot_name: str) -> None:
+    def __init__(
+        self,
+        slack: AsyncWebClient,
+        http: httpx.AsyncClient,
+        *,
+        bot_name: str,
+        scopes: Collection[str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._slack = slack
         self._http = http
         self._bot_name = bot_name
-        self._updates = AsyncLimiter(UPDATES_PER_MINUTE, 60)
-        self._homes = AsyncLimiter(HOMES_PER_MINUTE, 60)
+        self._scopes = scopes
+        self._clock = clock
+        self._updates = FairLimiter(UPDATES_PER_MINUTE, 60)
+        self._homes = FairLimiter(HOMES_PER_MINUTE, 60)
+        self._posts: dict[str, FairLimiter] = {}
+        self._progress_at: dict[str, float] = {}
+        self._can_read_history = True
+        self._checked: dict[str, float] = {}
+        self._is_authorized = True
 
     async def announce(self, job: Job) -> Posted:
         """Post the card.
@@ -93,6 +120,7 @@ class Delivery:
         Without the scope `chat:write.public`, a successful post proves that the bot is a member
         of the channel, and Slack lets only members upload files there.
         """
+        await self._post_turn(job)
         response = await self._joining_if_needed(
             job,
             "chat.postMessage",
@@ -108,6 +136,8 @@ class Delivery:
         Reading needs an optional scope (channels:history and the like). Without it only the row
         is known, and a crash at the wrong moment may post a message twice.
         """
+        if not self._can_read_history:
+            return None
         # Someone else's thread may be long, and its oldest replies are listed first.
         oldest = f"{max(job.created_at - CLOCK_SKEW, 0):.6f}"
         place = {"channel": job.channel_id, "oldest": oldest, "limit": 999}
@@ -117,7 +147,11 @@ class Delivery:
                 response = await self._call("conversations.history", **place)
             else:
                 response = await self._call("conversations.replies", ts=job.root_ts, **place)
-        except (MisconfiguredError, PermanentError) as error:
+        except MisconfiguredError as error:
+            self._can_read_history = False
+            log.info("messages not readable", reason=error.message)
+            return None
+        except PermanentError as error:
             log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
             return None
         for message in response["messages"]:
@@ -130,22 +164,29 @@ class Delivery:
 
         Returns whether the card still exists.
         """
-        await self._updates.acquire()
+        await self._updates.acquire(job.user_id)
+        self._progress_at.pop(job.id, None)
         return await self._update(job)
 
-    @property
-    def has_update_capacity(self) -> bool:
-        """Whether the rate limit leaves room for a progress update."""
-        return self._updates.has_capacity(RESERVED_UPDATES)
+    def may_update_progress(self, job: Job, *, min_interval: float) -> bool:
+        """Whether it is this card's turn: the more cards there are, the rarer its updates.
+
+        The interval is in seconds.
+        """
+        now = self._clock()
+        shown_at = self._progress_at.setdefault(job.id, -math.inf)
+        share = len(self._progress_at) * 60 / (UPDATES_PER_MINUTE - RESERVED_UPDATES)
+        is_due = now - shown_at >= max(min_interval, share if shown_at > -math.inf else 0)
+        return is_due and self._updates.has_spare(RESERVED_UPDATES)
 
     async def update_progress(self, job: Job, progress: ProgressContext | None = None) -> bool:
         """Update the card unless the rate limit is nearly reached; returns whether it did.
 
         Such an update is a courtesy: if Slack refuses it, the job goes on regardless.
         """
-        if not self.has_update_capacity:
+        if not self._updates.acquire_spare(RESERVED_UPDATES):
             return False
-        await self._updates.acquire()
+        self._progress_at[job.id] = self._clock()
         try:
             return await self._update(job, progress)
         except BotError as error:
@@ -154,6 +195,7 @@ class Delivery:
 
     async def reply(self, job: Job, kind: MessageKind) -> Posted:
         """Post the job's current state in its thread; this notifies the requester."""
+        await self._post_turn(job)
         response = await self._call(
             "chat.postMessage",
             channel=job.channel_id,
@@ -191,8 +233,29 @@ class Delivery:
 
     async def publish_home(self, user_id: str, view: Block) -> None:
         """Publish one person's Home tab, after waiting for Slack's rate limit if necessary."""
-        await self._homes.acquire()
+        await self._homes.acquire(user_id)
         await self._call("views.publish", user_id=user_id, view=view)
+
+    async def check_deliverable(self, job: Job) -> None:
+        """Check, before anything is paid for, that a file can be shared in the job's channel.
+
+        What Slack has allowed is remembered for some minutes.
+        """
+        if self._scopes is not None and "files:write" not in self._scopes:
+            raise PermanentError("files:write", code="missing_scope", source=Source.SLACK)
+        if job.channel_id.startswith("C") and self._is_posting_open_to_strangers:
+            await self._once_in_a_while(job.channel_id, self._join_to_upload(job.channel_id))
+        await self._once_in_a_while("upload", self._request_unused_upload())
+
+    async def check_token(self) -> None:
+        """Find out whether Slack still accepts the token; `is_authorized` has the result."""
+        with contextlib.suppress(BotError):
+            await self._call("auth.test")
+
+    @property
+    def is_authorized(self) -> bool:
+        """Whether Slack accepted the token when it was last used."""
+        return self._is_authorized
 
     async def begin_upload(self, job: Job, size: int) -> Upload:
         """Get a URL for a file of exactly `size` bytes."""
@@ -286,6 +349,43 @@ class Delivery:
             return error.code != "message_not_found"
         return True
 
+    async def _post_turn(self, job: Job) -> None:
+        """Wait until a message may be posted in the channel: about one a second is allowed."""
+        if len(self._posts) > MAX_IDLE_CHANNELS:
+            self._posts = {key: each for key, each in self._posts.items() if not each.is_idle}
+        pace = self._posts.setdefault(job.channel_id, FairLimiter(*POSTS_PER_CHANNEL))
+        await pace.acquire(job.user_id)
+
+    @property
+    def _is_posting_open_to_strangers(self) -> bool:
+        """With chat:write.public, a successful post does not prove membership."""
+        return self._scopes is None or "chat:write.public" in self._scopes
+
+    async def _once_in_a_while(self, name: str, check: Coroutine[None, None, None]) -> None:
+        if self._checked.get(name, -math.inf) > self._clock() - DELIVERY_CHECK_CACHE:
+            check.close()
+            return
+        await check
+        self._checked[name] = self._clock()
+
+    async def _join_to_upload(self, channel_id: str) -> None:
+        """Slack lets non-members post with chat:write.public, but not upload."""
+        try:
+            await self._call("conversations.join", channel=channel_id)
+        except PermanentError as error:
+            # A private channel: posting there has proved membership.
+            if error.code != "method_not_supported_for_channel_type":
+                raise
+        except MisconfiguredError as error:
+            if self._scopes is not None:
+                raise CannotPost(
+                    error.message, code="not_in_channel", refusal=PostRefusal.NOT_A_MEMBER
+                ) from error
+
+    async def _request_unused_upload(self) -> None:
+        """Slack checks permissions and space here, and discards an upload without bytes."""
+        await self._call("files.getUploadURLExternal", filename="check.mp4", length=1)
+
     async def _joining_if_needed(
         self,
         job: Job,
@@ -317,8 +417,25 @@ class Delivery:
         try:
             response = await self._slack.api_call(method, data=form)
         except CALL_ERRORS as error:
-            raise translate(error, bot_name=self._bot_name) from error
+            meaning = translate(error, bot_name=self._bot_name)
+            self._note_authorization(meaning)
+            raise meaning from error
+        self._note_authorization(None)
         return dict(response.data) if isinstance(response.data, dict) else {}
+
+    def _note_authorization(self, error: BotError | None) -> None:
+        """Log once when the token stops working, and once when it works again."""
+        is_refused = isinstance(error, TokenRefused)
+        if is_refused and self._is_authorized:
+            log.error(
+                "Slack refuses the bot token: copy it again from “OAuth & Permissions” to "
+                "SLACK_BOT_TOKEN, or reinstall the app, and restart the bot",
+                reason=error.message if error else "",
+            )
+        elif error is None and not self._is_authorized:
+            log.info("Slack accepts the bot token again")
+        if is_refused or error is None:
+            self._is_authorized = not is_refused
 
 
 def _post(job: Job, kind: MessageKind, message: Message) -> dict[str, Any]:

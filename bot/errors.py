@@ -6,6 +6,7 @@
       NotPossible               a click or command that can't be carried out: tell the person why
       TemporaryError            retry later, quietly (`.retry_after` seconds, if known)
         RateLimited             the other side asked to go slower
+          Throttled             ... earlier, so nothing was sent
         NotAVideo               the Videos server sends something else than the video
         DecoderDied             the process that decodes a file crashed or hit its limits
       PermanentError            the job is over: report `.code` and `.message` in its thread
@@ -15,6 +16,7 @@
         FileRefused             the person's file can't be used
       OutcomeUnknown            the call may have taken effect: never repeat it blindly
       MisconfiguredError        no job can run: tell the operator
+        TokenRefused            Slack doesn't accept the bot token any more
         ServerUnusable          the Videos server refuses everyone (`.code`, `.message`)
       VideoTaken                another job already has this video
       LeaseLost                 another process owns this job now: stop and change nothing
@@ -124,6 +126,10 @@ class RateLimited(TemporaryError):
     """The other side asked to go slower; `retry_after` is what it asked for, if it did."""
 
 
+class Throttled(RateLimited):
+    """The other side asked to go slower, so nothing was sent."""
+
+
 class NotAVideo(TemporaryError):
     """The Videos server sends something else than the finished video."""
 
@@ -193,6 +199,12 @@ class OutcomeUnknown(BotError):
 
 class MisconfiguredError(BotError):
     """No job can run until the operator acts; the message says how."""
+
+
+class TokenRefused(MisconfiguredError):
+    """Slack does not accept the bot token any more."""
+
+    source = Source.SLACK
 
 
 class ServerUnusable(MisconfiguredError):

@@ -143,6 +143,8 @@ class Job:
     error: JobError | None = None
     file_id: str | None = None
     reply_ts: str | None = None
+    posting: str | None = None
+    """The kind of message that is being posted, whose response may be lost."""
     attempts: int = 0
     not_found: int = 0
     """How often in a row the server did not find the video."""
@@ -191,12 +193,12 @@ def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:
     `channel_id` comes from Slack's response: a message to a user's id is posted in the direct
     message, which has an id of its own.
     """
-    return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts)
+    return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts, posting=None)
 
 
 def card_replaced(job: Job, *, card_ts: str) -> Job:
     """The first card was deleted; this one starts a new thread."""
-    return replace(job, card_ts=card_ts)
+    return replace(job, card_ts=card_ts, posting=None)
 
 
 def submission_started(job: Job, *, server: str, now: float) -> Job:
@@ -315,7 +317,17 @@ def left_uncertain(job: Job, *, message: str, now: float) -> Job:
 
 def notified(job: Job, *, reply_ts: str) -> Job:
     """The thread has been notified of the current state."""
-    return replace(job, reply_ts=reply_ts)
+    return replace(job, reply_ts=reply_ts, posting=None)
+
+
+def post_started(job: Job, *, kind: str) -> Job:
+    """A message of this kind is about to be posted: from here on it may have been."""
+    return replace(job, posting=kind)
+
+
+def post_refused(job: Job) -> Job:
+    """Slack refused the message, so it was certainly not posted."""
+    return replace(job, posting=None)
 
 
 def closed(job: Job, *, now: float) -> Job:
@@ -329,13 +341,13 @@ def again_key(job_id: str) -> str:
 
 
 def retry_delay(attempts: int, *, hint: float | None = None, jitter: float = 0.0) -> float:
-    """Seconds until the next attempt: 1, 2, 4 ... 60, or the delay that the server requested.
+    """Seconds until the next attempt: 1, 2, 4 ... 60, but at least the delay that was asked for.
 
     `jitter`, from 0 to 1, adds up to a quarter, so that jobs that failed together are not all
     retried together.
     """
     backoff = min(2.0 ** min(attempts, 6), MAX_RETRY_DELAY)
-    delay = backoff if hint is None else min(max(hint, 0.0), MAX_RETRY_AFTER)
+    delay = max(backoff, min(hint or 0.0, MAX_RETRY_AFTER))
     return delay * (1 + jitter / 4)
 
 

@@ -6,9 +6,8 @@ is also the only way anything is retried.
 
 import asyncio
 import contextlib
-import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -37,8 +36,10 @@ from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import CANCELLABLE, NOT_A_VIDEO, PAUSABLE, Job, JobState, Note, Signal, again_key
+from bot.pacing import FairSlots
 from bot.pictures import Picture
 from bot.request import Fit, InputReference
+from bot.retries import RetryLater, retry_later
 from bot.store import Store
 from bot.timings import MAX_RETRY_DELAY, Timings
 from bot.ui import failures
@@ -78,7 +79,7 @@ class Dependencies:
     estimates: Estimates
     timings: Timings
     clock: Callable[[], float]
-    downloads: asyncio.Semaphore
+    downloads: FairSlots
     pictures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Only one picture at a time is fetched and decoded, because each may take a lot of memory."""
 
@@ -110,7 +111,7 @@ class JobRunner:
         try:
             while self.job.closed_at is None:
                 await self._step_safely()
-        except _RetryLater as later:
+        except RetryLater as later:
             await self._postpone(later)
         except LeaseLost as error:
             log.info("lease lost", job=self.job.id, reason=error.message)
@@ -127,7 +128,7 @@ class JobRunner:
         """Take one step; an error leads to a later attempt or ends the job."""
         try:
             await (self._cancel() if self._can_cancel() else self._step())
-        except (LeaseLost, _RetryLater):
+        except (LeaseLost, RetryLater):
             raise
         except VideoGone as error:
             await self._retry_or_fail_as_gone(error)
@@ -161,7 +162,12 @@ class JobRunner:
         elif self._now() - self.job.created_at > self._timings.give_up_after:
             await self._give_up(error.code, error.message)
         else:
-            raise self._delayed(error, quiet=self.job.is_paused)
+            raise retry_later(
+                error,
+                self.job.attempts,
+                scale=self._timings.retry_scale,
+                quiet=self.job.is_paused,
+            )
 
     async def _report_content(self, error: NotAVideo) -> None:
         """After about a minute of attempts, say what arrives; then retry rarely, for a day."""
@@ -174,7 +180,7 @@ class JobRunner:
             await self._give_up(NOT_A_VIDEO, error.message)
         else:
             delay = self._timings.content_interval * self._timings.retry_scale
-            raise _RetryLater(error.message, delay, quiet=True)
+            raise RetryLater(error.message, delay, quiet=True)
 
     def _can_cancel(self) -> bool:
         """During a submission the video's id is unknown, so it cannot be stopped yet."""
@@ -218,8 +224,7 @@ class JobRunner:
         await self._reference()
         card = await self._find_message(MessageKind.CARD)
         if card is None:
-            await self._prove_ownership()
-            card = await self._delivery.announce(self.job)
+            card = await self._post(MessageKind.CARD, lambda: self._delivery.announce(self.job))
         announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
         await self._save(announced, "announced")
 
@@ -259,25 +264,37 @@ class JobRunner:
             raise FileRefused(failures.not_fetched(error.message)) from error
 
     async def _find_message(self, kind: MessageKind) -> Posted | None:
-        """The message that an interrupted earlier claim of this job may have posted."""
-        return await self._delivery.find_message(self.job, kind) if self.job.fence > 1 else None
+        """The message that an earlier attempt may have posted, if its response was lost."""
+        if self.job.posting != kind:
+            return None
+        return await self._delivery.find_message(self.job, kind)
+
+    async def _post(self, kind: MessageKind, post: Callable[[], Awaitable[Posted]]) -> Posted:
+        """Post a message, and remember that it may have been posted until that is known.
+
+        The save also proves ownership: the process may have been frozen past its lease.
+        """
+        await self._save(jobs.post_started(self.job, kind=kind), f"posting {kind}")
+        try:
+            return await post()
+        except OutcomeUnknown:
+            raise
+        except BotError:
+            await self._save(jobs.post_refused(self.job), "post refused")
+            raise
 
     async def _replace_lost_card(self) -> bool:
         """If the card was deleted, post a new one; returns whether it did."""
         if await self._delivery.update_card(self.job) or self.job.thread_ts is not None:
             return False
-        await self._prove_ownership()
-        card = await self._delivery.announce(self.job)
+        card = await self._post(MessageKind.CARD, lambda: self._delivery.announce(self.job))
         await self._save(jobs.card_replaced(self.job, card_ts=card.ts), "card replaced")
         return True
-
-    async def _prove_ownership(self) -> None:
-        """Check the lease before a side effect: the process may have been frozen past its end."""
-        await self._store.save(self.job, now=self._now())
 
     async def _submit(self) -> None:
         server = self._dependencies.servers.current
         server.check_accepts_creates()
+        await self._delivery.check_deliverable(self.job)
         picture, self._picture = await self._reference(), None
         started = jobs.submission_started(self.job, server=server.server, now=self._now())
         await self._save(started, "submission started")
@@ -355,7 +372,7 @@ class JobRunner:
             await self._accept(found.matches[0])
         elif wait > 0:
             delay = min(wait, self._timings.reconcile_interval)
-            raise _RetryLater("the create may still be in progress", delay)
+            raise RetryLater("the create may still be in progress", delay)
         elif not found.matches and found.complete:
             await self._submit_again()
         else:
@@ -373,16 +390,13 @@ class JobRunner:
         typical = await self._dependencies.estimates.typical(
             _required(self.job.server), self.job.request
         )
-        shown, shown_at = "", 0.0
+        shown, interval = "", self._timings.card_interval
         while isinstance(status := await self._retrieve(), InProgress):
             if self._is_out_of_time(_required(self.job.submitted_at)):
                 await self._run_out_of_time()
                 return
-            if (
-                self._now() - shown_at >= self._timings.card_interval
-                and self._delivery.has_update_capacity
-            ):
-                shown, shown_at = await self._show_progress(status, typical, shown), self._now()
+            if self._delivery.may_update_progress(self.job, min_interval=interval):
+                shown = await self._show_progress(status, typical, shown)
             await asyncio.sleep(self._poll_delay(status))
         await self._finish_rendering(status)
 
@@ -472,7 +486,7 @@ class JobRunner:
 
     async def _upload(self) -> None:
         """Download the video and upload it; its file id is saved before the bytes are sent."""
-        async with self._dependencies.downloads:
+        async with self._dependencies.downloads.slot(self.job.user_id):
             with tempfile.TemporaryDirectory(prefix="video-bot-") as folder:
                 path = Path(folder) / "video.mp4"
                 size = await self._videos.download(_required(self.job.video_id), path)
@@ -581,10 +595,12 @@ class JobRunner:
         if self.job.reply_ts is None:
             reply = await self._find_message(kind)
             if reply is None:
-                await self._prove_ownership()
-                reply = await self._reply(kind)
+                reply = await self._post(kind, lambda: self._reply(kind))
             await self._save(jobs.notified(self.job, reply_ts=reply.ts), f"notified {kind}")
-        await self._delivery.update_card(self.job)
+        if kind is MessageKind.PAUSED:
+            await self._delivery.update_progress(self.job)  # never delays work
+        else:
+            await self._delivery.update_card(self.job)
 
     async def _reply(self, kind: MessageKind) -> Posted:
         try:
@@ -632,7 +648,7 @@ class JobRunner:
         if self._has_tried_long_enough():
             await self._give_up("gave_up", error.message, source=error.source)
             return
-        raise self._delayed(error)
+        raise retry_later(error, self.job.attempts, scale=self._timings.retry_scale)
 
     def _has_tried_long_enough(self) -> bool:
         if self.job.state is JobState.DELIVERED:
@@ -641,16 +657,7 @@ class JobRunner:
         since = self.job.finished_at or self.job.rendered_at or self.job.created_at
         return self._now() - since > self._timings.give_up_after
 
-    def _delayed(self, error: BotError, *, quiet: bool = False) -> "_RetryLater":
-        hint = error.retry_after if isinstance(error, TemporaryError) else None
-        jitter = random.random()  # noqa: S311 -- spreads retries, protects nothing
-        delay = (
-            jobs.retry_delay(self.job.attempts, hint=hint, jitter=jitter)
-            * self._timings.retry_scale
-        )
-        return _RetryLater(error.message, delay, quiet=quiet)
-
-    async def _postpone(self, later: "_RetryLater") -> None:
+    async def _postpone(self, later: "RetryLater") -> None:
         write = log.debug if later.quiet else log.info
         write(
             "retrying later",
@@ -679,14 +686,6 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait({task})
     if not task.cancelled() and (error := task.exception()) is not None:
         log.warning("stopped during a create", reason=type(error).__name__)
-
-
-class _RetryLater(Exception):
-    def __init__(self, reason: str, delay: float, *, quiet: bool = False) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.delay = delay
-        self.quiet = quiet
 
 
 def _required(value: T | None) -> T:

@@ -17,6 +17,7 @@ from bot.errors import (
     RateLimited,
     Source,
     TemporaryError,
+    TokenRefused,
 )
 
 CALL_ERRORS = (SlackClientError, aiohttp.ClientError, TimeoutError)
@@ -34,14 +35,25 @@ _POST_REFUSALS = {
     "cannot_dm_bot": PostRefusal.NO_DIRECT_MESSAGE,
 }
 
-_TEMPORARY = {"internal_error", "fatal_error", "service_unavailable", "request_timeout"}
+_RATE_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
 
-_MISCONFIGURED = {
+_TEMPORARY = {
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+    "team_added_to_org",
+}
+
+_TOKEN_REFUSED = {
     "invalid_auth",
     "not_authed",
     "account_inactive",
     "token_revoked",
     "token_expired",
+}
+
+_MISCONFIGURED = {
     "missing_scope",
     "no_permission",
     "org_login_required",
@@ -70,17 +82,19 @@ def translate(error: Exception, *, bot_name: str = "video") -> BotError:
         return OutcomeUnknown(
             f"Slack's response was lost ({type(error).__name__}).", source=Source.SLACK
         )
-    code = str(error.response.get("error") or "unknown")
-    if code == "ratelimited" or error.response.status_code == 429:  # noqa: PLR2004 -- as named
+    code, status = _code_and_status(error)
+    if code in _RATE_LIMITED or status == 429:  # noqa: PLR2004 -- as named
         return RateLimited(
             "Slack's rate limit was exceeded.",
             retry_after=_retry_after(error),
             source=Source.SLACK,
         )
-    if code in _TEMPORARY or error.response.status_code >= 500:  # noqa: PLR2004 -- as named
+    if code in _TEMPORARY or status >= 500:  # noqa: PLR2004 -- as named
         return TemporaryError(f"Slack has a temporary problem ({code}).", source=Source.SLACK)
+    if code in _TOKEN_REFUSED:
+        return TokenRefused(f"Slack: {code}")
     if code in _MISCONFIGURED:
-        needed = error.response.get("needed")
+        needed = error.response.get("needed")  # only a JSON response has one of these codes
         missing = f", needs {needed}" if needed else ""
         return MisconfiguredError(f"Slack: {code}{missing}", source=Source.SLACK)
     if (refusal := _post_refusal(code)) is not None:
@@ -93,6 +107,15 @@ def _post_refusal(code: str) -> PostRefusal | None:
     if code.startswith("restricted_action"):
         return PostRefusal.RESTRICTED  # Slack appends what kind of channel it is
     return _POST_REFUSALS.get(code)
+
+
+def _code_and_status(error: SlackApiError) -> tuple[str, int]:
+    """Slack's code and the HTTP status; a proxy's response may have no JSON, and so no code."""
+    response = error.response  # slack_sdk: its own response, or aiohttp's if the JSON is broken
+    status = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
+    data = getattr(response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
+    return str(code or f"http_{status}"), int(status)
 
 
 def _retry_after(error: SlackApiError) -> float | None:

@@ -37,6 +37,7 @@ jobs = sa.Table(
     sa.Column("error_source", sa.Text),
     sa.Column("file_id", sa.Text),
     sa.Column("reply_ts", sa.Text),
+    sa.Column("posting", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("not_found", sa.Integer, nullable=False, server_default="0"),
     sa.Column("decode_attempts", sa.Integer, nullable=False, server_default="0"),

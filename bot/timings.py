@@ -39,6 +39,10 @@ PICTURE_TIMEOUT = 60.0
 """For fetching a reference picture as a whole, while the next ones wait."""
 UPLOAD_TIMEOUT = 60.0
 """For each write of a finished video to Slack."""
+DELIVERY_CHECK_CACHE = 300.0
+"""How long Slack's permission to upload is remembered."""
+TOKEN_CHECK_INTERVAL = 60.0
+"""Between checks that Slack still accepts the token."""
 HOME_REFRESH_WINDOW = 600.0
 """How long a Home tab is kept up to date after it was opened."""
 

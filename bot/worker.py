@@ -13,6 +13,7 @@ from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import Job, Signal
+from bot.pacing import FairSlots
 from bot.process_lock import ProcessLock
 from bot.runner import Dependencies, JobRunner
 from bot.store import Store
@@ -54,7 +55,7 @@ class Worker:
         self._owner = lock.owner
         self._timings = timings or Timings()
         self._clock = clock
-        downloads = asyncio.Semaphore(MAX_DOWNLOADS)
+        downloads = FairSlots(MAX_DOWNLOADS)
         self._dependencies = Dependencies(
             store,
             servers,

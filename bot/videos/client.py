@@ -15,6 +15,7 @@ from bot.config import Settings
 from bot.errors import (
     BotError,
     OutcomeUnknown,
+    RateLimited,
     RequestRefused,
     ServerUnusable,
     Source,
@@ -28,6 +29,7 @@ from bot.videos import wire
 from bot.videos.circuit_breaker import CircuitBreaker
 from bot.videos.download import Download, LinkExpired, Server, resolve, unreachable
 from bot.videos.responses import Response, ResponseReader
+from bot.videos.throttle import Throttle
 from bot.videos.wire import Candidates
 
 MAX_PAGES = 50
@@ -59,6 +61,7 @@ class VideosClient:
         api_key: str,
         max_bytes: int = 1_000_000_000,
         file_hosts: Collection[str] = (),
+        retry_scale: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._http = http
@@ -72,18 +75,24 @@ class VideosClient:
             CircuitBreaker("create", clock),
             CircuitBreaker("retrieve", clock),
         )
+        self._create_throttle = Throttle(TemporaryError, scale=retry_scale)
+        # A gateway may respond 500 for one failed video (LiteLLM), which says nothing of others.
+        self._retrieve_throttle = Throttle(RateLimited, scale=retry_scale)
         self._poll_rate = AsyncLimiter(POLLS_PER_SECOND, 1)
         self._poll_slots = asyncio.Semaphore(MAX_CONCURRENT_POLLS)
 
     @classmethod
-    def from_settings(cls, settings: Settings, http: httpx.AsyncClient) -> Self:
-        """A client of the configured server."""
+    def from_settings(
+        cls, settings: Settings, http: httpx.AsyncClient, *, retry_scale: float = 1.0
+    ) -> Self:
+        """A client of the configured server; `retry_scale` multiplies delays while it is busy."""
         return cls(
             http,
             base_url=settings.openai_base_url,
             api_key=settings.openai_api_key.get_secret_value(),
             max_bytes=settings.max_video_mb * 1_000_000,
             file_hosts=settings.video_file_hosts,
+            retry_scale=retry_scale,
         )
 
     @property
@@ -92,11 +101,13 @@ class VideosClient:
         return urlsplit(self._base_url).netloc
 
     def check_accepts_creates(self) -> None:
-        """Check that creates are not stopped by the circuit breaker.
+        """Check that nothing stops a create before it is sent.
 
         Raises:
             ServerUnusable: the server refuses everyone, and it is not yet time to test it again.
+            Throttled: the server is busy.
         """
+        self._create_throttle.check()
         self._create_breaker.check()
 
     async def create(self, request: VideoRequest, reference: Picture | None = None) -> str:
@@ -107,7 +118,7 @@ class VideosClient:
         """
         url = f"{self._base_url}/videos"
         fields = wire.create_fields(request, reference)
-        with self._create_breaker.record():
+        with self._create_throttle.record(), self._create_breaker.record():
             response = await self._post(url, files=fields)
             try:
                 return wire.read_created(*response)
@@ -132,7 +143,7 @@ class VideosClient:
         """Get a video's status, within the limits on polling."""
         async with self._poll_slots:
             await self._poll_rate.acquire()
-            with self._retrieve_breaker.record():
+            with self._retrieve_throttle.record(), self._retrieve_breaker.record():
                 return wire.read_status(*await self._get(self._url(video_id)))
 
     async def find_submitted(
@@ -208,7 +219,7 @@ class VideosClient:
         return abilities
 
     async def _post_remix(self, url: str, body: dict[str, Any]) -> str | None:
-        with self._create_breaker.record():
+        with self._create_throttle.record(), self._create_breaker.record():
             response = await self._post(url, json=body)
             try:
                 return wire.read_remixed(*response)

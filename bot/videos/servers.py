@@ -19,9 +19,11 @@ class VideosServers:
         self._unknown: set[str] = set()
 
     @classmethod
-    def from_settings(cls, settings: Settings, http: httpx.AsyncClient) -> "VideosServers":
+    def from_settings(
+        cls, settings: Settings, http: httpx.AsyncClient, *, retry_scale: float = 1.0
+    ) -> "VideosServers":
         """Clients of the configured servers."""
-        current = VideosClient.from_settings(settings, http)
+        current = VideosClient.from_settings(settings, http, retry_scale=retry_scale)
         if settings.openai_previous_base_url is None:
             return cls(current)
         key = settings.openai_previous_api_key or settings.openai_api_key
@@ -31,7 +33,7 @@ class VideosServers:
                 "openai_api_key": key,
             }
         )
-        return cls(current, VideosClient.from_settings(previous, http))
+        return cls(current, VideosClient.from_settings(previous, http, retry_scale=retry_scale))
 
     def of(self, host: str | None) -> VideosClient:
         """The client of this host, as recorded in a job; of the current one before that.

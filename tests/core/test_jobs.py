@@ -60,4 +60,8 @@ def test_what_failed_together_does_not_come_back_together() -> None:
 def test_the_other_side_may_name_the_delay_within_reason() -> None:
     assert jobs.retry_delay(0, hint=30) == 30
     assert jobs.retry_delay(0, hint=86_400) == 300
-    assert jobs.retry_delay(0, hint=-1) == 0
+    assert jobs.retry_delay(0, hint=-1) == 1
+
+
+def test_a_short_hint_does_not_replace_the_backoff() -> None:
+    assert [jobs.retry_delay(n, hint=1) for n in (0, 3, 6)] == [1, 8, 60]

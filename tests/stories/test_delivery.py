@@ -19,8 +19,10 @@ from bot.errors import (
     PermanentError,
     RateLimited,
     TemporaryError,
+    TokenRefused,
 )
 from bot.jobs import Job
+from bot.sandbox.faults import respond_with
 from bot.sandbox.world import World
 from bot.slack_errors import translate
 from bot.ui.progress import ProgressContext
@@ -48,11 +50,13 @@ def refused(code: str, status: int = 200, **headers: str) -> SlackApiError:
         *((code, CannotPost) for code in ("restricted_action", "restricted_action_read_only")),
         *((code, CannotPost) for code in ("posting_to_channel_denied", "access_denied")),
         *((code, TemporaryError) for code in ("internal_error", "fatal_error")),
-        *((code, MisconfiguredError) for code in ("invalid_auth", "token_revoked")),
-        *((code, MisconfiguredError) for code in ("missing_scope", "account_inactive")),
+        *((code, TokenRefused) for code in ("invalid_auth", "token_revoked", "account_inactive")),
+        *((code, MisconfiguredError) for code in ("missing_scope", "org_login_required")),
         *((code, PermanentError) for code in ("message_not_found", "file_not_found")),
         *((code, PermanentError) for code in ("msg_too_long", "a_code_of_next_year")),
-        ("ratelimited", RateLimited),
+        *((code, RateLimited) for code in ("ratelimited", "rate_limited")),
+        ("message_limit_exceeded", RateLimited),
+        ("team_added_to_org", TemporaryError),
     ],
 )
 def test_every_refusal_has_its_consequence(code: str, kind: type[BotError]) -> None:
@@ -63,6 +67,19 @@ def test_a_rate_limit_says_how_long() -> None:
     meaning = translate(refused("ratelimited", 429, Retry_After="30"))
     assert isinstance(meaning, RateLimited)
     assert meaning.retry_after == 30
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (503, TemporaryError)])
+async def test_a_refusal_in_plain_text_keeps_its_meaning(
+    world: World, status: int, kind: type[TemporaryError]
+) -> None:
+    world.faults.inject("chat.postMessage", respond_with(status, "busy", Retry_After="7"))
+    client = AsyncWebClient(world.slack.bot_token, base_url=world.slack.api_url)
+    with pytest.raises(SlackApiError) as caught:
+        await client.chat_postMessage(channel="C1", text="x")
+    meaning = translate(caught.value)
+    assert type(meaning) is kind
+    assert meaning.retry_after == (7 if kind is RateLimited else None)
 
 
 def test_a_server_error_may_pass() -> None:

@@ -1,0 +1,122 @@
+"""Keeps calls within Slack's rates: urgent ones first, and people in turn."""
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class FairQueue:
+    """Waiters, served one person after another, however many each of them has."""
+
+    def __init__(self) -> None:
+        self._waiters: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiters)
+
+    def add(self, user_id: str) -> asyncio.Future[None]:
+        """A future that is done when it is this waiter's turn."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.setdefault(user_id, deque()).append(waiter)
+        return waiter
+
+    def serve_next(self) -> bool:
+        """Wake the next waiter; returns whether there was one."""
+        while self._waiters:
+            user_id, waiters = self._waiters.popitem(last=False)
+            waiter = waiters.popleft()
+            if waiters:
+                self._waiters[user_id] = waiters  # at the end: the others come first
+            if not waiter.done():
+                waiter.set_result(None)
+                return True
+        return False
+
+
+class FairLimiter:
+    """At most `calls` in each `seconds`, as a token bucket; the calls may come in a burst."""
+
+    def __init__(self, calls: float, seconds: float) -> None:
+        self._calls = calls
+        self._rate = calls / seconds
+        self._tokens = calls
+        self._refilled_at = time.monotonic()
+        self._queue = FairQueue()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits and the whole burst is available."""
+        self._refill()
+        return not self._queue and self._tokens >= self._calls
+
+    async def acquire(self, user_id: str) -> None:
+        """Wait for this person's turn."""
+        waiter = self._queue.add(user_id)
+        self._serve()
+        await waiter
+
+    def acquire_spare(self, reserve: float) -> bool:
+        """Take a call only if nobody waits and more than `reserve` calls remain."""
+        self._refill()
+        if self._queue or self._tokens < reserve + 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def has_spare(self, reserve: float) -> bool:
+        """Whether `acquire_spare` would succeed."""
+        self._refill()
+        return not self._queue and self._tokens >= reserve + 1
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        self._tokens = min(self._calls, self._tokens + (now - self._refilled_at) * self._rate)
+        self._refilled_at = now
+
+    def _serve(self) -> None:
+        self._refill()
+        while self._tokens >= 1 and self._queue.serve_next():
+            self._tokens -= 1
+        if self._queue and self._timer is None:
+            delay = (1 - self._tokens) / self._rate
+            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._serve()
+
+
+class FairSlots:
+    """At most `slots` at a time."""
+
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+        self._queue = FairQueue()
+
+    @asynccontextmanager
+    async def slot(self, user_id: str) -> AsyncIterator[None]:
+        """Hold a slot, after waiting for this person's turn."""
+        await self._acquire(user_id)
+        try:
+            yield
+        finally:
+            self._release()
+
+    async def _acquire(self, user_id: str) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        waiter = self._queue.add(user_id)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._release()  # it was this waiter's turn already
+            raise
+
+    def _release(self) -> None:
+        if not self._queue.serve_next():
+            self._free += 1
