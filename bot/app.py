@@ -139,7 +139,11 @@ async def running(
         stack.push_async_callback(store.close)
         files = Files(clients.bot, http, hosts=settings.slack_file_hosts)
         delivery = Delivery(
-            clients.bot, http, bot_name=identity.user or "video", scopes=identity.bot_scopes or None
+            clients.bot,
+            http,
+            bot_name=identity.user or "video",
+            scopes=identity.bot_scopes or None,
+            post_interval=timings.post_interval,
         )
         homes = Homes(store, delivery)
         worker = Worker(

@@ -49,8 +49,8 @@ HOMES_PER_MINUTE = 80
 RESERVED_UPDATES = 10
 """How many of these progress updates leave for outcomes."""
 
-POSTS_PER_CHANNEL = (3, 3.0)
-"""Messages, and seconds: Slack allows about one a second in each channel, and short bursts."""
+POST_BURST = 3
+"""Slack allows short bursts of messages in a channel; how long is not documented."""
 
 MAX_IDLE_CHANNELS = 1000
 """Channels whose pace is remembered."""
@@ -87,7 +87,8 @@ class Upload:
 class Delivery:
     """Outbound calls to one Slack workspace.
 
-    `scopes` are those of the token, or None if Slack did not say. Every method raises
+    `scopes` are those of the token, or None if Slack did not say; `post_interval` is in seconds,
+    for each channel. Every method raises
     TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or PermanentError, as
     `slack_errors.translate` decides.
     """
@@ -99,12 +100,14 @@ class Delivery:
         *,
         bot_name: str,
         scopes: Collection[str] | None = None,
+        post_interval: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slack = slack
         self._http = http
         self._bot_name = bot_name
         self._scopes = scopes
+        self._post_interval = post_interval
         self._clock = clock
         self._updates = FairLimiter(UPDATES_PER_MINUTE, 60)
         self._homes = FairLimiter(HOMES_PER_MINUTE, 60)
@@ -353,7 +356,9 @@ class Delivery:
         """Wait until a message may be posted in the channel: about one a second is allowed."""
         if len(self._posts) > MAX_IDLE_CHANNELS:
             self._posts = {key: each for key, each in self._posts.items() if not each.is_idle}
-        pace = self._posts.setdefault(job.channel_id, FairLimiter(*POSTS_PER_CHANNEL))
+        pace = self._posts.setdefault(
+            job.channel_id, FairLimiter(POST_BURST, POST_BURST * self._post_interval)
+        )
         await pace.acquire(job.user_id)
 
     @property

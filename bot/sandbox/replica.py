@@ -26,6 +26,7 @@ FAST = Timings(
     takeover_interval=0.05,
     takeover_delay=0.1,
     poll_interval=0.01,
+    post_interval=0.001,
     queue_cache=0.05,
     duration_cache=0.05,
     min_poll_interval=0.01,

@@ -12,12 +12,21 @@ from bot.sandbox.videos import VideosSandbox
 
 
 class World:
-    """Both servers, running inside `async with`; `until` waits for a change in either."""
+    """Both servers, running inside `async with`; `until` waits for a change in either.
 
-    def __init__(self, clock: Callable[[], float] = time.time, **videos: Any) -> None:  # noqa: ANN401 -- options of VideosSandbox
+    `limits`: Slack enforces its rate limits.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        *,
+        limits: bool = False,
+        **videos: Any,  # noqa: ANN401 -- options of VideosSandbox
+    ) -> None:
         self.changes = Changes()
         self.faults = Faults()
-        self.slack = SlackSandbox(self.changes, self.faults, clock=clock)
+        self.slack = SlackSandbox(self.changes, self.faults, clock=clock, limits=limits)
         self.videos = VideosSandbox(self.changes, self.faults, clock=clock, **videos)
         self.until = self.changes.until
 
