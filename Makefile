@@ -13,7 +13,7 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test test-browser fuzz chaos bench format lock clean
+.PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
@@ -25,6 +25,7 @@ help:
 	@echo "make fuzz [EXAMPLES=n]     hostile input of every kind, about two minutes"
 	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
 	@echo "make bench                 measure performance"
+	@echo "make pictures              make the README's pictures anew, in an installed Chromium"
 	@echo "make format                format the code"
 	@echo "make lock                  update the locked dependencies"
 	@echo "Add PYTHON=/path/to/python to use another interpreter; it rebuilds .venv."
@@ -56,6 +57,9 @@ test: $(READY)
 
 test-browser: $(READY)
 	$(BIN)/pytest -n 0 -m browser
+
+pictures: $(READY)
+	@$(BIN)/python -m tests.browser.pictures
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -1,12 +1,15 @@
 """What the documentation names exists."""
 
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "docs" / "pictures"
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAP = CONTRIBUTING.partition("bot/\n")[2].partition("\ntests/\n")[0]
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
@@ -41,3 +44,20 @@ def test_every_file_named_in_the_table_of_changes_exists() -> None:
     names = set(re.findall(r"`([\w/]+\.py)`", table)) - {"metrics.py"}  # does not exist yet
     assert names
     assert [name for name in names if not (ROOT / "bot" / name).exists()] == []
+
+
+def test_the_pictures_show_the_current_cards() -> None:
+    cards = ROOT / "tests" / "core" / "golden" / "cards.json"
+    digest = hashlib.sha256(cards.read_bytes()).hexdigest()
+    made_from = (PICTURES / "cards.sha256").read_text().strip()
+    assert made_from == digest, "the cards have changed: make pictures"
+
+
+def test_every_picture_is_small_and_described_in_the_readme() -> None:
+    pictures = [path for path in PICTURES.iterdir() if path.suffix in {".png", ".gif"}]
+    assert len(pictures) == 6
+    for path in pictures:
+        assert path.stat().st_size < (1_500_000 if path.suffix == ".gif" else 80_000)
+        alt = re.search(rf"!\[([^]]+)\]\(docs/pictures/{path.name}\)", README)
+        assert alt is not None, path.name
+        assert len(alt[1]) > 40

@@ -128,8 +128,8 @@ const Beginning = ({ place }) =>
   place.kind === "im"
     ? html`<p class="notice">Write what the video should show, or type <code>/video</code>.</p>`
     : html`<p class="notice">
-        Nothing has been said in ${titleOf(place)} yet. Type
-        <code>/video a timelapse of clouds</code>, or only <code>/video</code> for the form.
+        Nothing has been said in ${titleOf(place)} yet. Type${" "}
+        <code>/video a timelapse of clouds</code>, or only${" "}<code>/video</code>${" "}for the form.
       </p>`;
 
 const dateOf = (message) => new Date(Number(message.ts) * 1000);
