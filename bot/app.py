@@ -68,14 +68,21 @@ class Bot:
 
     async def health(self) -> dict[str, bool]:
         """The state of each part, as `GET /healthz` reports it."""
+        parts = {"database": await self._database_responds(), **await self.liveness()}
+        return parts | {"slack": self._delivery.is_authorized} | await self._connection()
+
+    async def liveness(self) -> dict[str, bool]:
+        """Whether the event loop and the worker run; a restart cures what does not."""
+        return {"worker": not self.work.done() and self.worker.is_alive}
+
+    async def readiness(self) -> dict[str, bool]:
+        """Whether requests can be accepted: nothing here is cured by a restart."""
+        revision = await self._revision()
         parts = {
-            "database": await self._database_responds(),
-            "worker": self._worker_is_alive(),
-            "slack": self._delivery.is_authorized,
+            "database": revision is not None,
+            "migrations": revision is not None and not migrations.is_outdated(revision),
         }
-        if self._socket_mode is not None:
-            parts["socket"] = await self._socket_mode.client.is_connected()
-        return parts
+        return parts | await self._connection()
 
     async def _database_responds(self) -> bool:
         try:
@@ -85,8 +92,18 @@ class Bot:
             return False
         return True
 
-    def _worker_is_alive(self) -> bool:
-        return not self.work.done() and self.worker.is_alive
+    async def _revision(self) -> str | None:
+        try:
+            async with asyncio.timeout(DATABASE_TIMEOUT):
+                return await self._store.revision()
+        except (TemporaryError, TimeoutError):
+            return None
+
+    async def _connection(self) -> dict[str, bool]:
+        """The Socket Mode connection; in HTTP mode, to be asked at all is enough."""
+        if self._socket_mode is None:
+            return {}
+        return {"socket": await self._socket_mode.client.is_connected()}
 
 
 def serve(settings: Settings, *, timings: Timings | None = None, lease: float = LEASE) -> None:
@@ -276,14 +293,15 @@ async def _listen(
     settings: Settings,
     stack: AsyncExitStack,
 ) -> None:
+    checks = {"/healthz": bot.health, "/livez": bot.liveness, "/readyz": bot.readiness}
     if socket_mode is not None:
         await socket_mode.connect_async()  # type: ignore[no-untyped-call]  # untyped in Bolt
-        web = make_web_app(health=bot.health)
+        web = make_web_app(checks=checks)
         port = settings.port
     else:
         secret = settings.slack_signing_secret
         web = make_web_app(
-            health=bot.health,
+            checks=checks,
             slack=bolt,
             signing_secret=secret.get_secret_value() if secret else "",
         )

@@ -2,16 +2,21 @@
 
 import argparse
 import asyncio
+import http.client
 import json
 import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
+from importlib import metadata
+from typing import TYPE_CHECKING
 
-from bot import app, doctor, log, migrations
-from bot.config import read_database_url, read_settings
+from bot.config import read_database_url, read_settings, read_web_address
 from bot.errors import MisconfiguredError, TemporaryError
-from bot.ui.samples import samples
+from bot.timings import HEALTH_TIMEOUT
+
+if TYPE_CHECKING:
+    from bot.doctor import Finding
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,11 +36,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="video-bot", description="A Slack bot that turns a prompt into a video."
     )
+    version = f"%(prog)s {metadata.version('video-bot')}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run the bot in a Slack workspace")
     run.set_defaults(command=_run)
     migrate = commands.add_parser("migrate", help="migrate the database to this version")
     migrate.set_defaults(command=_migrate)
+    health = commands.add_parser("health", help="ask the running bot whether everything works")
+    health.set_defaults(command=_health)
     cards = commands.add_parser("cards", help="print all cards as JSON for Block Kit Builder")
     cards.set_defaults(command=_cards)
     check = commands.add_parser("doctor", help="check the installation")
@@ -53,6 +62,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(_options: argparse.Namespace) -> int:
+    from bot import app
+
     settings = read_settings()
     _hide_from_libraries()
     app.serve(settings)
@@ -60,17 +71,38 @@ def _run(_options: argparse.Namespace) -> int:
 
 
 def _migrate(_options: argparse.Namespace) -> int:
+    from bot import migrations
+
     migrations.upgrade(read_database_url())
     return 0
 
 
+def _health(_options: argparse.Namespace) -> int:
+    host, port = read_web_address()
+    connection = http.client.HTTPConnection(host, port, timeout=HEALTH_TIMEOUT)
+    try:
+        connection.request("GET", "/healthz")
+        response = connection.getresponse()
+        _print(response.read().decode())
+    except (OSError, http.client.HTTPException) as error:
+        _print(f"PORT {port} of HOST {host} does not respond: {error}")
+        return 1
+    finally:
+        connection.close()
+    return 0 if response.status == http.HTTPStatus.OK else 1
+
+
 def _cards(_options: argparse.Namespace) -> int:
+    from bot.ui.samples import samples
+
     shown = {name: asdict(message) for name, message in samples().items()}
     sys.stdout.write(json.dumps(shown, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from bot import doctor, log
+
     log.configure("CRITICAL")  # everything that matters is in the findings
     try:
         settings = read_settings()
@@ -88,7 +120,7 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0 if is_ok else 1
 
 
-async def _report(findings: AsyncIterator[doctor.Finding]) -> bool:
+async def _report(findings: AsyncIterator["Finding"]) -> bool:
     """Print each finding as soon as it is known; returns whether none needs a remedy."""
     is_ok = True
     async for finding in findings:
@@ -114,7 +146,7 @@ def _print(*lines: object) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     try:
-        from bot.sandbox import demo  # noqa: PLC0415 -- needs the optional extra `sandbox`
+        from bot.sandbox import demo  # needs the optional extra `sandbox`
     except ModuleNotFoundError as error:
         raise MisconfiguredError(
             f"The demo needs {error.name}: pip install 'video-bot[sandbox]'"

@@ -91,17 +91,26 @@ Hosts = Annotated[list[str], NoDecode, BeforeValidator(_words), Field(min_length
 UserIds = Annotated[list[str], NoDecode, BeforeValidator(_words), AfterValidator(_user_ids)]
 
 
-class DatabaseSettings(BaseSettings):
-    """The settings that commands need which use only the database."""
-
+class _Environment(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
     )
 
+
+class DatabaseSettings(_Environment):
+    """The settings that commands need which use only the database."""
+
     database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:///video-bot.db"
 
 
-class Settings(DatabaseSettings):
+class WebSettings(_Environment):
+    """The settings of the bot's own web server."""
+
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+
+
+class Settings(DatabaseSettings, WebSettings):
     """One field per variable; `.env.example` describes each."""
 
     slack_bot_token: BotToken
@@ -118,8 +127,6 @@ class Settings(DatabaseSettings):
     video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_words)] = []
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
     admin_users: UserIds = []
-    host: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="after")
@@ -148,7 +155,13 @@ def read_database_url() -> str:
     return _read(DatabaseSettings).database_url
 
 
-_S = TypeVar("_S", bound=DatabaseSettings)
+def read_web_address() -> tuple[str, int]:
+    """The host and port at which this machine reaches the bot's web server; raises as above."""
+    settings = _read(WebSettings)
+    return settings.host or "127.0.0.1", settings.port or DEFAULT_PORT
+
+
+_S = TypeVar("_S", bound=_Environment)
 
 
 def _read(kind: type[_S], **overrides: Any) -> _S:  # noqa: ANN401 -- for tests and the sandbox

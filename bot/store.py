@@ -49,6 +49,12 @@ class Store:
         """Check that the database responds."""
         await self._database.execute(sa.select(1), Priority.PERSON)
 
+    async def revision(self) -> str:
+        """The revision that the database was migrated to."""
+        query = sa.text("SELECT version_num FROM alembic_version")
+        [row] = await self._database.execute(query, Priority.PERSON)
+        return str(row["version_num"])
+
     async def add(self, job: Job) -> Job:
         """Insert the job; if its request key is already used, return the existing job instead."""
         row = _row(job) | {"lease_until": job.created_at}

@@ -70,6 +70,8 @@ UNACKNOWLEDGED_TIMEOUT = 15.0
 """After which a PostgreSQL server that acknowledges nothing counts as gone."""
 MIGRATION_TIMEOUT = 60.0
 """For another process that is migrating the same database."""
+HEALTH_TIMEOUT = 5.0
+"""For `video-bot health` to be answered: longer than the check's own query."""
 HEALTH_MAX_AGE = 1.0
 """How long a health check's result is reused, however many callers there are."""
 WEB_REQUEST_TIMEOUT = 30.0

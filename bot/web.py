@@ -1,9 +1,9 @@
-"""The bot's own web server: Slack's requests in HTTP mode, and the health check."""
+"""The bot's own web server: Slack's requests in HTTP mode, and the health checks."""
 
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import structlog
@@ -29,16 +29,21 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 
 
+Check = Callable[[], Awaitable[dict[str, bool]]]
+"""Returns the state of each part by its name."""
+
+
 def make_web_app(
     *,
-    health: Callable[[], Awaitable[dict[str, bool]]],
+    checks: Mapping[str, Check],
     slack: AsyncApp | None = None,
     signing_secret: str = "",
 ) -> web.Application:
-    """An app with `GET /healthz` and, given a Bolt app, `POST /slack/events`."""
+    """An app with a page for each check and, given a Bolt app, `POST /slack/events`."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.on_response_prepare.append(_close_after_it)
-    app.router.add_get("/healthz", _healthz(health))
+    for path, check in checks.items():
+        app.router.add_get(path, _page(check))
     if slack is not None:
         app.router.add_post("/slack/events", _events(slack, SignatureVerifier(signing_secret)))
     return app
@@ -138,22 +143,20 @@ async def _close_after_it(_request: web.Request, response: web.StreamResponse) -
     response.force_close()
 
 
-def _healthz(
-    health: Callable[[], Awaitable[dict[str, bool]]],
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    """The health check's handler; its result is reused for a moment."""
+def _page(check: Check) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A health check's handler; its result is reused for a moment."""
     lock = asyncio.Lock()
     parts, asked_at = dict[str, bool](), float("-inf")
 
-    async def healthz(_request: web.Request) -> web.Response:
+    async def page(_request: web.Request) -> web.Response:
         nonlocal parts, asked_at
         async with lock:
             now = asyncio.get_running_loop().time()
             if now - asked_at >= HEALTH_MAX_AGE:
-                parts, asked_at = await health(), now
+                parts, asked_at = await check(), now
         return web.json_response(parts, status=200 if all(parts.values()) else 503)
 
-    return healthz
+    return page
 
 
 def _events(

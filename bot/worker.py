@@ -83,8 +83,13 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the claim loop has run recently."""
-        return time.monotonic() - self._ran_at < 5 * self._timings.claim_interval + 10
+        """Whether the claim loop has run recently, or waits for a database that hangs."""
+        limit = self._pass_timeout + 5 * self._timings.claim_interval + 10
+        return time.monotonic() - self._ran_at < limit
+
+    @property
+    def _pass_timeout(self) -> float:
+        return self._store.lease / 3
 
     async def run(self) -> None:
         """Run jobs until cancelled, then release them."""
@@ -138,7 +143,7 @@ class Worker:
 
     async def _run_once_safely(self) -> None:
         try:
-            async with asyncio.timeout(self._store.lease / 3):
+            async with asyncio.timeout(self._pass_timeout):
                 if self._has_crashed:
                     await self.renew()
                     self._has_crashed = False

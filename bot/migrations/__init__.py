@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def revisions(url: str) -> tuple[str | None, str]:
     except (SQLAlchemyError, OSError) as error:
         raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
     return current, head
+
+
+def is_outdated(revision: str) -> bool:
+    """Whether this version needs a newer one; unknown revisions are those of later versions."""
+    return revision in _earlier_revisions()
+
+
+@cache
+def _earlier_revisions() -> frozenset[str]:
+    _head, *earlier = ScriptDirectory(str(Path(__file__).parent)).walk_revisions()
+    return frozenset(script.revision for script in earlier)
 
 
 @contextmanager

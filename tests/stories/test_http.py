@@ -106,12 +106,12 @@ async def test_health_is_well_while_everything_is(
     monkeypatch.setattr(web, "HEALTH_MAX_AGE", 0)
     answer = await client.get("/healthz")
     assert answer.status_code == 200
-    assert answer.json() == {"database": True, "worker": True}
+    assert answer.json() == {"database": True, "worker": True, "slack": True}
     http_bot.work.cancel()
     await asyncio.wait({http_bot.work})
     answer = await client.get("/healthz")
     assert answer.status_code == 503
-    assert answer.json() == {"database": True, "worker": False}
+    assert answer.json() == {"database": True, "worker": False, "slack": True}
 
 
 async def test_health_in_socket_mode_wants_the_socket(
@@ -126,7 +126,7 @@ async def test_health_in_socket_mode_wants_the_socket(
     async with run_bot(settings=settings.model_copy(update={"port": port})):
         well = await client.get("/healthz")
         assert well.status_code == 200
-        assert well.json() == {"database": True, "worker": True, "socket": True}
+        assert well.json() == {"database": True, "worker": True, "slack": True, "socket": True}
         trouble = respond_with(200, {"ok": False, "error": "internal_error"})
         world.faults.inject("apps.connections.open", trouble, times=99)
         await world.slack.sockets.cut()
