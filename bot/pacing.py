@@ -36,21 +36,22 @@ class FairQueue:
 
 
 class FairLimiter:
-    """At most `calls` in each `seconds`, as a token bucket; the calls may come in a burst."""
+    """At most `calls` in any period of `seconds`; they may come in a burst.
 
-    def __init__(self, calls: float, seconds: float) -> None:
+    A sliding window, because a token bucket allows up to twice as many after a quiet time.
+    """
+
+    def __init__(self, calls: int, seconds: float) -> None:
         self._calls = calls
-        self._rate = calls / seconds
-        self._tokens = calls
-        self._refilled_at = time.monotonic()
+        self._seconds = seconds
+        self._sent: deque[float] = deque()
         self._queue = FairQueue()
         self._timer: asyncio.TimerHandle | None = None
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits and the whole burst is available."""
-        self._refill()
-        return not self._queue and self._tokens >= self._calls
+        """Whether nobody waits and no call counts any more."""
+        return not self._queue and self._left() == self._calls
 
     async def acquire(self, user_id: str) -> None:
         """Wait for this person's turn."""
@@ -58,31 +59,30 @@ class FairLimiter:
         self._serve()
         await waiter
 
-    def acquire_spare(self, reserve: float) -> bool:
-        """Take a call only if nobody waits and more than `reserve` calls remain."""
-        self._refill()
-        if self._queue or self._tokens < reserve + 1:
+    def acquire_spare(self, reserve: int) -> bool:
+        """Take a call only if nobody waits and more than `reserve` calls are left."""
+        if not self.has_spare(reserve):
             return False
-        self._tokens -= 1
+        self._sent.append(time.monotonic())
         return True
 
-    def has_spare(self, reserve: float) -> bool:
+    def has_spare(self, reserve: int) -> bool:
         """Whether `acquire_spare` would succeed."""
-        self._refill()
-        return not self._queue and self._tokens >= reserve + 1
+        return not self._queue and self._left() > reserve
 
-    def _refill(self) -> None:
+    def _left(self) -> int:
         now = time.monotonic()
-        self._tokens = min(self._calls, self._tokens + (now - self._refilled_at) * self._rate)
-        self._refilled_at = now
+        while self._sent and self._sent[0] <= now - self._seconds:
+            self._sent.popleft()
+        return self._calls - len(self._sent)
 
     def _serve(self) -> None:
-        self._refill()
-        while self._tokens >= 1 and self._queue.serve_next():
-            self._tokens -= 1
+        while self._queue and self._left() > 0:
+            if self._queue.serve_next():
+                self._sent.append(time.monotonic())
         if self._queue and self._timer is None:
-            delay = (1 - self._tokens) / self._rate
-            self._timer = asyncio.get_running_loop().call_later(delay, self._on_timer)
+            delay = self._sent[0] + self._seconds - time.monotonic()
+            self._timer = asyncio.get_running_loop().call_later(max(delay, 0), self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None

@@ -96,8 +96,8 @@ class Timings:
     """Between polls of a video, where the server names no interval of its own."""
     min_poll_interval: float = 1.0
     max_poll_interval: float = 300.0
-    post_interval: float = 1.0
-    """Between messages in one channel, which Slack limits (docs.slack.dev: rate limits)."""
+    post_interval: float = 1.05
+    """Between messages in one channel on average: Slack allows about one a second."""
     card_interval: float = 3.0
     """Between progress updates of one card."""
     queue_cache: float = 5.0

@@ -63,6 +63,14 @@ async def test_progress_leaves_calls_for_outcomes() -> None:
     waiting.cancel()
 
 
+async def test_no_period_has_more_calls_than_allowed() -> None:
+    limiter, sent = FairLimiter(3, 0.05), list[float]()
+    for _ in range(10):
+        await limiter.acquire("a")
+        sent.append(asyncio.get_running_loop().time())
+    assert all(later - earlier >= 0.049 for earlier, later in zip(sent, sent[3:], strict=False))
+
+
 class Clock:
     """A clock that stands still until it is set."""
 
