@@ -1,6 +1,6 @@
-"""The models that may be asked for, and what each of them makes.
+"""The models that can be requested, with their sizes, lengths and prices.
 
-The data is `catalog.toml` beside this file, or the file that VIDEO_CATALOG names.
+The data is in `catalog.toml` beside this file, or in the file set by VIDEO_CATALOG.
 """
 
 import re
@@ -53,9 +53,9 @@ Label = Annotated[str, Field(max_length=75)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model; the first of `sizes` and of `seconds` is what it makes when nobody chose.
+    """One model; the first of `sizes` and of `seconds` are its defaults.
 
-    What is empty is not asked for: the server decides.
+    An empty list is not sent: the server decides.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -67,22 +67,22 @@ class Model:
         tuple[Seconds, ...], BeforeValidator(_texts), Field(max_length=MAX_OPTIONS)
     ] = ()
     price_per_second: Price | dict[Size, Price] | None = None
-    """In US dollars; one for all sizes, or one for each."""
+    """In US dollars, for all sizes or for each."""
 
     def __post_init__(self) -> None:
         if len(self.title) > 75:  # noqa: PLR2004 -- as above
-            raise ValueError("its name has over 75 characters, so it needs a shorter `label`")
+            raise ValueError("its name has more than 75 characters: add a shorter `label`")
         for what, values in (("sizes", self.sizes), ("seconds", self.seconds)):
             if twice := _twice(values):
                 raise ValueError(f"`{what}` has {twice} twice")
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """The name that people see."""
         return self.label or self.name
 
     def price(self, *, seconds: str, size: str) -> Decimal | None:
-        """What a video costs in US dollars, where that is known."""
+        """The price of a video in US dollars, if it is known."""
         each = self.price_per_second
         if isinstance(each, dict):
             each = each.get(size)
@@ -97,30 +97,30 @@ class Catalog:
 
     models: Annotated[tuple[Model, ...], Field(min_length=1, max_length=MAX_OPTIONS)]
     default_model: str = ""
-    """Its name; the first model unless it says otherwise."""
+    """Its name; by default the first model."""
 
     def __post_init__(self) -> None:
         if twice := _twice([model.name for model in self.models]):
-            raise ValueError(f"the model {twice} stands there twice")
+            raise ValueError(f"the model {twice} is listed twice")
         if self.default_model and self.find(self.default_model) is None:
-            raise ValueError(f"`default_model` is {self.default_model}, which is no model here")
+            raise ValueError(f"`default_model` is {self.default_model}, which is not in `models`")
 
     @property
     def default(self) -> Model:
-        """The model for who did not choose."""
+        """The default model."""
         return self.find(self.default_model) or self.models[0]
 
     def find(self, name: str) -> Model | None:
-        """The model of this name."""
+        """The model with this name."""
         return next((model for model in self.models if model.name == name), None)
 
     def models_for(self, size: str) -> list[str]:
-        """The names of the models that make this size."""
+        """The names of the models that support this size."""
         return [model.name for model in self.models if size in model.sizes]
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
-    """The catalog of this file, or the one that comes with the bot.
+    """The catalog in this file, or the built-in one.
 
     Raises:
         MisconfiguredError: one line that names VIDEO_CATALOG and the place in the file.
@@ -139,7 +139,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
 
 
 def read_catalog(text: str) -> Catalog:
-    """The catalog that this TOML says."""
+    """The catalog in this TOML text."""
     return _CATALOG.validate_python(tomllib.loads(text, parse_float=Decimal))
 
 
@@ -152,7 +152,7 @@ def _wrong(path: Path | None, reason: str) -> MisconfiguredError:
 
 
 def _place(location: Sequence[int | str]) -> str:
-    """`models[2].sizes[0]: `, counted as TOML's own tools do, from 0."""
+    """`models[2].sizes[0]: `, counted from 0."""
     names = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
     return "".join(names).removeprefix(".") + ": " if names else ""
 

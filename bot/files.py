@@ -40,14 +40,14 @@ class Files:
         self._slack = slack
         self._http = http
         self._hosts = {host.lower() for host in hosts}
-        # Plain HTTP only where the Web API, which gets the same token, is plain HTTP too.
+        # Plain HTTP only if the Web API, which receives the same token, uses it too.
         self._scheme = httpx.URL(slack.base_url).scheme
 
     async def fetch(self, file_id: str, *, user_id: str, limit: int) -> bytes:
         """The bytes of the file that this user uploaded, up to `limit` of them.
 
         Raises:
-            FileRefused: it is not to be had, or not such a file.
+            FileRefused: it can't be fetched, or is not such a file.
             TemporaryError: Slack has trouble.
             MisconfiguredError: the bot may not read files.
         """
@@ -60,7 +60,7 @@ class Files:
         return content
 
     async def fetch_picture(self, reference: InputReference) -> bytes:
-        """The bytes of a starting picture, within a time limit, because others wait for it.
+        """The bytes of a starting image, within a time limit, because other jobs wait.
 
         Raises:
             As `fetch`.
@@ -79,7 +79,9 @@ class Files:
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             meaning = translate(error)
             if isinstance(meaning, OutcomeUnknown):
-                raise TemporaryError(meaning.message) from error  # a question, no effect
+                raise TemporaryError(
+                    meaning.message
+                ) from error  # it only asks, so it can be repeated
             if isinstance(meaning, PermanentError):
                 raise FileRefused(_CANNOT_SEE) from error
             raise meaning from error
@@ -87,7 +89,7 @@ class Files:
         return file if isinstance(file, dict) else {}
 
     def _own_address(self, address: str) -> httpx.URL:
-        """The address, if it is exactly one of Slack's own hosts; no other sees the token."""
+        """The URL, if its host is one of Slack's own: no other receives the token."""
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL as error:
@@ -116,7 +118,7 @@ def _check_response(response: httpx.Response) -> None:
         raise FileRefused(_CANNOT_SEE)
     if response.status_code == 429 or response.is_server_error:  # noqa: PLR2004 -- the number is the name
         raise TemporaryError(f"Slack has trouble (HTTP {response.status_code}).")
-    # Who may not have a file gets a login page, and with status 200 (slackapi/bolt-js#2585).
+    # Without permission, Slack sends a login page with status 200 (slackapi/bolt-js#2585).
     if not response.is_success or response.headers.get("Content-Type", "").startswith("text/html"):
         raise FileRefused(_CANNOT_SEE)
 

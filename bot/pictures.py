@@ -1,31 +1,31 @@
-"""Reference pictures: what is taken, and what is sent."""
+"""Starting images: what is accepted, and what is sent."""
 
 from dataclasses import dataclass
 
 MAX_BYTES = 20_000_000
 PIXELS_PER_PIXEL = 32
-"""How many pixels a picture may have for each pixel of the video ..."""
+"""Pixels that an image may have for each pixel of the video ..."""
 MIN_MAX_PIXELS = 25_000_000
-"""... but as many as a phone's picture has, also for the smallest video ..."""
+"""... but at least as many as a phone's camera produces ..."""
 MAX_PIXELS = 40_000_000
-"""... and no more than this for the largest."""
+"""... and at most this many."""
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
-"""What is taken, by MIME type."""
+"""The accepted MIME types, with their file extensions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that can be sent."""
+    """An image that can be sent."""
 
     content: bytes
     mime: str
     from_size: str
-    """What size it had, upright, before it was fitted."""
+    """Its upright size before it was fitted."""
 
     @property
     def filename(self) -> str:
-        """A name that fits its type."""
+        """A file name with the right extension."""
         return f"picture.{EXTENSIONS[self.mime]}"
 
 

@@ -12,13 +12,13 @@ _SIGN = {"@": "@", "#": "#", "!": "@"}
 
 
 def typed(text: str) -> str:
-    """What the person typed; of a mention without a name only the id is known."""
+    """What the person typed; of a mention without a name, only the id is known."""
     plain = _MARKUP.sub(_as_typed, text)
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&").strip()
 
 
 def without_mention(text: str, user_id: str) -> str:
-    """The text, as Slack wrote it, without the mentions of this user."""
+    """The text with Slack's markup, but without mentions of this user."""
     pieces, end = [], 0
     for mention in _MENTION.finditer(text):
         if mention[1] == user_id:

@@ -1,7 +1,7 @@
-"""The few Block Kit shapes we use, and Slack's limits.
+"""The Block Kit elements that the bot uses, and Slack's limits.
 
-What people or servers wrote goes into rich_text, which Slack never parses for markup, mentions
-or links; what stands in mrkdwn is ours, and `escape` neutralises the rest (docs.slack.dev:
+Text from people or servers goes into rich_text, which Slack never parses for markup, mentions or
+links. Text in mrkdwn is ours, and `escape` neutralises everything else (docs.slack.dev:
 Formatting message text).
 """
 
@@ -19,7 +19,7 @@ MAX_INPUT_TEXT = 3000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that Slack takes: `text` is what notifications and screen readers say.
+    """A message that Slack accepts; notifications and screen readers read `text`.
 
     Raises:
         ValueError: it is over one of Slack's limits.
@@ -36,14 +36,14 @@ class Message:
 
 
 def section(mrkdwn: str) -> Block:
-    """A paragraph of our own words."""
+    """A paragraph of our own text."""
     if len(mrkdwn) > MAX_SECTION_TEXT:
         raise ValueError(f"a section has at most {MAX_SECTION_TEXT} characters")
     return {"type": "section", "text": _mrkdwn(mrkdwn)}
 
 
 def context(mrkdwn: str) -> Block:
-    """A small line of our own words."""
+    """A small line of our own text."""
     return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}
 
 
@@ -53,13 +53,13 @@ def actions(*buttons: Block) -> Block:
 
 
 Confirm = tuple[str, str, str, str]
-"""A dialog: its title, its question, and the labels of yes and no."""
+"""A confirmation dialog: title, question, and the labels of yes and no."""
 
 
 def button(
     label: str, action_id: str, value: str | None = None, confirm: Confirm | None = None
 ) -> Block:
-    """A button; what it is about is in `value`, since the state is in the database."""
+    """A button; `value` identifies its subject, whose state is in the database."""
     made = {"type": "button", "text": _plain(label), "action_id": action_id}
     if value is not None:
         made["value"] = value
@@ -70,27 +70,27 @@ def button(
 
 
 def quote(text: str) -> Block:
-    """Somebody's words, as a quote."""
+    """Text from a person, as a quote."""
     return _rich_text({"type": "rich_text_quote", "elements": [_text(text)]})
 
 
 def paragraph(*elements: Block) -> Block:
-    """Our words and theirs in one line: made of `plain`, `bold`, `code` and `user`."""
+    """Our text and theirs in one line, made of `plain`, `bold`, `code` and `user`."""
     return _rich_text({"type": "rich_text_section", "elements": list(elements)})
 
 
 def plain(text: str) -> Block:
-    """Words that are shown as they are."""
+    """Text without formatting."""
     return _text(text)
 
 
 def bold(text: str) -> Block:
-    """Words in bold."""
+    """Bold text."""
     return _text(text) | {"style": {"bold": True}}
 
 
 def code(text: str) -> Block:
-    """Words in a fixed-width font."""
+    """Text in a fixed-width font."""
     return _text(text) | {"style": {"code": True}}
 
 
@@ -100,7 +100,7 @@ def user(user_id: str) -> Block:
 
 
 def plain_text(text: str) -> Block:
-    """Words in which nothing is parsed."""
+    """Plain text, in which Slack parses nothing."""
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
@@ -110,12 +110,12 @@ def measure(size: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Foreign words for a mrkdwn text: Slack's three control characters, neutralised."""
+    """Text from others for use in mrkdwn, with Slack's three control characters escaped."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def excerpt(text: str, limit: int = 300) -> str:
-    """The beginning of a text, on at most `limit` characters."""
+    """The beginning of a text, at most `limit` characters long."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 

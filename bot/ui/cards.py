@@ -1,4 +1,4 @@
-"""The card: the message that opens a job's thread, at every stage; and how the thread ends."""
+"""The card, which opens a job's thread, at every stage; and the replies in that thread."""
 
 from collections.abc import Collection, Iterator
 
@@ -32,7 +32,7 @@ LET_IT_BE = "let_it_be"
 FETCH_AGAIN = "fetch_again"
 """Downloads a finished video once more; the value is the job's id."""
 EDIT = "edit_and_try_again"
-"""Opens the form with the request of the job that the value names."""
+"""Opens the form, filled in with the request of the job in the value."""
 SHOW_PROMPT = "show_prompt"
 """Opens a view of the whole prompt."""
 CANCEL = "cancel"
@@ -50,7 +50,7 @@ CONFIRM_DELETE = (
     "Keep it",
 )
 EXCERPT = 300
-"""Characters of a prompt that stand on its card."""
+"""Characters of a prompt that its card shows."""
 PAUSED = (
     "The video server takes no requests from me just now. Whoever runs me can see why in my log. "
     "You need not do anything: I go on as soon as it works again."
@@ -60,15 +60,15 @@ NOT_A_VIDEO_REPLY = (
     "for a day. “Fetch again” downloads the same video and costs nothing."
 )
 MAX_ERROR_LENGTH = 1000
-"""Characters of a server's message that are shown; the rest says nothing that helps."""
+"""Characters of a server's message that are shown."""
 
 
 NOT_STARTED_PROMPT = 10_000
-"""Characters of a prompt that was not used, so that it is not lost; Slack takes about 12,000."""
+"""Characters of a prompt that is returned to its author; Slack accepts about 12,000."""
 
 
 def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
-    """The job's message in the channel; `outlook` is known while the server works on it."""
+    """The job's message in the channel; `progress` is known while the server renders."""
     return Message(
         text=f"Video {job.id}: {state_in_words(job)}",
         blocks=[
@@ -82,7 +82,7 @@ def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
 
 
 def prompt_view(job: Job) -> Block:
-    """The whole prompt, to read and to copy; in pieces, since a text has its limit."""
+    """The whole prompt, to read and copy, in several blocks because each has a limit."""
     prompt = job.request.prompt
     pieces = [prompt[at : at + MAX_SECTION_TEXT] for at in range(0, len(prompt), MAX_SECTION_TEXT)]
     return {
@@ -94,7 +94,7 @@ def prompt_view(job: Job) -> Block:
 
 
 def describe(job: Job) -> str:
-    """The request but for its prompt, as mrkdwn."""
+    """The request without its prompt; mrkdwn."""
     request = job.request
     parts = [
         request.model,
@@ -107,14 +107,14 @@ def describe(job: Job) -> str:
 
 
 def finished_comment(job: Job, also: Collection[str] = ()) -> str:
-    """What is said beside the file in the thread; mrkdwn, and it notifies who is named."""
+    """The message with the file in the thread; mrkdwn. It notifies the people it mentions."""
     told = dict.fromkeys([job.user_id, *job.notify, *also])
     people = " ".join(f"<@{user_id}>" for user_id in told)
     return f"{people} {'The' if len(told) > 1 else 'Your'} video is ready."
 
 
 def status_reply(job: Job) -> Message:
-    """What is said in the thread when there is no video (yet); it notifies who asked."""
+    """The reply in the thread when there is no video (yet); it notifies the requester."""
     error = _reason(job)
     words = _end_in_words(job)
     blocks = [paragraph(user(job.user_id), plain(" "), bold(words), *_code_and_message(error))]
@@ -129,7 +129,7 @@ def status_reply(job: Job) -> Message:
 
 
 def _ways_on(job: Job, failure: Failure | None) -> list[Block]:
-    """Try again where that can help; otherwise the request must be changed first."""
+    """Offer to try again where that may succeed; otherwise the request has to change."""
     match job.state:
         case JobState.DELIVERING if _sends_no_video(job):
             return [button("Fetch again", FETCH_AGAIN, job.id)]
@@ -147,13 +147,13 @@ def _ways_on(job: Job, failure: Failure | None) -> list[Block]:
 
 
 def answered(reply: Block, words: str) -> Message:
-    """A reply of ours whose buttons were used: `words` stand in their place; mrkdwn."""
+    """A reply of ours after a click: `words`, in mrkdwn, replace its buttons."""
     kept = [block for block in reply.get("blocks", []) if block["type"] != "actions"]
     return Message(text=str(reply.get("text") or words), blocks=[*kept, context(words)])
 
 
 def not_started(job: Job) -> Message:
-    """What the person is told privately when their job never got a card."""
+    """What the requester is told privately when their job has no card."""
     reason = _reason(job)
     trouble = f"I can't post in <#{job.channel_id}>"
     if reason.code == FileRefused.CODE:
@@ -243,7 +243,7 @@ def _notes(job: Job) -> Iterator[str]:
 
 
 def buttons(job: Job) -> Iterator[Block]:
-    """What can be done with the job now; the answer to a press looks at the database again."""
+    """The buttons for the job's state; a click checks the state in the database again."""
     offered = [*_offers(job)]
     if len(job.request.prompt) > EXCERPT:
         offered.append(button("Show full prompt", SHOW_PROMPT, job.id))
@@ -272,11 +272,11 @@ def _offers(job: Job) -> Iterator[Block]:
         case JobState.CANCELLED | JobState.DELETED:
             yield button("Make it again", MAKE_AGAIN, job.id)
         case JobState.FAILED | JobState.UNCERTAIN:
-            return  # the buttons stand where the reason is, in the thread
+            return  # the thread has the reason, with buttons
 
 
 def state_in_words(job: Job) -> str:
-    """The state in a few words, where the card itself is not before the reader."""
+    """The state in a few words, for places other than the card."""
     if job.note is Note.CANCELLING and job.state in CANCELLABLE:
         return "cancelling"
     if job.is_paused:

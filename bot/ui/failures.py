@@ -1,8 +1,8 @@
-"""Failures that help: what an end means in plain words, whose part it was, and whether it cost.
+"""Explains failures: what they mean, what was at fault, and whether the video was charged.
 
-Beside the server's own code and message, never instead of them: what is not known here is left
-to those. Codes and messages are matched together, because some servers have no codes
-(aquiles-image, SGLang-Diffusion) or only numbers (vLLM-Omni).
+This is shown in addition to the server's code and message, which say the rest. Codes and messages
+are matched together, because some servers have no codes (aquiles-image, SGLang-Diffusion) or only
+numbers (vLLM-Omni).
 """
 
 import re
@@ -28,7 +28,7 @@ DEFECT = "Something in this app went wrong."
 
 
 class Blame(StrEnum):
-    """Which part was at fault."""
+    """What was at fault."""
 
     PROMPT = "the prompt"
     PICTURE = "the picture"
@@ -55,7 +55,7 @@ class Failure:
     blame: Blame
     charge: Charge
     may_work_again: bool
-    """Whether the same request may work another time; otherwise it must be changed first."""
+    """Whether the same request may succeed later; otherwise it has to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _known(pattern: str, blame: Blame, meaning: str, *, again: bool = False) -> 
     return _Known(re.compile(pattern, re.IGNORECASE), blame, meaning, again)
 
 
-# The first that fits counts. The words are OpenAI's where no server is named.
+# The first match counts. Messages are OpenAI's unless a server is named.
 _KNOWN = (
     _known(
         r"^not_a_video ",
@@ -243,7 +243,7 @@ def _unknown(job: Job, charge: Charge) -> Failure:
 
 
 def _charge(job: Job) -> Charge:
-    """What is made is paid for, what was never taken is not; servers differ about the rest."""
+    """A rendered video is charged, a refused request is not; servers differ about the rest."""
     if job.rendered_at is not None:
         return Charge.CHARGED
     if job.state is JobState.FAILED and job.video_id is None:

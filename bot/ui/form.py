@@ -1,4 +1,4 @@
-"""The form: a modal with one field for each parameter of a video. Built and read here.
+"""The form: a modal with a field for each parameter of a video. This file builds and reads it.
 
 A field's action_id is its name, and so is its block_id; only `seconds` and `size` have their
 choices in the block_id, too. Slack keeps what was entered where both ids stay the same, and a
@@ -49,7 +49,7 @@ _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A form as it was submitted; its prompt may still lie in a file."""
+    """A submitted form; its prompt may be in a file."""
 
     request: VideoRequest
     prompt_file: str | None
@@ -64,7 +64,7 @@ def build_form(
     channel_id: str | None = None,
     notify: Sequence[str] = (),
 ) -> Block:
-    """The modal, filled in as far as something is known.
+    """The modal, filled in with what is known.
 
     What the catalog does not have (any more) becomes the model's own default. A prompt that
     is longer than Slack's text field is left out.
@@ -87,7 +87,7 @@ def build_form(
 
 
 def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
-    """The same form, after a choice that changes the rest of it."""
+    """The same form after a choice that changes its other fields."""
     entered = _Entered(view)
     draft = Draft(
         prompt=entered.text,
@@ -100,7 +100,7 @@ def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
 
 
 def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Submission:
-    """What the person asks for.
+    """The request that the person submitted.
 
     Raises:
         BadForm: something is not right; it says what, for each field.
@@ -126,13 +126,13 @@ def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Sub
 
 
 def check_file(file: Mapping[str, Any], *, user_id: str, limit: int) -> None:
-    """Stop at a file that is not this person's own upload to Slack, or is too large.
+    """Check that a file was uploaded to Slack by this person and is not too large.
 
     Raises:
         FileRefused: says what would do.
     """
     if file.get("is_external") or file.get("mode") not in {"hosted", "snippet"}:
-        # Its address is somebody else's choice (metabase/metabase#82320).
+        # Someone else chose its URL (metabase/metabase#82320).
         raise FileRefused("This file is only linked in Slack. Please upload the file itself.")
     if file.get("user") != user_id:
         raise FileRefused("This file was uploaded by somebody else. Please upload it yourself.")
@@ -240,7 +240,7 @@ def _notify_field(notify: Sequence[str]) -> Block:
 
 
 def _choice(name: str, block_id: str, label: str, choices: Mapping[str, str], chosen: str) -> Block:
-    """Radio buttons for lengths, if they are few; else a menu. It tells the bot of a change."""
+    """Radio buttons for a few lengths, otherwise a menu; both report changes."""
     radio = name == SECONDS and len(choices) <= MAX_RADIO_BUTTONS
     element = {
         "type": "radio_buttons" if radio else "static_select",
@@ -294,7 +294,7 @@ def _price_in_words(model: Model, seconds: str, size: str) -> str:
 
 
 class _Entered:
-    """What stands in the form's fields, and what is wrong with it."""
+    """The values of the form's fields, and what is wrong with them."""
 
     def __init__(self, view: Mapping[str, Any]) -> None:
         fields = view["state"]["values"].items()
@@ -330,7 +330,7 @@ class _Entered:
         return model or catalog.default
 
     def choice(self, name: str, allowed: Sequence[str], model: Model) -> str:
-        """What was chosen; a field that was not there yet has the model's own default."""
+        """The chosen value; a field that was not shown has the model's default."""
         chosen = self.option(name)
         if chosen is not None and allowed and chosen not in allowed:
             takes = ", ".join(map(measure, allowed))
@@ -338,7 +338,7 @@ class _Entered:
         return _chosen(chosen, allowed)
 
     def check_prompt(self) -> None:
-        """Text or file, not both and not neither."""
+        """Require either a text or a file."""
         if self._files(PROMPT_FILE):
             if self.text.strip():
                 self._wrong(PROMPT_FILE, "There is a text above, too. Please leave one out.")
@@ -352,7 +352,7 @@ class _Entered:
         return self._file(PROMPT_FILE, user_id, MAX_PROMPT_BYTES, "text/")
 
     def reference(self, user_id: str) -> InputReference | None:
-        """The picture that was chosen here; else the one that was given, if it is wanted."""
+        """The picture uploaded here, otherwise the given one if it is still selected."""
         types = tuple(pictures.EXTENSIONS)
         file_id = self._file(INPUT_REFERENCE, user_id, pictures.MAX_BYTES, types)
         if file_id is not None:
@@ -363,12 +363,12 @@ class _Entered:
     def _file(
         self, name: str, user_id: str, limit: int, types: str | tuple[str, ...]
     ) -> str | None:
-        """The id of the file in this field, as far as its right can be seen from here."""
+        """The id of the file in this field, checked as far as its metadata allows."""
         files = self._files(name)
         if not files:
             return None
         file = files[0]
-        # Some show nothing of themselves before files.info (docs.slack.dev: file object).
+        # Some have no metadata before files.info (docs.slack.dev: file object).
         if file.get("mode"):
             try:
                 check_file(file, user_id=user_id, limit=limit)
@@ -393,7 +393,7 @@ _KINDS = {PROMPT_FILE: "text file (.txt or .md)", INPUT_REFERENCE: "JPG, PNG or 
 
 
 def _given_reference(view: Mapping[str, Any], fit: Fit) -> InputReference | None:
-    """The picture that came with the form, whether it is still wanted or not."""
+    """The picture that the form was opened with, whether still selected or not."""
     for block in view["blocks"]:
         if block.get("block_id") == GIVEN_REFERENCE:
             return _reference_of(block["element"]["options"][0], fit)

@@ -19,13 +19,13 @@ from bot.ui.cards import buttons, describe, state_in_words
 CREATE = "home_create"
 OLDER = "home_older"
 NEWER = "home_newer"
-"""Actions of the Home tab's own buttons; the value of the last two is the page to turn to."""
+"""Actions of the Home tab's own buttons; the value of the last two is the page to show."""
 
 PAGE = 10
-"""Jobs on one page; Slack takes 100 blocks."""
+"""Jobs per page; a view has at most 100 blocks."""
 
 PROMPT_SHOWN = 150
-"""Characters of a prompt among others; a message holds about 12,000 in all."""
+"""Characters of each prompt in a list; a message holds about 12,000 in all."""
 
 NOTHING_HERE = "There are no videos on this page."
 NOTHING_YET = (
@@ -45,7 +45,7 @@ UNAVAILABLE = (
 
 
 def build_home(jobs: Sequence[Job], *, page: int, has_older: bool, made: Totals) -> Block:
-    """One page of a person's jobs (0 is the first), and what was made for them this month."""
+    """One page of a person's jobs (the first is 0), and this month's totals."""
     return _view(
         section("*Your videos*"),
         actions(button("Create a video", CREATE)),
@@ -58,19 +58,19 @@ def build_home(jobs: Sequence[Job], *, page: int, has_older: bool, made: Totals)
 
 
 def build_unavailable() -> Block:
-    """The Home tab while the database does not answer."""
+    """The Home tab while the database does not respond."""
     return _view(section("*Your videos*"), section(UNAVAILABLE), context(HELP))
 
 
 def about(job: Job) -> list[Block]:
-    """What was asked, and how it stands; without buttons."""
+    """The request and its state, without buttons."""
     parts = [f"*{state_in_words(job)}*", place(job), describe(job), _asked(job), f"`{job.id}`"]
     prompt = quote(excerpt(job.request.prompt, PROMPT_SHOWN))
     return [prompt, context(" · ".join(filter(None, parts)))]
 
 
 def place(job: Job) -> str:
-    """A link to the video, or before it is there to its conversation."""
+    """A link to the video, or to its conversation while there is none."""
     if job.permalink is not None and job.state is not JobState.DELETED:
         return f"<{job.permalink}|see it>"
     if job.channel_id.startswith("D"):
@@ -83,7 +83,7 @@ def _view(*blocks: Block) -> Block:
 
 
 def _with_buttons(job: Job) -> Iterator[Block]:
-    # The tab is published anew for a new state, not for each percent.
+    # The tab is published again for a new state, not for each percent.
     yield from about(replace(job, progress=None))
     yield from buttons(job)
 
@@ -96,7 +96,7 @@ def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:
 
 
 def _totals(made: Totals) -> str:
-    """This month's videos, their seconds, and what they cost as far as that is known; mrkdwn."""
+    """This month's videos, their seconds and their known cost; mrkdwn."""
     if not made.videos:
         return "*This month:* no videos yet"
     videos = "1 video" if made.videos == 1 else f"{made.videos} videos"
@@ -112,6 +112,6 @@ def _price(made: Totals) -> str:
 
 
 def _asked(job: Job) -> str:
-    """When, in the reader's own time zone (docs.slack.dev: formatting message text, dates)."""
+    """The time of the request in the reader's time zone (docs.slack.dev: date formatting)."""
     plainly = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
     return f"<!date^{int(job.created_at)}^{{date_short_pretty}} {{time}}|{plainly}>"

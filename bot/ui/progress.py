@@ -1,4 +1,4 @@
-"""How far a video is, in honest words: what is an estimate says so."""
+"""The progress of a video: the server's percentage, or an estimate that says so."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from statistics import median, quantiles
 
 BAR_WIDTH = 12
 MIN_SAMPLES = 3
-"""Videos of a kind that must have been made here before their time says anything."""
+"""Similar videos that must have been made before their durations are used."""
 
 ALMOST = 90
-"""Percent at which an estimate stops: beyond it nobody knows."""
+"""The highest percentage that is estimated."""
 
 SILENCE = 3
-"""Looks in a row without an answer, after which the card says that there is no news."""
+"""Failed polls in a row after which the card says that there is no news."""
 
 
 @dataclass(frozen=True, slots=True)
 class TypicalDuration:
-    """How long such videos usually took here, in seconds: the middle half, and its middle."""
+    """How long similar videos took, in seconds: the quartiles and the median."""
 
     low: float
     middle: float
@@ -26,18 +26,18 @@ class TypicalDuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressContext:
-    """What is known about a video that is being made, beside its job."""
+    """What is known about a video that is rendering, in addition to its job."""
 
     elapsed: float
-    """Seconds since the server was asked."""
+    """Seconds since the request was submitted."""
     typical: TypicalDuration | None = None
     is_queued: bool = False
     ahead: int = 0
-    """How many videos of this installation were waiting before it."""
+    """How many videos of this installation are ahead of it in the queue."""
 
 
 def estimate(seconds: Sequence[float]) -> TypicalDuration | None:
-    """What the last videos of a kind say about the next one."""
+    """The typical duration, from the latest similar videos."""
     if len(seconds) < MIN_SAMPLES:
         return None
     low, _, high = quantiles(seconds, n=4)
@@ -45,7 +45,7 @@ def estimate(seconds: Sequence[float]) -> TypicalDuration | None:
 
 
 def progress_line(percent: int | None, progress: ProgressContext) -> str:
-    """The server's percent where it moves, otherwise what usually happens; mrkdwn."""
+    """The server's percentage if it changes, otherwise an estimate; mrkdwn."""
     if progress.is_queued:
         return f":hourglass_flowing_sand: {_place(progress)}"
     late = progress.typical is not None and progress.elapsed > progress.typical.high * 1.2
@@ -65,7 +65,7 @@ def progress_line(percent: int | None, progress: ProgressContext) -> str:
 
 
 def no_news_line(progress: ProgressContext) -> str:
-    """The server has not answered for a while; mrkdwn."""
+    """The server has not responded for a while; mrkdwn."""
     return (
         ":satellite_antenna: No news from the video server for some minutes; I keep asking "
         f"({duration(progress.elapsed)} since it was asked)."
@@ -73,19 +73,19 @@ def no_news_line(progress: ProgressContext) -> str:
 
 
 def progress_bar(percent: int) -> str:
-    """A bar and its number: a bar alone says nothing to a screen reader."""
+    """A bar with its number, because screen readers can't read a bar."""
     filled = round(BAR_WIDTH * percent / 100)
     return f"{'▓' * filled}{'░' * (BAR_WIDTH - filled)} {percent} %"
 
 
 def duration(seconds: float) -> str:
-    """A time that people can read: `48 s`, `2 min 5 s`."""
+    """A readable duration: `48 s`, `2 min 5 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def span(typical: TypicalDuration) -> str:
-    """A range that people can read, in seconds or minutes."""
+    """A readable range, in seconds or minutes."""
     if typical.high < 100:  # noqa: PLR2004 -- seconds; above that minutes say it better
         return _range(round(typical.low), round(typical.high), "s")
     return _range(max(1, round(typical.low / 60)), max(1, round(typical.high / 60)), "min")

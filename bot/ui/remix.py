@@ -1,4 +1,4 @@
-"""The small form of a remix: both halves, so that their ids live together."""
+"""The form of a remix. This file builds and reads it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ PROMPT = "prompt"
 
 
 def build_remix(original_id: str, prompt: str) -> Block:
-    """The form that changes the original job's video; this prompt is there to be edited."""
+    """The form for a remix of the original job's video, with this prompt to edit."""
     field: Block = {
         "type": "plain_text_input",
         "action_id": PROMPT,
@@ -42,7 +42,7 @@ def build_remix(original_id: str, prompt: str) -> Block:
 
 
 def read_remix(view: Mapping[str, Any]) -> tuple[str, str]:
-    """The job whose video is to be changed, and the new prompt."""
+    """The id of the original job, and the new prompt."""
     typed = view["state"]["values"][PROMPT][PROMPT]["value"] or ""
     return view["private_metadata"], typed.strip()
 

@@ -1,4 +1,4 @@
-"""Every card and every reply, drawn from made-up jobs: to look at, and to keep as they are."""
+"""Samples of every card and reply, to look at and to compare with the golden files."""
 
 from dataclasses import replace
 from decimal import Decimal
