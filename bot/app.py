@@ -14,14 +14,19 @@ import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler as SocketMode
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
 from bot.catalog import load_catalog
 from bot.config import DEFAULT_PORT, Settings
 from bot.delivery import Delivery
-from bot.errors import BotError, MisconfiguredError, RateLimited, TemporaryError
+from bot.errors import (
+    BotError,
+    MisconfiguredError,
+    PermanentError,
+    RateLimited,
+    TemporaryError,
+)
 from bot.files import Files
 from bot.homes import Homes
 from bot.log import configure
@@ -29,7 +34,7 @@ from bot.periodic import PeriodicTask, run_periodically
 from bot.process_lock import ProcessLock, lock_folder
 from bot.service import Service
 from bot.slack import make_bolt_app
-from bot.slack_errors import CALL_ERRORS, translate
+from bot.slack_errors import CALL_ERRORS, error_code, translate
 from bot.store import Store
 from bot.timings import (
     CONNECT_TIMEOUT,
@@ -280,8 +285,8 @@ async def _socket_mode(
 
 def _at_start(error: Exception, variable: str, settings: Settings) -> BotError:
     meaning = translate(error)
-    if isinstance(error, SlackApiError) and not isinstance(meaning, TemporaryError):
-        code = error.response.get("error")
+    if isinstance(meaning, MisconfiguredError | PermanentError):
+        code = error_code(error)
         return MisconfiguredError(f"{variable} was refused by Slack ({code}): copy it again")
     return TemporaryError(f"{settings.slack_api_url} does not respond: {meaning.message}")
 
