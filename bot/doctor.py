@@ -4,16 +4,18 @@ Creates, posts and changes nothing, except for `create`, which makes one real vi
 """
 
 import asyncio
+import json
 import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
 import httpx
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
@@ -24,6 +26,7 @@ from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusa
 from bot.request import VideoRequest, make_request
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import SLACK_TIMEOUT, Timings
+from bot.ui.samples import samples
 from bot.videos.client import VideosClient
 from bot.videos.wire import Failed, InProgress
 
@@ -142,6 +145,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
                 "bot token", error, "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”."
             )
         yield await _connection(slack, settings)
+        yield await _messages(slack)
 
 
 def _scopes(response: AsyncSlackResponse) -> Finding:
@@ -173,6 +177,35 @@ async def _connection(slack: AsyncWebClient, settings: Settings) -> Finding:
             "“Basic Information”.",
         )
     return Finding("app token", "Socket Mode can connect")
+
+
+async def _messages(slack: AsyncWebClient) -> Finding:
+    """Ask Slack about every message that the bot can post: blocks.validate needs no token."""
+    messages = samples()
+    refused = []
+    for name, message in messages.items():
+        try:
+            # In the body: slack_sdk's own method puts it into the URL, which may be too long.
+            await slack.api_call("blocks.validate", data={"message": json.dumps(asdict(message))})
+        except CALL_ERRORS as error:
+            reasons = _reasons(error)
+            if not reasons:
+                return Finding("messages", f"not checked: {translate(error).message}")
+            refused.append(f"“{name}” ({reasons})")
+    if refused:
+        summary = f"Slack refuses {len(refused)} of {len(messages)}: {'; '.join(refused)}"
+        return Finding("messages", summary, "Update the bot, or report this.")
+    return Finding("messages", f"Slack accepts all {len(messages)}")
+
+
+def _reasons(error: Exception) -> str:
+    """What Slack refuses, each with a JSON pointer; empty if the error is another one."""
+    data = getattr(error.response, "data", None) if isinstance(error, SlackApiError) else None
+    match data:
+        case {"error": "invalid_message" | "invalid_blocks", "errors": [*errors]}:
+            return ", ".join(f"{each['pointer']}: {each['message']}" for each in errors)
+        case _:
+            return ""
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -14,9 +14,11 @@ from bot import doctor
 from bot.config import Settings
 from bot.doctor import Finding
 from bot.errors import MisconfiguredError
-from bot.sandbox.faults import respond_with
+from bot.sandbox.faults import Fault, drop, respond_with
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
+from bot.ui.blocks import Message
+from bot.ui.samples import samples
 from tests.support.installation import OPTIONAL_SCOPES, SCOPES, install
 
 Change = Callable[[World, Settings, Path], dict[str, object]]
@@ -61,6 +63,7 @@ async def test_a_good_installation_is_well_with_every_server(settings: Settings)
         "bot token",
         "scopes",
         "app token",
+        "messages",
         "database",
         "video server",
         "models",
@@ -82,6 +85,42 @@ async def test_a_good_installation_is_well_with_every_server(settings: Settings)
 async def test_what_the_server_can_do_is_said(settings: Settings, abilities: str) -> None:
     [server] = [found for found in await findings(settings) if found.part == "video server"]
     assert abilities in server.summary
+
+
+async def messages(settings: Settings) -> Finding:
+    [found] = [each for each in await findings(settings) if each.part == "messages"]
+    return found
+
+
+async def test_slack_is_asked_about_every_message_without_a_token(
+    world: World, settings: Settings
+) -> None:
+    assert str(await messages(settings)) == f"ok     messages: Slack accepts all {len(samples())}"
+    calls = world.slack.calls_of("blocks.validate")
+    assert len(calls) == len(samples())
+    assert {call.token for call in calls} == {None}
+
+
+async def test_a_message_that_slack_refuses_is_named_with_the_place(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = Message(text="x", blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": ""}}])
+    monkeypatch.setattr(doctor, "samples", lambda: {**samples(), "bad": bad})
+    found = await messages(settings)
+    assert found.remedy
+    assert "“bad” (/blocks/0/text/text: must be more than 0 characters)" in found.summary
+
+
+@pytest.mark.parametrize(
+    "fault", [respond_with(429, "", Retry_After="3"), respond_with(500, "oops"), drop]
+)
+async def test_where_slack_does_not_answer_the_messages_are_not_checked(
+    world: World, settings: Settings, fault: Fault
+) -> None:
+    world.faults.inject("blocks.validate", fault)
+    found = await messages(settings)
+    assert found.summary.startswith("not checked: ")
+    assert not found.remedy
 
 
 def _port_of_nobody() -> str:

@@ -2,11 +2,12 @@
 
 from bot.sandbox.slack.limits import Limits
 from bot.sandbox.slack.state import Json, SlackError, Workspace
-from bot.sandbox.slack.web_api import auth, chat, conversations, files, views
+from bot.sandbox.slack.web_api import auth, block_kit, chat, conversations, files, views
 from bot.sandbox.slack.web_api.method import Method, TokenKind
 
 METHODS = {
     **auth.methods,
+    **block_kit.methods,
     **conversations.methods,
     **chat.methods,
     **files.methods,
@@ -49,6 +50,8 @@ class WebApi:
         return known.get(token or "")
 
     def _authenticate(self, method: Method, token: str | None) -> None:
+        if method.called_with is None:
+            return
         if not token:
             raise SlackError("not_authed")
         kind = self.token_kind(token)

@@ -28,7 +28,8 @@ class Method:
     scopes: tuple[str, ...]
     reads_json: bool
     """False for methods that only read: their pages list form encoding only."""
-    called_with: TokenKind
+    called_with: TokenKind | None
+    """None: the method is public, and takes no token."""
 
     def accept(self, args: Args, team_id: str) -> Json:
         """Return the arguments, converted to their declared types.
@@ -59,7 +60,7 @@ class Methods(dict[str, Method]):
         optional: Parameters = _NONE,
         scopes: tuple[str, ...] = (),
         reads_json: bool = True,
-        called_with: TokenKind = "bot",
+        called_with: TokenKind | None = "bot",
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function as the handler of a method."""
 
