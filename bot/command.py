@@ -53,7 +53,7 @@ _OPTION_AT_END = re.compile(
     r"(?:^|\s)(?:--|[—–])(?:(form)|(seconds|size|model)(?:(?:=|\s+)(\S+))?)$",  # noqa: RUF001 -- that dash is meant
     re.IGNORECASE,
 )
-_ABOUT_A_JOB = re.compile(r"(status|cancel)\s+([0-9a-f]{10})", re.IGNORECASE)
+_JOB_ID = re.compile(r"[0-9a-f]{10}")
 _PROMPT_FOLLOWS = re.compile(r"(?:^|(?<=\s))--(?=\s|$)")
 
 
@@ -66,22 +66,19 @@ def parse(text: str, catalog: Catalog) -> Command:
     Raises:
         BadRequest: the prompt or an option is not one that the catalog allows.
     """
-    match text.strip().lower():
-        case "":
+    match text.lower().split():
+        case []:
             return OpenForm(Draft())
-        case "help":
+        case ["help"]:
             return Help()
-        case "list":
+        case ["list"]:
             return List()
+        case ["status", job_id] if _JOB_ID.fullmatch(job_id):
+            return Status(job_id)
+        case ["cancel", job_id] if _JOB_ID.fullmatch(job_id):
+            return Cancel(job_id)
         case _:
-            return _parse_words(text, catalog)
-
-
-def _parse_words(text: str, catalog: Catalog) -> Status | Cancel | Start | OpenForm:
-    if (about := _ABOUT_A_JOB.fullmatch(text.strip())) is not None:
-        verb = Status if about[1].lower() == "status" else Cancel
-        return verb(about[2].lower())
-    return _read_prompt(text, catalog)
+            return _read_prompt(text, catalog)
 
 
 def _read_prompt(text: str, catalog: Catalog) -> Start | OpenForm:

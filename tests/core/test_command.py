@@ -50,6 +50,7 @@ def test_a_question_about_jobs_starts_nothing(text: str, command: List | Status 
         "cancel 0123abcdef now",
         "cancel 0123abcdeg",
         "-- list",
+        "\u017ftatus 0123abcdef",  # a long s, which is an s only to a pattern that ignores case
     ],
 )
 def test_a_question_followed_by_other_words_is_a_prompt(text: str) -> None:
