@@ -18,7 +18,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
 from bot.catalog import load_catalog
-from bot.config import DEFAULT_PORT, Settings
+from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.delivery import Delivery
 from bot.errors import (
     BotError,
@@ -118,8 +118,8 @@ def serve(settings: Settings, *, timings: Timings | None = None, lease: float = 
         MisconfiguredError: the database cannot be used, or as `run` says.
         TemporaryError: as `run` says.
     """
-    configure(settings.log_level)
-    migrations.upgrade(settings.database_url)
+    configure(settings.log_level, secrets=settings.secrets())
+    migrations.upgrade(settings.database_url.get_secret_value())
     asyncio.run(_until_signal(settings, timings, lease))
 
 
@@ -152,17 +152,19 @@ async def running(
     before the socket is closed: requests that arrive in between become rows for the next process.
     """
     catalog = load_catalog(settings.video_catalog)
+    database_url = settings.database_url.get_secret_value()
     timings = replace(timings or Timings(), deadline=settings.job_timeout_minutes * 60)
     async with AsyncExitStack() as stack:
         clients = await _slack_clients(settings, stack)
         identity = await _identity(clients, settings)
         http = await stack.enter_async_context(httpx.AsyncClient(limits=CONNECTIONS))
-        store = Store.open(settings.database_url, lease=lease)
+        store = Store.open(database_url, lease=lease)
         stack.push_async_callback(store.close)
         files = Files(clients.bot, http, hosts=settings.slack_file_hosts)
         delivery = Delivery(
             clients.bot,
             http,
+            bot_id=identity.bot_id,
             bot_name=identity.user or "video",
             scopes=identity.bot_scopes or None,
             post_interval=timings.post_interval,
@@ -174,7 +176,7 @@ async def running(
             delivery,
             files,
             homes,
-            lock=stack.enter_context(ProcessLock(lock_folder(settings.database_url), _owner())),
+            lock=stack.enter_context(ProcessLock(lock_folder(database_url), _owner())),
             timings=timings,
         )
         service = Service(
@@ -288,7 +290,9 @@ def _at_start(error: Exception, variable: str, settings: Settings) -> BotError:
     if isinstance(meaning, MisconfiguredError | PermanentError):
         code = error_code(error)
         return MisconfiguredError(f"{variable} was refused by Slack ({code}): copy it again")
-    return TemporaryError(f"{settings.slack_api_url} does not respond: {meaning.message}")
+    return TemporaryError(
+        f"{without_credentials(settings.slack_api_url)} does not respond: {meaning.message}"
+    )
 
 
 async def _listen(

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,12 +23,31 @@ DEFAULT_PORT = 3000
 """The port for HTTP mode unless PORT is set."""
 
 
+_VISIBLE_ASCII = re.compile("[!-~]+")
+_CURLY_QUOTES = "‘’“”"  # noqa: RUF001 -- exactly these
+
+
+def _sendable(value: SecretStr) -> SecretStr:
+    """Refuse what an HTTP header can't contain: HTTP libraries show it in their exceptions."""
+    text = value.get_secret_value()
+    if set(text) & set(_CURLY_QUOTES):
+        raise ValueError(
+            f"contains a curly quote ({' '.join(_CURLY_QUOTES)}), which some programs put in "
+            "place of a straight one: copy it again without quotes"
+        )
+    if not _VISIBLE_ASCII.fullmatch(text):
+        raise ValueError(
+            "contains a space, a line break or another character that is not visible ASCII: "
+            "copy it again"
+        )
+    return value
+
+
 def _token(prefix: str, where: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if not text.startswith(prefix) or not text.isascii() or len(text.split()) != 1:
+        if not value.get_secret_value().startswith(prefix):
             raise ValueError(f"should start with {prefix} ({where})")
-        return value
+        return _sendable(value)
 
     return AfterValidator(check)
 
@@ -38,6 +57,12 @@ def _web_address(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("should be an address such as https://example.com/v1")
     return value
+
+
+def without_credentials(address: str) -> str:
+    """The address without the name and password that it may contain."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _folder(address: str) -> str:
@@ -54,10 +79,10 @@ def _user_ids(values: list[str]) -> list[str]:
     return values
 
 
-def _database_url(value: str) -> str:
+def _database_url(value: SecretStr) -> SecretStr:
     """The address with this bot's driver; hosts use several spellings."""
     try:
-        url = make_url(value)
+        url = make_url(value.get_secret_value())
     except (ArgumentError, ValueError) as error:
         raise ValueError(_DATABASE_HINT) from error
     match url.drivername.partition("+")[0]:
@@ -71,14 +96,15 @@ def _database_url(value: str) -> str:
             raise ValueError(_DATABASE_HINT)
 
 
-def _with_driver(url: URL, driver: str) -> str:
-    return url.set(drivername=driver).render_as_string(hide_password=False)
+def _with_driver(url: URL, driver: str) -> SecretStr:
+    return SecretStr(url.set(drivername=driver).render_as_string(hide_password=False))
 
 
 _DATABASE_HINT = (
     "should be an address such as postgresql://user:password@host/name or sqlite:///file"
 )
 
+ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 BotToken = Annotated[
     SecretStr, _token("xoxb-", "the Bot User OAuth Token on your app's page “OAuth & Permissions”")
@@ -100,7 +126,9 @@ class _Environment(BaseSettings):
 class DatabaseSettings(_Environment):
     """The settings that commands need which use only the database."""
 
-    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite+aiosqlite:///video-bot.db"
+    database_url: Annotated[SecretStr, AfterValidator(_database_url)] = SecretStr(
+        "sqlite+aiosqlite:///video-bot.db"
+    )
 
 
 class WebSettings(_Environment):
@@ -115,19 +143,24 @@ class Settings(DatabaseSettings, WebSettings):
 
     slack_bot_token: BotToken
     slack_app_token: AppToken | None = None
-    slack_signing_secret: SecretStr | None = None
+    slack_signing_secret: ApiKey | None = None
     slack_api_url: Annotated[WebAddress, AfterValidator(_folder)] = "https://slack.com/api/"
     slack_file_hosts: Hosts = ["files.slack.com"]
-    openai_api_key: SecretStr
+    openai_api_key: ApiKey
     openai_base_url: WebAddress = "https://api.openai.com/v1"
     openai_previous_base_url: WebAddress | None = None
-    openai_previous_api_key: SecretStr | None = None
+    openai_previous_api_key: ApiKey | None = None
     video_catalog: Path | None = None
     job_timeout_minutes: Annotated[float, Field(gt=0, le=1440)] = 30
     video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_words)] = []
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
     admin_users: UserIds = []
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def secrets(self) -> list[str]:
+        """The values that nobody may see."""
+        values = [value for _, value in self if isinstance(value, SecretStr)]
+        return [value.get_secret_value() for value in values]
 
     @model_validator(mode="after")
     def _require_a_connection_mode(self) -> Self:
@@ -152,7 +185,7 @@ def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- for tests an
 
 def read_database_url() -> str:
     """The database's address, for commands that need nothing else; raises as above."""
-    return _read(DatabaseSettings).database_url
+    return _read(DatabaseSettings).database_url.get_secret_value()
 
 
 def read_web_address() -> tuple[str, int]:

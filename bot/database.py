@@ -176,6 +176,7 @@ def _make_engine(url: str, connections: int) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=connections,
         max_overflow=0,
+        hide_parameters=True,
         **engine_options(url),
     )
     if engine.dialect.name != "sqlite":

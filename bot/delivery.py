@@ -98,6 +98,7 @@ class Delivery:
         slack: AsyncWebClient,
         http: httpx.AsyncClient,
         *,
+        bot_id: str | None,
         bot_name: str,
         scopes: Collection[str] | None = None,
         post_interval: float = 1.0,
@@ -105,6 +106,7 @@ class Delivery:
     ) -> None:
         self._slack = slack
         self._http = http
+        self._bot_id = bot_id
         self._bot_name = bot_name
         self._scopes = scopes
         self._post_interval = post_interval
@@ -158,7 +160,10 @@ class Delivery:
             log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
             return None
         for message in response["messages"]:
-            if (message.get("metadata") or {}).get("event_payload") == _payload(job, kind):
+            # Any app can post the same metadata: only this bot's own messages count.
+            is_ours = message.get("bot_id") == self._bot_id
+            metadata = message.get("metadata") or {}
+            if is_ours and metadata.get("event_payload") == _payload(job, kind):
                 return Posted(job.channel_id, message["ts"])
         return None
 

@@ -21,7 +21,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import migrations
 from bot.catalog import Catalog, load_catalog
-from bot.config import DEFAULT_PORT, Settings
+from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
 from bot.request import VideoRequest, make_request
 from bot.slack_errors import CALL_ERRORS, translate
@@ -75,7 +75,7 @@ async def check(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding("settings", "complete")
     async for finding in _slack(settings):
         yield finding
-    yield await asyncio.to_thread(_database, settings.database_url)
+    yield await asyncio.to_thread(_database, settings.database_url.get_secret_value())
     try:
         catalog = load_catalog(settings.video_catalog)
     except MisconfiguredError as error:
@@ -244,7 +244,9 @@ async def _server(
     try:
         abilities = await videos.abilities()
         summary = ", ".join(f"{name} {_YES_NO[has]}" for name, has in abilities.items())
-        yield Finding("video server", f"{settings.openai_base_url} responds; {summary}")
+        yield Finding(
+            "video server", f"{without_credentials(settings.openai_base_url)} responds; {summary}"
+        )
         yield _models(await videos.models(), catalog)
     except BotError as error:
         yield Finding("video server", _with_cause(error), _remedy(error))
@@ -274,10 +276,18 @@ def _remedy(error: BotError) -> str:
 
 
 def _with_cause(error: BotError) -> str:
-    """For the operator's terminal, which may show the underlying error."""
+    """The error with the operating system's reason.
+
+    Other exceptions' texts may contain the API key, as h11's do for an invalid header.
+    """
     code = f"{error.code}: " if isinstance(error, ServerUnusable) else ""
-    cause = str(error.__cause__ or "").rstrip(".")
-    return f"{code}{error.message.rstrip('.')}" + (f" ({cause})" if cause else "")
+    reason = next((str(cause) for cause in _causes(error) if isinstance(cause, OSError)), "")
+    return f"{code}{error.message.rstrip('.')}" + (f" ({reason.rstrip('.')})" if reason else "")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while error.__cause__ is not None:
+        yield (error := error.__cause__)
 
 
 # Files

@@ -317,7 +317,7 @@ class Store:
             except (ValueError, ArithmeticError, TypeError) as error:
                 if row["id"] not in self._unreadable:
                     self._unreadable.add(row["id"])
-                    log.error("job row can't be read", job=row["id"], reason=repr(error))  # noqa: TRY400 -- a traceback says no more
+                    log.error("job row can't be read", job=row["id"], reason=type(error).__name__)  # noqa: TRY400 -- a traceback says no more
         return read
 
     async def _wait_for_writes(self) -> None:

@@ -208,13 +208,10 @@ class Worker:
         if not task.cancelled() and (error := task.exception()) is not None:
             # The row is unchanged; the next claim releases it first.
             self._has_crashed = True
-            is_expected = isinstance(error, TemporaryError)
-            log.error(
-                "job dropped",
-                job=key[0],
-                reason=str(error),
-                exc_info=None if is_expected else error,
-            )
+            if isinstance(error, TemporaryError):
+                log.error("job dropped", job=key[0], reason=error.message)
+            else:
+                log.error("job dropped", job=key[0], exc_info=error)
 
     def _cancel(self, keys: Iterable[_Key]) -> None:
         for key in [*keys]:

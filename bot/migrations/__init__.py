@@ -51,7 +51,7 @@ def upgrade(url: str, revision: str = "head") -> None:
             "DATABASE_URL cannot be used: its tables were migrated by a newer version of this bot"
         ) from error
     except (SQLAlchemyError, OSError) as error:
-        raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
+        raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error, url)}") from error
 
 
 def revisions(url: str) -> tuple[str | None, str]:
@@ -77,7 +77,7 @@ def revisions(url: str) -> tuple[str | None, str]:
     except ImportError as error:
         raise MisconfiguredError(_NO_DRIVER) from error
     except (SQLAlchemyError, OSError) as error:
-        raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error)}") from error
+        raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error, url)}") from error
     return current, head
 
 
@@ -109,7 +109,9 @@ def _exclusively(url: str) -> Iterator[sa.Connection]:
 @contextmanager
 def _engine(url: str) -> Iterator[sa.Engine]:
     """An engine without asyncio, whose connections are closed at the end."""
-    engine = sa.create_engine(url.replace("+aiosqlite", ""), **engine_options(url))
+    engine = sa.create_engine(
+        url.replace("+aiosqlite", ""), hide_parameters=True, **engine_options(url)
+    )
     try:
         yield engine
     finally:
@@ -144,6 +146,7 @@ def _enable_wal(connection: Any) -> None:  # noqa: ANN401 -- a DBAPI connection
             return
 
 
-def _reason(error: SQLAlchemyError | OSError) -> str:
+def _reason(error: SQLAlchemyError | OSError, url: str) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
-    return str(cause).partition("\n")[0]
+    line, password = str(cause).partition("\n")[0], sa.make_url(url).password
+    return line.replace(str(password), "[password]") if password else line

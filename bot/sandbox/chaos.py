@@ -111,7 +111,9 @@ class Chaos:
         self._disruptions = Disruptions()
         self._acks: dict[str, Ack] = {}
         self._replicas: list[ForkServerProcess] = []
-        self._engine = sa.create_engine(settings.database_url.replace("+aiosqlite", ""))
+        self._engine = sa.create_engine(
+            settings.database_url.get_secret_value().replace("+aiosqlite", "")
+        )
 
     async def run(self) -> Outcome:
         """Send commands, disrupt the processes, wait for all jobs to end, and count."""

@@ -11,7 +11,7 @@ import httpx
 from aiolimiter import AsyncLimiter
 
 from bot.bodies import IDENTITY
-from bot.config import Settings
+from bot.config import Settings, without_credentials
 from bot.errors import (
     BotError,
     OutcomeUnknown,
@@ -98,7 +98,7 @@ class VideosClient:
     @property
     def server(self) -> str:
         """The server's host, with the port if it is in the URL."""
-        return urlsplit(self._base_url).netloc
+        return urlsplit(without_credentials(self._base_url)).netloc
 
     def check_accepts_creates(self) -> None:
         """Check that nothing stops a create before it is sent.

@@ -41,7 +41,7 @@ class Server:
 
     def trusts(self, url: httpx.URL) -> bool:
         """Whether the operator has configured this host with this port."""
-        return self.is_origin_of(url) or url.netloc.decode() in self.file_hosts
+        return self.is_origin_of(url) or url.netloc.decode() in map(str.lower, self.file_hosts)
 
     def is_origin_of(self, url: httpx.URL) -> bool:
         """Whether it is the server itself: the same scheme, host and port."""

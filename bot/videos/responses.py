@@ -7,13 +7,12 @@ from urllib.parse import quote
 import httpx
 
 from bot.bodies import read_body
+from bot.log import MIN_SECRET_LENGTH
 
 MAX_BODY_BYTES = 4_000_000
 """Of a successful response: a page of the list may have a hundred long prompts."""
 MAX_ERROR_BYTES = 64_000
 """Of an error, whose message is cut to a few thousand characters."""
-MIN_SECRET_LENGTH = 8
-"""Characters; a shorter key is a word like `none`, for servers that need no key."""
 
 _ESCAPED_IN_JSON = "\"'&<>=+/"
 """Characters that some servers (.NET, Go, PHP) write as `\\u0026` and the like."""

@@ -43,6 +43,7 @@ class VideosServers:
         """
         if host is None:
             return self.current
+        host = host.rpartition("@")[2]  # earlier versions stored the URL's credentials, too
         if (client := self._by_host.get(host)) is not None:
             return client
         if host not in self._unknown:

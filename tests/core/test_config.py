@@ -38,7 +38,7 @@ def test_three_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.slack_api_url == "https://slack.com/api/"
     assert settings.slack_file_hosts == ["files.slack.com"]
     assert settings.openai_base_url == "https://api.openai.com/v1"
-    assert settings.database_url == "sqlite+aiosqlite:///video-bot.db"
+    assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///video-bot.db"
 
 
 def test_the_settings_may_stand_in_a_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,8 +61,16 @@ def test_every_missing_variable_gets_one_line(monkeypatch: pytest.MonkeyPatch) -
     ("name", "value", "hint"),
     [
         ("SLACK_BOT_TOKEN", "xapp-secret", "should start with xoxb-"),
-        ("SLACK_BOT_TOKEN", "xoxb-secret secret", "should start with xoxb-"),
+        ("SLACK_BOT_TOKEN", "xoxb-secret secret", "a space"),
         ("SLACK_APP_TOKEN", "xoxb-secret", "should start with xapp-"),
+        ("SLACK_BOT_TOKEN", "xoxb-secret\x1b", "visible ASCII"),
+        ("OPENAI_API_KEY", "“secret”", "curly quote"),
+        ("OPENAI_API_KEY", "sk-secret\u2019", "curly quote"),
+        ("OPENAI_API_KEY", "sk-sécret-secret", "visible ASCII"),
+        ("OPENAI_API_KEY", "sk-secret secret", "a space"),
+        ("OPENAI_API_KEY", "sk-secret\n", "a line break"),
+        ("OPENAI_PREVIOUS_API_KEY", "sk-secret\t", "visible ASCII"),
+        ("SLACK_SIGNING_SECRET", "secret\u201d", "curly quote"),
         ("SLACK_API_URL", "secret", "should be an address"),
         ("OPENAI_BASE_URL", "ftp://secret", "should be an address"),
         ("SLACK_FILE_HOSTS", ",", "should be host names"),
@@ -117,8 +125,10 @@ def test_several_admins_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = repr(read(monkeypatch, **GOOD))
-    assert not any(value in shown for value in GOOD.values())
+    secrets = GOOD | {"DATABASE_URL": "postgresql://user:password@host/name"}
+    settings = read(monkeypatch, **secrets)
+    assert not any(value in repr(settings) for value in [*secrets.values(), "password"])
+    assert {*settings.secrets()} >= {*GOOD.values()}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +147,7 @@ def test_postgresql_is_understood_however_a_host_spells_it(
     monkeypatch: pytest.MonkeyPatch, given: str, used: str
 ) -> None:
     settings = read(monkeypatch, **GOOD, DATABASE_URL=given)
-    assert settings.database_url == f"postgresql+psycopg://{used}"
+    assert settings.database_url.get_secret_value() == f"postgresql+psycopg://{used}"
 
 
 @pytest.mark.parametrize("scheme", ["sqlite", "sqlite3", "sqlite+pysqlite", "sqlite+aiosqlite"])

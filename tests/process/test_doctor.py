@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from bot import doctor
 from bot.config import Settings
@@ -137,7 +138,7 @@ def scope_missing(world: World, _settings: Settings, _folder: Path) -> dict[str,
 
 
 def old_tables(_world: World, settings: Settings, _folder: Path) -> dict[str, object]:
-    path = settings.database_url.partition(":///")[2]
+    path = settings.database_url.get_secret_value().partition(":///")[2]
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
@@ -147,11 +148,11 @@ def old_tables(_world: World, settings: Settings, _folder: Path) -> dict[str, ob
 def no_database(_world: World, _settings: Settings, folder: Path) -> dict[str, object]:
     path = folder / "letter.txt"
     path.write_text("Dear database, " * 1000)
-    return {"database_url": f"sqlite+aiosqlite:///{path}"}
+    return {"database_url": SecretStr(f"sqlite+aiosqlite:///{path}")}
 
 
 def no_folder(_world: World, _settings: Settings, folder: Path) -> dict[str, object]:
-    return {"database_url": f"sqlite+aiosqlite:///{folder / 'nowhere' / 'jobs.db'}"}
+    return {"database_url": SecretStr(f"sqlite+aiosqlite:///{folder / 'nowhere' / 'jobs.db'}")}
 
 
 def another_address(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
@@ -224,7 +225,8 @@ async def test_a_database_that_is_not_there_yet_is_well_and_not_made(
     settings: Settings, tmp_path: Path
 ) -> None:
     path = tmp_path / "new.db"
-    settings = settings.model_copy(update={"database_url": f"sqlite+aiosqlite:///{path}"})
+    url = SecretStr(f"sqlite+aiosqlite:///{path}")
+    settings = settings.model_copy(update={"database_url": url})
     assert [finding for finding in await findings(settings) if finding.remedy] == []
     assert not path.exists()
 
@@ -294,7 +296,31 @@ async def test_the_command_ends_with_1_if_settings_are_missing(
 ) -> None:
     code, shown = await run(world, tmp_path, SLACK_BOT_TOKEN="", PORT="x")
     assert code == 1
-    assert [line.split()[2] for line in shown.splitlines()] == ["SLACK_BOT_TOKEN", "PORT"]
+    assert {line.split()[2] for line in shown.splitlines()} == {"SLACK_BOT_TOKEN", "PORT"}
+
+
+async def test_the_command_shows_no_credentials_of_an_address(world: World, tmp_path: Path) -> None:
+    address = world.videos.base_url.replace("://", "://user:planted-password@")
+    _, shown = await run(world, tmp_path, OPENAI_BASE_URL=address)
+    assert "video server" in shown
+    assert "planted" not in shown
+
+
+async def test_the_command_shows_nothing_of_a_key_that_cannot_be_sent(
+    world: World, tmp_path: Path
+) -> None:
+    code, shown = await run(world, tmp_path, OPENAI_API_KEY="“sk-planted-secret”")
+    assert code == 1
+    assert "OPENAI_API_KEY contains a curly quote" in shown
+    assert "planted" not in shown
+
+
+async def test_an_exceptions_text_is_not_shown(settings: Settings) -> None:
+    # The settings refuse such a key; h11's exception shows the header.
+    unsendable = {"openai_api_key": SecretStr("sk-planted\nsecret")}
+    finding = await wrong(settings.model_copy(update=unsendable))
+    assert finding.part == "video server"
+    assert "planted" not in str(finding)
 
 
 async def test_without_a_terminal_nothing_is_made_unless_told_so(

@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from bot import jobs, migrations, tables
+from bot.database import Database
 from bot.errors import LeaseLost, TemporaryError
 from bot.estimates import Estimates
 from bot.jobs import Job, JobError, JobState, Totals
@@ -222,3 +224,15 @@ async def test_jobs_that_ask_at_once_share_one_query_about_the_queue(
     asked = [estimates.queued_ahead("s", NOW + number) for number in range(3)]
     assert await asyncio.gather(*asked) == [0, 1, 2]
     assert queries == ["s"]
+
+
+async def test_an_error_of_the_database_does_not_contain_what_was_written(
+    database_url: str,
+) -> None:
+    migrations.upgrade(database_url)
+    database = Database.open(database_url)
+    home = tables.homes.insert().values(user_id="planted", opened_at=None, page=0)
+    with pytest.raises(IntegrityError) as caught:
+        await database.execute(home)
+    await database.close()
+    assert "planted" not in str(caught.value).partition("DETAIL")[0]

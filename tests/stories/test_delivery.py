@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import aiohttp
 import httpx
@@ -13,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import jobs
-from bot.delivery import RESERVED_UPDATES, UPDATES_PER_MINUTE, Delivery
+from bot.delivery import RESERVED_UPDATES, UPDATES_PER_MINUTE, Delivery, MessageKind
 from bot.errors import (
     BotError,
     CannotPost,
@@ -152,7 +153,22 @@ async def delivering(world: World) -> AsyncIterator[Delivery]:
             session=session,
             retry_handlers=[],
         )
-        yield Delivery(slack, http, bot_name="video")
+        yield Delivery(slack, http, bot_id=world.slack.workspace.bot_id, bot_name="video")
+
+
+async def test_only_a_message_of_the_bot_itself_is_found_again(world: World) -> None:
+    world.slack.workspace.scopes.add("channels:history")
+    async with delivering(world) as delivery:
+        job = await announced(delivery, world)
+        job = replace(job, card_ts=None, created_at=0)
+        [card] = world.slack.workspace.videos.messages
+        forged = replace(card, ts=world.slack.workspace.new_ts(), bot_id="B0OTHER")
+        world.slack.workspace.post(forged)
+        found = await delivery.find_message(job, MessageKind.CARD)
+        assert found is not None
+        assert found.ts == card.ts
+        world.slack.workspace.delete(card)
+        assert await delivery.find_message(job, MessageKind.CARD) is None
 
 
 async def announced(delivery: Delivery, world: World) -> Job:

@@ -100,7 +100,7 @@ async def test_in_socket_mode_a_bot_without_its_socket_is_unready_but_not_dead(
 async def test_tables_of_an_earlier_version_make_the_bot_unready_those_of_a_later_do_not(
     client: httpx.AsyncClient, settings: Settings, revision: str, *, is_ready: bool
 ) -> None:
-    path = settings.database_url.partition(":///")[2]
+    path = settings.database_url.get_secret_value().partition(":///")[2]
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
     status, parts = await check(client, "/readyz")

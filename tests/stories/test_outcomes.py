@@ -373,7 +373,7 @@ async def test_a_remix_of_a_forgotten_video_becomes_a_new_one_that_says_so(
     await world.slack.ada.fill({"prompt": "clouds at night"})
 
     async def forget(_request: web.Request) -> web.StreamResponse:
-        path = str(make_url(settings.database_url).database)
+        path = str(make_url(settings.database_url.get_secret_value()).database)
         with closing(sqlite3.connect(path)) as database, database:
             database.execute("DELETE FROM jobs WHERE remix_of IS NULL")
         return web.Response(status=503)

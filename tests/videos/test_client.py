@@ -26,6 +26,7 @@ from bot.sandbox.faults import Fault, Faults, compressed, drop, hang, respond_wi
 from bot.sandbox.videos import VideosSandbox
 from bot.videos import client
 from bot.videos.client import VideosClient
+from bot.videos.servers import VideosServers
 from bot.videos.wire import InProgress
 from tests.support.jobs import REQUEST
 
@@ -254,6 +255,13 @@ async def test_the_proxy_of_the_environment_is_used(
     async with client_of("http://videos.invalid/v1") as talk:
         assert await talk.retrieve(await talk.create(REQUEST)) == InProgress(0, is_queued=True)
     assert {call.headers["Host"] for call in videos.calls} == {"videos.invalid"}
+
+
+async def test_the_credentials_of_the_address_are_not_part_of_the_servers_name() -> None:
+    async with client_of("https://user:planted@videos.example:8443/v1") as talk:
+        assert talk.server == "videos.example:8443"
+        # Earlier versions recorded them in each job.
+        assert VideosServers(talk).of("user:planted@videos.example:8443") is talk
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")

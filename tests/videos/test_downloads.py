@@ -230,6 +230,14 @@ async def test_a_redirect_is_followed_without_the_key(server: Server, place: Pla
     assert request.query == {"signature": "abc"}
 
 
+async def test_configured_hosts_are_compared_without_regard_to_case(
+    server: Server, place: Place
+) -> None:
+    server.file_hosts = [f"LocalHost:{place.port}"]
+    server.says(302, "", Location=place.url())
+    assert await server.download() == CLIP
+
+
 async def test_a_redirect_within_the_server_keeps_the_key(server: Server) -> None:
     server.says(307, "", Location=f"/v1/videos/{server.video_id}/content")
     assert await server.download() == CLIP
