@@ -1,6 +1,7 @@
 """Fixtures: a sandbox world, a database and the real bot."""
 
 import os
+import shutil
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
@@ -75,10 +76,27 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with its tables, to copy: migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("migrated") / "jobs.db"
+    migrations.upgrade(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
 @pytest.fixture
-def settings(world: World, database_url: str, tmp_path: Path) -> Settings:
-    variables = world.environment(database_url)
-    migrations.upgrade(database_url)
+def migrated_url(database_url: str, migrated_file: Path) -> str:
+    """The database of `database_url`, with its tables."""
+    if database_url.startswith("sqlite"):
+        shutil.copyfile(migrated_file, database_url.partition("///")[2])
+    else:
+        migrations.upgrade(database_url)
+    return database_url
+
+
+@pytest.fixture
+def settings(world: World, migrated_url: str, tmp_path: Path) -> Settings:
+    variables = world.environment(migrated_url)
     return read_settings(
         _env_file=tmp_path / "none", **{name.lower(): value for name, value in variables.items()}
     )

@@ -26,9 +26,8 @@ LEASE = 60.0
 
 
 @pytest.fixture
-async def store(database_url: str) -> AsyncIterator[Store]:
-    migrations.upgrade(database_url)
-    store = Store.open(database_url, lease=LEASE)
+async def store(migrated_url: str) -> AsyncIterator[Store]:
+    store = Store.open(migrated_url, lease=LEASE)
     yield store
     await store.close()
 
