@@ -1,10 +1,7 @@
 """`python -m bot doctor`: a good installation, and each kind of bad one."""
 
-import asyncio
-import os
 import shutil
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +18,7 @@ from bot.sandbox.world import World
 from bot.ui.blocks import Message
 from bot.ui.samples import samples
 from tests.support.installation import OPTIONAL_SCOPES, SCOPES, install
+from tests.support.processes import started
 
 Change = Callable[[World, Settings, Path], dict[str, object]]
 
@@ -264,17 +262,9 @@ def test_what_a_video_costs_is_said_or_that_it_is_not_known(
 
 
 async def run(world: World, folder: Path, *arguments: str, **more: str) -> tuple[int | None, str]:
-    environment = world.environment(f"sqlite+aiosqlite:///{folder / 'jobs.db'}") | more
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "doctor", *arguments),
-        cwd=folder,
-        env={"PATH": os.environ.get("PATH", ""), **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    shown, _ = await process.communicate()
-    return process.returncode, shown.decode()
+    variables = world.environment(f"sqlite+aiosqlite:///{folder / 'jobs.db'}") | more
+    async with started(folder, "doctor", *arguments, variables=variables) as command:
+        return await command.end(), command.output
 
 
 async def test_the_command_says_so_and_ends_with_0(world: World, tmp_path: Path) -> None:

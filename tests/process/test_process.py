@@ -1,67 +1,17 @@
 """The bot as a process of its own: its start, its stop, its memory, its logs."""
 
-import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import av
-import psutil
 import pytest
 
 from bot.sandbox.videos import Filler
 from bot.sandbox.world import World
+from tests.support.processes import started
 
-INHERITED = {
-    name: value
-    for name, value in os.environ.items()
-    if name == "PATH" or name.startswith("COVERAGE_")
-}
 PROMPT = "a timelapse of clouds over a secret garden"
 QUICK = ("--render-seconds", "0.5")
-
-
-class Process:
-    """`python -m bot …` in an empty folder, with nothing but these variables."""
-
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path) -> None:
-        self._process = process
-        self._folder = folder
-        self.memory = psutil.Process(process.pid)
-
-    @property
-    def log(self) -> str:
-        return (self._folder / "stderr").read_text()
-
-    async def end(self, number: int | None = None) -> int:
-        if number is not None:
-            self._process.send_signal(number)
-        async with asyncio.timeout(120):
-            return await self._process.wait()
-
-
-@asynccontextmanager
-async def started(
-    folder: Path, *arguments: str, variables: Mapping[str, str]
-) -> AsyncIterator[Process]:
-    folder.mkdir(exist_ok=True)
-    with (folder / "stderr").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bot", *arguments),
-            cwd=folder,
-            env={**INHERITED, **variables},
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield Process(process, folder)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 @pytest.fixture
@@ -75,9 +25,9 @@ def is_ready(world: World, number: int = 1) -> bool:
 
 
 async def test_a_missing_variable_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    async with started(tmp_path / "bot", "run", variables={}) as bot:
+    async with started(tmp_path / "bot", "run", variables={}, fresh=True) as bot:
         assert await bot.end() == 2
-    assert [line.split()[0] for line in bot.log.splitlines()] == [
+    assert [line.split()[0] for line in bot.output.splitlines()] == [
         "SLACK_BOT_TOKEN",
         "OPENAI_API_KEY",
     ]
@@ -91,7 +41,7 @@ async def test_a_wrong_token_is_found_at_the_start(
 ) -> None:
     async with started(tmp_path / "bot", "run", variables=variables | {name: value}) as bot:
         assert await bot.end() == 2
-    [line] = bot.log.splitlines()
+    [line] = bot.output.splitlines()
     assert line == f"{name} was refused by Slack (invalid_auth): copy it again"
 
 
@@ -103,7 +53,7 @@ async def test_a_wrong_catalog_is_one_line_with_its_place_and_exit_code_2(
     wrong = {"VIDEO_CATALOG": str(catalog)}
     async with started(tmp_path / "bot", "run", variables=variables | wrong) as bot:
         assert await bot.end() == 2
-    [line] = bot.log.splitlines()
+    [line] = bot.output.splitlines()
     assert line == f"VIDEO_CATALOG {catalog}: models[0].sizes[0]: should look like 1280x720"
 
 
@@ -113,7 +63,7 @@ async def test_a_slack_that_cannot_be_reached_is_one_line(
     closed = {"SLACK_API_URL": "http://127.0.0.1:9/api/"}
     async with started(tmp_path / "bot", "run", variables=variables | closed) as bot:
         assert await bot.end() == 1
-    [line] = bot.log.splitlines()
+    [line] = bot.output.splitlines()
     assert line.startswith("Could not start: http://127.0.0.1:9/api/ does not respond")
 
 
@@ -157,7 +107,7 @@ async def test_the_log_tells_the_story_and_no_secret(
         await bot.end(signal.SIGTERM)
     [upload] = world.slack.calls_of("files.getUploadURLExternal")
     job = upload.args["filename"].removeprefix("video-").removesuffix(".mp4")
-    story = [line for line in bot.log.splitlines() if f"job={job}" in line]
+    story = [line for line in bot.output.splitlines() if f"job={job}" in line]
     assert [line.split("event=")[1].split(" job=")[0] for line in story if "info" in line][:3] == [
         "announced",
         '"submission started"',
@@ -165,13 +115,13 @@ async def test_the_log_tells_the_story_and_no_secret(
     ]
     secrets = [variables[name] for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "OPENAI_API_KEY")]
     for secret in (*secrets, PROMPT, "/response/", "/upload/", "ticket"):
-        assert secret not in bot.log
+        assert secret not in bot.output
 
 
 async def test_a_large_video_does_not_go_through_memory(
     world: World, variables: dict[str, str], tmp_path: Path
 ) -> None:
-    async with started(tmp_path / "bot", "run", variables=variables) as bot:
+    async with started(tmp_path / "bot", "run", variables=variables, fresh=True) as bot:
         await world.until(lambda: world.slack.sockets.connected)
         await world.slack.ada.command("a small one, so that everything is loaded")
         await world.until(lambda: is_ready(world))
@@ -189,8 +139,8 @@ async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
     folder, prompt = tmp_path / "demo", "clouds --seconds 8 --size 1280x720"
     async with started(folder, "demo", *QUICK, prompt, variables={}) as demo:
         assert await demo.end() == 0
-    assert "Ready after" in demo.log
-    path = demo.log.rsplit("Saved: ", 1)[1].strip()
+    assert "Ready after" in demo.output
+    path = demo.output.rsplit("Saved: ", 1)[1].strip()
     with av.open(path) as film:
         [stream] = film.streams.video
         assert stream.codec_context.name == "h264"
@@ -211,8 +161,8 @@ async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
         "picture cropped from 4032 × 3024",  # noqa: RUF001 -- the sign
         "Ready after",
     ):
-        assert words in demo.log
-    with av.open(demo.log.rsplit("Saved: ", 1)[1].strip()) as film:
+        assert words in demo.output
+    with av.open(demo.output.rsplit("Saved: ", 1)[1].strip()) as film:
         [stream] = film.streams.video
         assert (stream.width, stream.height) == (1280, 720)
 
@@ -220,8 +170,8 @@ async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
 async def test_the_demo_shows_a_refusal_with_code_and_message(tmp_path: Path) -> None:
     async with started(tmp_path / "demo", "demo", "a sentinel", variables={}) as demo:
         assert await demo.end() == 0
-    assert "sentinel_block" in demo.log
-    assert "something didn't look right" in demo.log
+    assert "sentinel_block" in demo.output
+    assert "something didn't look right" in demo.output
 
 
 def _peak(pid: int) -> int:
