@@ -3,12 +3,12 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 import pytest
 
 from bot import jobs, migrations
 from bot.errors import LeaseLost
+from bot.sandbox.replica import FORK
 from bot.store import Store
 from tests.support.jobs import make_job
 
@@ -48,7 +48,7 @@ async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
         await asyncio.gather(*(store.add(make_job(start + number)) for number in range(100)))
     await store.close()
 
-    with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(PROCESSES, FORK) as pool:
         loop = asyncio.get_running_loop()
         owners = [f"process{number}" for number in range(PROCESSES)]
         claims = await asyncio.gather(

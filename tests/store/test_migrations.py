@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from alembic.script import ScriptDirectory
 from bot import migrations
 from bot.errors import MisconfiguredError
 from bot.jobs import JobState
+from bot.sandbox.replica import FORK
 from bot.store import Store
 from bot.tables import metadata
 from tests.support.jobs import REQUEST, make_job
@@ -141,9 +141,8 @@ def test_processes_that_start_together_migrate_one_after_the_other(database_url:
 
 
 def in_processes(work: Callable[[Barrier, str], None], url: str) -> list[int | None]:
-    context = get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
-    processes = [context.Process(target=work, args=(barrier, url)) for _ in range(PROCESSES)]
+    barrier = FORK.Barrier(PROCESSES)
+    processes = [FORK.Process(target=work, args=(barrier, url)) for _ in range(PROCESSES)]
     for process in processes:
         process.start()
     for process in processes:
