@@ -17,7 +17,7 @@ LEASE = 60.0
 PROCESSES = 4
 CLAIMERS = 5
 """In each process, each with a connection of its own."""
-ROWS = 3_000
+ROWS = 1_000
 
 
 def claim_all(url: str, owner: str) -> list[str]:
