@@ -1,0 +1,27 @@
+"""How often a video is polled."""
+
+from typing import cast
+
+import pytest
+
+from bot.runner import Dependencies, JobRunner
+from bot.timings import Timings
+from bot.videos.wire import InProgress
+from tests.support.jobs import make_job
+
+
+class Parts:
+    """As many of the dependencies as a runner needs to know its intervals."""
+
+    store = servers = delivery = clock = None
+    timings = Timings()
+
+
+@pytest.mark.parametrize(
+    ("hint", "delay"), [(None, 10), (0.0, 1), (0.001, 1), (7.5, 7.5), (300.0, 300), (86_400.0, 300)]
+)
+def test_a_servers_hint_keeps_polling_between_a_second_and_five_minutes(
+    hint: float | None, delay: float
+) -> None:
+    runner = JobRunner(make_job(), cast("Dependencies", Parts()))
+    assert runner._poll_delay(InProgress(poll_after=hint)) == delay
