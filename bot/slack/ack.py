@@ -6,9 +6,8 @@ from typing import TypeVar
 
 import structlog
 
-from bot.errors import BadRequest, BotError, NotPossible
+from bot.errors import BadRequest, BotError, FileRefused, NotPossible, TemporaryError
 from bot.timings import ACK_TIMEOUT
-from bot.ui import replies
 
 log = structlog.get_logger()
 
@@ -17,23 +16,20 @@ T = TypeVar("T")
 
 async def within_ack(
     work: Awaitable[T],
-    explain: Callable[[str], T],
+    explain: Callable[[BotError], T],
     *,
     timeout: float | None = None,  # noqa: ASYNC109 -- it is passed to asyncio.timeout
-    database_down: str = replies.DATABASE_DOWN,
 ) -> T:
-    """The result of the work; if it fails or takes too long, the person is told why.
+    """The result of the work, or what `explain` makes of an error that the bot expects.
 
-    `explain` turns the sentence for the person into a result. `database_down` is the sentence
-    for everything that the person can't correct. `timeout` is in seconds.
+    Work that takes longer than `timeout` seconds is cancelled, which is a TemporaryError.
     """
     try:
         async with asyncio.timeout(ACK_TIMEOUT if timeout is None else timeout):
             return await work
-    except NotPossible as error:
-        return explain(replies.not_possible(error))
-    except BadRequest as error:
-        return explain(replies.problem(error))
+    except (BadRequest, FileRefused, NotPossible) as error:
+        return explain(error)  # the person can act on it, the operator can't
     except (BotError, TimeoutError) as error:
-        log.error("request not accepted", reason=str(error) or "too slow")  # noqa: TRY400 -- expected
-        return explain(database_down)
+        reason = str(error) or "too slow"
+        log.error("request not accepted", reason=reason)  # noqa: TRY400 -- expected
+        return explain(error if isinstance(error, BotError) else TemporaryError(reason))

@@ -9,13 +9,14 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
+from bot.errors import BotError
 from bot.jobs import Job
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.modals import open_form, tell
 from bot.slack_errors import CALL_ERRORS
 from bot.ui import cards, replies
-from bot.ui.blocks import Block
+from bot.ui.blocks import Block, Message
 from bot.ui.form import build_form
 from bot.ui.remix import build_remix
 
@@ -34,9 +35,9 @@ class Click:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to tell: the person privately, or everyone in place of the buttons."""
+    """What to tell: the person privately, or everyone in place of the buttons (mrkdwn)."""
 
-    privately: str = ""
+    privately: Message | None = None
     instead: str = ""
 
 
@@ -61,7 +62,7 @@ async def cancel(service: Service, click: Click) -> Reply:
 async def notify_too(service: Service, click: Click) -> Reply:
     """Mention one more person when the video is ready."""
     await service.notify_too(click.job_id, click.user_id)
-    return Reply(privately=replies.WILL_BE_NOTIFIED)
+    return Reply(privately=replies.will_be_notified())
 
 
 async def make_again(service: Service, click: Click) -> Reply:
@@ -79,7 +80,7 @@ async def delete(service: Service, click: Click) -> Reply:
 async def fetch_again(service: Service, click: Click) -> Reply:
     """Download a finished video once more; its thread shows the outcome."""
     await service.fetch_again(click.job_id, click.user_id)
-    return Reply(privately=replies.FETCHING)
+    return Reply(privately=replies.fetching())
 
 
 _CLICKS: dict[str, Callable[[Service, Click], Awaitable[Reply]]] = {
@@ -128,7 +129,7 @@ def _click_listener(
     async def listener(
         ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
     ) -> None:
-        reply = await within_ack(click(service, _read(body)), _privately)
+        reply = await within_ack(click(service, _read(body)), _refused)
         await ack()
         await _reply(reply, body, client, respond)
 
@@ -147,15 +148,15 @@ def _opener(
             form = build(await service.known(click.job_id), catalog)
             return Reply(privately=await open_form(client, click.trigger_id, form))
 
-        reply = await within_ack(open_it(), _privately)
+        reply = await within_ack(open_it(), _refused)
         await ack()
         await _reply(reply, body, client, respond)
 
     return listener
 
 
-def _privately(words: str) -> Reply:
-    return Reply(privately=words)
+def _refused(error: BotError) -> Reply:
+    return Reply(privately=replies.refused(error))
 
 
 async def _reply(
@@ -163,14 +164,15 @@ async def _reply(
 ) -> None:
     """Tell the outcome; a click on the Home tab has no message and no response URL."""
     try:
-        if "message" not in body:
-            if words := reply.privately or reply.instead:
-                await tell(client, body["user"]["id"], words)
-        elif reply.instead:
+        if reply.instead and "message" in body:
             message = cards.answered(body["message"], reply.instead)
-            await respond(text=message.text, blocks=message.blocks, replace_original=True)
-        elif reply.privately:
-            await respond(text=reply.privately, response_type="ephemeral", replace_original=False)
+            await respond(**message.content, replace_original=True)
+            return
+        private = Message(reply.instead) if reply.instead else reply.privately
+        if private is not None and "message" in body:
+            await respond(**private.content, response_type="ephemeral", replace_original=False)
+        elif private is not None:
+            await tell(client, body["user"]["id"], private)
     except CALL_ERRORS as error:
         # The click itself is in the database; only the reply to it is lost.
         log.warning("reply to a click not delivered", reason=type(error).__name__)

@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.request import Draft
 from bot.service import Origin, Service
 from bot.slack.modals import open_form
-from bot.slack.prompts import PrivateReply, Typed, handle_text
+from bot.slack.prompts import Typed, handle_text
 from bot.ui import replies
 from bot.ui.blocks import MAX_INPUT_TEXT, Message
 from bot.ui.form import build_form
@@ -25,22 +25,21 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     async def video(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         reply = await handle_text(_typed(body, client, catalog), service, catalog)
         # Nothing may follow the ack: Bolt loses it if an exception follows at once.
-        if isinstance(reply, Message):
-            await ack(text=reply.text, blocks=reply.blocks)
+        if reply is None:
+            await ack()
         else:
-            await ack(reply)
+            await ack(**reply.content)
 
     app.command(ANY_COMMAND)(video)
 
 
 def _typed(body: dict[str, Any], client: AsyncWebClient, catalog: Catalog) -> Typed:
-    async def open_it(draft: Draft) -> PrivateReply:
+    async def open_it(draft: Draft) -> Message | None:
         form = build_form(draft, catalog, channel_id=body["channel_id"])
-        if problem := await open_form(client, body["trigger_id"], form):
-            return problem
-        if len(draft.prompt) > MAX_INPUT_TEXT:
+        problem = await open_form(client, body["trigger_id"], form)
+        if problem is None and len(draft.prompt) > MAX_INPUT_TEXT:
             return replies.too_long_for_the_form(draft.prompt)
-        return ""
+        return problem
 
     return Typed(
         text=body.get("text") or "", origin=_origin(body), name=body["command"], open_form=open_it

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.request import Draft
 from bot.service import Origin, Service
-from bot.slack.prompts import PrivateReply, Typed, handle_text
+from bot.slack.prompts import Typed, handle_text
 from bot.slack.shortcuts import read_message
 from bot.slack.text import typed, without_mention
 from bot.slack_errors import CALL_ERRORS, translate
@@ -45,7 +45,7 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     async def reply(
         event: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
-        if private := context.get(_REPLY):
+        if (private := context.get(_REPLY)) is not None:
             await _reply(client, event, private)
 
     app.event("app_mention", middleware=[submit])(reply)
@@ -67,7 +67,7 @@ def _typed(body: dict[str, Any], context: AsyncBoltContext, catalog: Catalog) ->
     event, name = body["event"], _name(context)
     text = typed(without_mention(event.get("text") or "", context.bot_user_id or ""))
 
-    async def offer_form(_draft: Draft) -> PrivateReply:
+    async def offer_form(_draft: Draft) -> Message | None:
         return replies.form_by_button() if text else replies.usage(name, catalog)
 
     return Typed(
@@ -104,18 +104,13 @@ def _thread(event: dict[str, Any]) -> str | None:
     return event.get("thread_ts")
 
 
-async def _reply(client: AsyncWebClient, event: dict[str, Any], reply: PrivateReply) -> None:
+async def _reply(client: AsyncWebClient, event: dict[str, Any], reply: Message) -> None:
     """Reply where it was typed, visible to this person only."""
     place = {"channel": event["channel"], "thread_ts": event.get("thread_ts"), "parse": "none"}
-    content = {"text": reply} if isinstance(reply, str) else _content(reply)
     try:
         if event["type"] == "app_mention":
-            await client.chat_postEphemeral(user=event["user"], **place, **content)
+            await client.chat_postEphemeral(user=event["user"], **place, **reply.content)
         else:
-            await client.chat_postMessage(**place, **content)
+            await client.chat_postMessage(**place, **reply.content)
     except CALL_ERRORS as error:
         log.warning("private reply not delivered", reason=translate(error).message)
-
-
-def _content(message: Message) -> dict[str, Any]:
-    return {"text": message.text, "blocks": message.blocks}

@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.errors import BotError
 from bot.request import Draft
 from bot.service import Service
-from bot.slack.modals import open_form, tell
+from bot.slack.modals import open_or_tell
 from bot.ui import home
 from bot.ui.form import build_form
 
@@ -29,10 +29,7 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         await _show(service, body["user"]["id"], int(body["actions"][0]["value"]))
 
     async def create(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        problem = await open_form(client, body["trigger_id"], build_form(Draft(), catalog))
-        await ack()
-        if problem:
-            await tell(client, body["user"]["id"], problem)
+        await open_or_tell(ack, body, client, build_form(Draft(), catalog))
 
     app.event("app_home_opened")(opened)
     app.action(home.OLDER)(turned)

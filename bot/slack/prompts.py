@@ -15,9 +15,6 @@ from bot.ui.blocks import Message
 MAX_LISTED = 10
 """Jobs in the reply to `list`."""
 
-PrivateReply = Message | str
-"""What the person alone is told; an empty text: nothing."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Typed:
@@ -27,13 +24,13 @@ class Typed:
     origin: Origin
     name: str
     """What people type to reach the bot: `/video` or `@video`."""
-    open_form: Callable[[Draft], Awaitable[PrivateReply]]
+    open_form: Callable[[Draft], Awaitable[Message | None]]
     picture: InputReference | None = None
     """The starting picture that came with the text."""
 
 
-async def handle_text(typed: Typed, service: Service, catalog: Catalog) -> PrivateReply:
-    """Do what the text says; returns what the person is told privately."""
+async def handle_text(typed: Typed, service: Service, catalog: Catalog) -> Message | None:
+    """Do what the text says; returns what to tell the person privately, if anything."""
     try:
         command = parse(typed.text, catalog)
     except BadRequest as error:
@@ -41,12 +38,8 @@ async def handle_text(typed: Typed, service: Service, catalog: Catalog) -> Priva
     if isinstance(command, OpenForm):
         # Opening a form has its own time limit and its own error messages.
         return await typed.open_form(command.draft)
-    is_question = isinstance(command, List | Status)
-    return await within_ack(
-        _execute(command, typed, service, catalog),
-        str,
-        database_down=replies.CANNOT_READ if is_question else replies.DATABASE_DOWN,
-    )
+    explain = replies.refused if isinstance(command, Start) else replies.not_answered
+    return await within_ack(_execute(command, typed, service, catalog), explain)
 
 
 async def _execute(
@@ -54,12 +47,12 @@ async def _execute(
     typed: Typed,
     service: Service,
     catalog: Catalog,
-) -> PrivateReply:
+) -> Message | None:
     user_id = typed.origin.user_id
     match command:
         case Start(request):
             await service.start(typed.origin, replace(request, input_reference=typed.picture))
-            return ""
+            return None
         case List():
             return replies.job_list(await service.latest(user_id, limit=MAX_LISTED))
         case Status(job_id):

@@ -10,7 +10,7 @@ from bot.catalog import Catalog
 from bot.pictures import EXTENSIONS
 from bot.request import Draft, InputReference
 from bot.service import Service
-from bot.slack.modals import open_form, tell
+from bot.slack.modals import open_or_tell
 from bot.slack.text import typed
 from bot.ui.form import build_form
 
@@ -24,11 +24,11 @@ def register(app: AsyncApp, _service: Service, catalog: Catalog) -> None:
 
     async def create_video(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         form = build_form(Draft(), catalog)
-        await _open(ack, body, client, form)
+        await open_or_tell(ack, body, client, form)
 
     async def video_of_message(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         form = build_form(read_message(body["message"]), catalog, channel_id=body["channel"]["id"])
-        await _open(ack, body, client, form)
+        await open_or_tell(ack, body, client, form)
 
     app.global_shortcut(CREATE_VIDEO)(create_video)
     app.message_shortcut(VIDEO_OF_MESSAGE)(video_of_message)
@@ -38,15 +38,6 @@ def read_message(message: Mapping[str, Any]) -> Draft:
     """The message's text as the prompt, and its first picture as the starting picture."""
     pictures = [file for file in message.get("files") or [] if file.get("mimetype") in EXTENSIONS]
     return Draft(prompt=typed(message.get("text") or ""), input_reference=_reference(pictures))
-
-
-async def _open(
-    ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, form: dict[str, Any]
-) -> None:
-    problem = await open_form(client, body["trigger_id"], form)
-    await ack()
-    if problem:
-        await tell(client, body["user"]["id"], problem)
 
 
 def _reference(pictures: list[dict[str, Any]]) -> InputReference | None:

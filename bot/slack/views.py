@@ -1,28 +1,21 @@
 """The forms: opening, updating and submitting them."""
 
-import asyncio
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
-import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.errors import (
-    BadForm,
-    BadRequest,
-    FileRefused,
-    MisconfiguredError,
-    TemporaryError,
-)
+from bot.errors import BadForm, BotError
 from bot.jobs import Job
 from bot.request import Draft, VideoRequest
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
-from bot.slack.modals import open_form, redraw, tell
+from bot.slack.modals import open_or_tell, redraw
 from bot.timings import FORM_SAVE_TIMEOUT, PROMPT_FILE_TIMEOUT
 from bot.ui import remix, replies
 from bot.ui.form import (
@@ -36,45 +29,28 @@ from bot.ui.form import (
     redraw_form,
 )
 
-log = structlog.get_logger()
+SubmitHandler = Callable[[dict[str, Any]], Awaitable[dict[str, str]]]
+"""Returns what is wrong, by block_id."""
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     """Register the listeners."""
 
-    async def submitted(ack: AsyncAck, body: dict[str, Any]) -> None:
-        errors = await submit(body, service, catalog)
-        # Nothing may follow the ack: Bolt loses it if an exception follows at once.
-        if errors:
-            await ack(response_action="errors", errors=errors)
-        else:
-            await ack()
-
-    async def remixed(ack: AsyncAck, body: dict[str, Any]) -> None:
-        errors = await submit_remix(body, service)
-        if errors:
-            await ack(response_action="errors", errors=errors)
-        else:
-            await ack()
-
     async def more_options(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         form = build_form(Draft(), catalog, channel_id=body["channel"]["id"])
-        problem = await open_form(client, body["trigger_id"], form)
-        await ack()
-        if problem:
-            await tell(client, body["user"]["id"], problem)
+        await open_or_tell(ack, body, client, form)
 
     async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         await redraw(client, body["view"], redraw_form(body["view"], catalog))
         await ack()
 
-    app.view(CALLBACK_ID)(submitted)
-    app.view(remix.CALLBACK_ID)(remixed)
+    app.view(CALLBACK_ID)(_submit_listener(partial(submit, service, catalog)))
+    app.view(remix.CALLBACK_ID)(_submit_listener(partial(submit_remix, service)))
     app.action(replies.OPEN_FORM)(more_options)
     app.action(re.compile(f"^(?:{'|'.join(REDRAWING)})$"))(chosen)
 
 
-async def submit(body: dict[str, Any], service: Service, catalog: Catalog) -> dict[str, str]:
+async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> dict[str, str]:
     """Start the video that the form requests; returns what is wrong, by block_id."""
     user_id = body["user"]["id"]
     try:
@@ -86,10 +62,22 @@ async def submit(body: dict[str, Any], service: Service, catalog: Catalog) -> di
     return await _started(service.start(origin, request), PROMPT)
 
 
-async def submit_remix(body: dict[str, Any], service: Service) -> dict[str, str]:
+async def submit_remix(service: Service, body: dict[str, Any]) -> dict[str, str]:
     """Start the remix that the form requests; returns what is wrong, by block_id."""
     job_id, prompt = remix.read_remix(body["view"])
     return await _started(service.remix(job_id, prompt, _origin(body)), remix.PROMPT)
+
+
+def _submit_listener(handle: SubmitHandler) -> Callable[..., Awaitable[None]]:
+    async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
+        errors = await handle(body)
+        # Nothing may follow the ack: Bolt loses it if an exception follows at once.
+        if errors:
+            await ack(response_action="errors", errors=errors)
+        else:
+            await ack()
+
+    return listener
 
 
 async def _started(starting: Awaitable[Job], field: str) -> dict[str, str]:
@@ -99,29 +87,24 @@ async def _started(starting: Awaitable[Job], field: str) -> dict[str, str]:
         await starting
         return {}
 
-    return await within_ack(
-        start(),
-        lambda words: {field: words},
-        timeout=FORM_SAVE_TIMEOUT,
-        database_down=replies.DATABASE_DOWN_FORM,
-    )
+    def explain(error: BotError) -> dict[str, str]:
+        return {field: replies.refused_in_form(error)}
+
+    return await within_ack(start(), explain, timeout=FORM_SAVE_TIMEOUT)
 
 
 async def _with_prompt(submission: Submission, service: Service, user_id: str) -> VideoRequest:
     """The request with its prompt, even if that is in a file."""
     if submission.prompt_file is None:
         return submission.request
-    try:
-        async with asyncio.timeout(PROMPT_FILE_TIMEOUT):
-            prompt = await service.prompt_in(submission.prompt_file, user_id=user_id)
-    except BadRequest as error:
-        raise BadForm({PROMPT_FILE: replies.problem(error)}) from error
-    except FileRefused as error:
-        raise BadForm({PROMPT_FILE: error.message}) from error
-    except (TemporaryError, MisconfiguredError, TimeoutError) as error:
-        log.warning("prompt file not fetched", reason=str(error) or "too slow")
-        raise BadForm({PROMPT_FILE: replies.FILE_NOT_FETCHED}) from error
+    fetching = service.prompt_in(submission.prompt_file, user_id=user_id)
+    prompt = await within_ack(fetching, _prompt_file_refused, timeout=PROMPT_FILE_TIMEOUT)
     return replace(submission.request, prompt=prompt)
+
+
+def _prompt_file_refused(error: BotError) -> NoReturn:
+    words = replies.refused_in_form(error, replies.FILE_NOT_FETCHED)
+    raise BadForm({PROMPT_FILE: words}) from error
 
 
 def _origin(body: dict[str, Any], *, channel_id: str = "", notify: tuple[str, ...] = ()) -> Origin:

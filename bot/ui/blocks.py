@@ -5,7 +5,7 @@ links. Text in mrkdwn is ours, and `escape` neutralises everything else (docs.sl
 Formatting message text).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Block = dict[str, Any]
@@ -26,7 +26,13 @@ class Message:
     """
 
     text: str
-    blocks: list[Block]
+    blocks: list[Block] = field(default_factory=list)
+    """Empty: Slack shows the text, as mrkdwn."""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The message as arguments of `ack`, `respond` or a Web API method."""
+        return {"text": self.text, "blocks": self.blocks} if self.blocks else {"text": self.text}
 
     def __post_init__(self) -> None:
         if not 0 < len(self.text) <= MAX_MESSAGE_TEXT:

@@ -3,13 +3,18 @@
 from collections.abc import Iterable, Sequence
 
 from bot.catalog import Catalog
-from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
+from bot.errors import BadRequest, BotError, FileRefused, Impossible, NotPossible, RequestProblem
 from bot.jobs import Job
 from bot.ui.blocks import MAX_INPUT_TEXT, Message, actions, button, escape, excerpt, quote, section
 from bot.ui.cards import state_in_words
 from bot.ui.home import NOTHING_YET, about, place
 
+OPEN_FORM = "open_form"
+"""The action_id of the button that opens the form."""
+
 SHOWN_VALUES = 10
+MAX_REASON = 750
+"""Characters of a reason: escaping makes up to five of each, and a message has 4,000."""
 MAX_RETURNED_PROMPT = 10_000
 """Characters of a prompt that is returned; a message holds about 12,000."""
 
@@ -17,27 +22,17 @@ DATABASE_DOWN = (
     "I can't take requests just now: my database does not answer. Please ask again in a few "
     "minutes. Only if a card appears in this channel all the same did I take this one."
 )
-
-
-CANNOT_READ = "My database does not answer just now. Please ask again in a few minutes."
-
-OPEN_FORM = "open_form"
-"""The action_id of the button that opens the form."""
-
+CANNOT_ANSWER = "My database does not answer just now. Please ask again in a few minutes."
 TOO_LATE = "I was too slow to open the form: Slack allows three seconds for it. Please try again."
 CANNOT_OPEN = "I can't open the form just now. Please try again in a moment."
 DATABASE_DOWN_FORM = (
     "I can't take requests just now: my database does not answer. What you entered stays here; "
     "please press the button again in a moment."
 )
-
 FILE_NOT_FETCHED = (
     "Slack did not give me this file in time. What you entered stays here; please press the "
     "button again in a moment."
 )
-
-
-WILL_BE_NOTIFIED = "I'll mention you when the video is ready."
 OTHER_WORKSPACE = "This bot belongs to another workspace."
 _IF_PART_OF_PROMPT = "If {} part of your prompt, put ` -- ` in front of the prompt."
 
@@ -72,15 +67,46 @@ def too_long_for_the_form(prompt: str) -> Message:
     words = (
         f"Your prompt has {len(prompt):,} characters, and the form's text field takes "
         f"{MAX_INPUT_TEXT:,}. Put it into a text file (.txt or .md) and choose that in the "
-        "form, "
-        "or ask again without `--form`."
+        "form, or ask again without `--form`."
     )
     return Message(text=words, blocks=[section(words), quote(excerpt(prompt, MAX_RETURNED_PROMPT))])
 
 
-def bad_request(command: str, error: BadRequest) -> str:
-    """Why a request was not started, and what to do; mrkdwn."""
-    return f"{escape(problem(error))}\nNothing was started. `{command} help` shows how to ask."
+def form_not_opened(*, expired: bool) -> Message:
+    """Why there is no form; `expired`: Slack's three seconds were over."""
+    return Message(TOO_LATE if expired else CANNOT_OPEN)
+
+
+def bad_request(command: str, error: BadRequest) -> Message:
+    """Why a request was not started, and what to do."""
+    return Message(
+        f"{_escaped(problem(error))}\nNothing was started. `{command} help` shows how to ask."
+    )
+
+
+def refused(error: BotError, otherwise: str = DATABASE_DOWN) -> Message:
+    """Why something was not done; `otherwise` is for what the person can't correct."""
+    if isinstance(error, NotPossible):
+        return Message(not_possible(error))
+    return Message(_escaped(refused_in_form(error, otherwise)))
+
+
+def not_answered(error: BotError) -> Message:
+    """Why there is no list or status, or why nothing was cancelled."""
+    return refused(error, CANNOT_ANSWER)
+
+
+def refused_in_form(error: BotError, otherwise: str = DATABASE_DOWN_FORM) -> str:
+    """The same as an error of a form's field, which keeps what was entered; plain text."""
+    match error:
+        case BadRequest():
+            return problem(error)
+        case NotPossible():
+            return not_possible(error)
+        case FileRefused():
+            return error.message
+        case _:
+            return otherwise
 
 
 def problem(error: BadRequest) -> str:
@@ -105,8 +131,7 @@ def problem(error: BadRequest) -> str:
 def _not_allowed(error: BadRequest) -> str:
     if not error.allowed:
         return f"`--{error.field}` cannot be chosen for this model: leave it out."
-    *most, last = error.allowed
-    choices = f"{', '.join(most)} or {last}" if most else last
+    choices = _either(error.allowed)
     words = f"`--{error.field}` cannot be “{excerpt(error.value, 80)}”: it is {choices}. "
     words += _IF_PART_OF_PROMPT.format("those words are")
     return f"{words} {error.alternative} makes {error.value}." if error.alternative else words
@@ -142,9 +167,11 @@ def job_status(job: Job) -> Message:
     return Message(text=f"Video {job.id}: {state_in_words(job)}", blocks=about(job))
 
 
-def cancelling(job: Job) -> str:
-    """The reply to `cancel`; mrkdwn."""
-    return f"I am cancelling the video `{job.id}`. Its card says what came of it: {place(job)}."
+def cancelling(job: Job) -> Message:
+    """The reply to `cancel`."""
+    return Message(
+        f"I am cancelling the video `{job.id}`. Its card says what came of it: {place(job)}."
+    )
 
 
 def asked_again(user_id: str) -> str:
@@ -157,12 +184,31 @@ def let_it_be(user_id: str) -> str:
     return f"<@{user_id}> lets it be."
 
 
-FETCHING = "I'm downloading it again."
+def will_be_notified() -> Message:
+    """The reply to *Notify me too*."""
+    return Message("I'll mention you when the video is ready.")
 
 
-def made_again(job: Job) -> str:
-    """The reply to *Make it again*; mrkdwn."""
-    return f"A new card is on its way to <#{job.channel_id}>."
+def fetching() -> Message:
+    """The reply to *Download again*."""
+    return Message("I'm downloading it again.")
+
+
+def made_again(job: Job) -> Message:
+    """The reply to *Make it again*."""
+    return Message(f"A new card is on its way to <#{job.channel_id}>.")
+
+
+def _either(values: Sequence[str]) -> str:
+    """`4, 8 or 12`; of many values only the first."""
+    if len(values) > SHOWN_VALUES:
+        return f"{', '.join(values[:SHOWN_VALUES])} …"
+    *most, last = values
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _escaped(text: str) -> str:
+    return escape(excerpt(text, MAX_REASON))
 
 
 def _example(catalog: Catalog) -> str:

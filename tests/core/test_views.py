@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.catalog import Catalog, Model, load_catalog, read_catalog
+from bot.command import parse
+from bot.errors import BadRequest
 from bot.request import Draft, Fit, InputReference, VideoRequest
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.objects import view_object
@@ -151,6 +153,14 @@ def test_the_usage_is_within_slacks_limits(catalog: Catalog) -> None:
 
 def names(view: dict[str, Any]) -> list[str]:
     return [block["block_id"].partition(":")[0] for block in view["blocks"]]
+
+
+@pytest.mark.parametrize("name", ["size", "model"])
+def test_a_wrong_choice_among_hundreds_is_answered_within_slacks_limits(name: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse(f"clouds --{name} {'&' * 500}", LARGEST)
+    reply = replies.bad_request("/video", caught.value)
+    assert "/video help" in reply.text
 
 
 def test_what_a_model_does_not_take_is_not_offered() -> None:
