@@ -8,9 +8,9 @@ ACK_TIMEOUT = 2.0
 VIEW_OPEN_TIMEOUT = 2.5
 """For `views.open`: a `trigger_id` expires three seconds after the click."""
 PROMPT_FILE_TIMEOUT = 1.5
-"""For fetching and checking a picture while its form waits to be submitted."""
+"""For fetching a prompt's text file while Slack waits for an acknowledgement ..."""
 FORM_SAVE_TIMEOUT = 1.0
-"""For the database, after a picture has used up part of the acknowledgement's time."""
+"""... and for the database after that."""
 
 LEASE = 120.0
 """How long a claim lasts without a heartbeat."""

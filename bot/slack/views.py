@@ -16,7 +16,7 @@ from bot.request import Draft, VideoRequest
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.modals import open_or_tell, redraw
-from bot.timings import FORM_SAVE_TIMEOUT, PROMPT_FILE_TIMEOUT
+from bot.timings import ACK_TIMEOUT, FORM_SAVE_TIMEOUT, PROMPT_FILE_TIMEOUT
 from bot.ui import remix, replies
 from bot.ui.form import (
     CALLBACK_ID,
@@ -59,13 +59,15 @@ async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> di
     except BadForm as error:
         return error.errors
     origin = _origin(body, channel_id=submission.channel_id, notify=submission.notify)
-    return await _started(service.start(origin, request), PROMPT)
+    seconds = FORM_SAVE_TIMEOUT if submission.prompt_file else ACK_TIMEOUT
+    return await _started(service.start(origin, request), PROMPT, seconds)
 
 
 async def submit_remix(service: Service, body: dict[str, Any]) -> dict[str, str]:
     """Start the remix that the form requests; returns what is wrong, by block_id."""
     job_id, prompt = remix.read_remix(body["view"])
-    return await _started(service.remix(job_id, prompt, _origin(body)), remix.PROMPT)
+    starting = service.remix(job_id, prompt, _origin(body))
+    return await _started(starting, remix.PROMPT, ACK_TIMEOUT)
 
 
 def _submit_listener(handle: SubmitHandler) -> Callable[..., Awaitable[None]]:
@@ -80,7 +82,7 @@ def _submit_listener(handle: SubmitHandler) -> Callable[..., Awaitable[None]]:
     return listener
 
 
-async def _started(starting: Awaitable[Job], field: str) -> dict[str, str]:
+async def _started(starting: Awaitable[Job], field: str, seconds: float) -> dict[str, str]:
     """What kept the job from being started, as the error of this field."""
 
     async def start() -> dict[str, str]:
@@ -90,7 +92,7 @@ async def _started(starting: Awaitable[Job], field: str) -> dict[str, str]:
     def explain(error: BotError) -> dict[str, str]:
         return {field: replies.refused_in_form(error)}
 
-    return await within_ack(start(), explain, timeout=FORM_SAVE_TIMEOUT)
+    return await within_ack(start(), explain, timeout=seconds)
 
 
 async def _with_prompt(submission: Submission, service: Service, user_id: str) -> VideoRequest:
