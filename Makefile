@@ -2,6 +2,7 @@
 # Both install what they need into .venv, from the lock file, and nothing anywhere else.
 
 PROMPT ?= a timelapse of clouds
+IMAGE ?= localhost/video-bot:test
 BIN := .venv/bin
 
 # The stamp holds the interpreter that .venv was made with. It stays in use until another
@@ -13,7 +14,7 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench format lock clean
+.PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench wheel-test image-test format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
@@ -26,6 +27,8 @@ help:
 	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
 	@echo "make bench                 measure performance"
 	@echo "make pictures              make the README's pictures anew, in an installed Chromium"
+	@echo "make wheel-test            install the wheel into an empty environment, and use it"
+	@echo "make image-test            build the container image, and run it"
 	@echo "make format                format the code"
 	@echo "make lock                  update the locked dependencies"
 	@echo "Add PYTHON=/path/to/python to use another interpreter; it rebuilds .venv."
@@ -61,6 +64,13 @@ test-browser: $(READY)
 pictures: $(READY)
 	@$(BIN)/python -m tests.browser.pictures
 
+wheel-test: $(READY)
+	$(BIN)/pytest -n 0 -m installed tests/packaging/test_wheel.py
+
+image-test: $(READY)
+	@deploy/build-image.sh $(IMAGE)
+	IMAGE=$(IMAGE) $(BIN)/pytest -n 0 -m installed tests/packaging/test_image.py
+
 format: $(READY)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
@@ -70,6 +80,8 @@ lock: $(READY)
 		pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --all-extras --group dev \
 		-c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --group build \
+		-c requirements-dev.txt -o requirements-build.txt
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage* build dist

@@ -1,0 +1,1 @@
+"""What is released: the wheel, the image, the files for hosts."""
