@@ -167,7 +167,7 @@ async def running(
             bot_id=identity.bot_id,
             bot_name=identity.user or "video",
             scopes=identity.bot_scopes or None,
-            post_interval=timings.post_interval,
+            timings=timings,
         )
         homes = Homes(store, delivery)
         worker = Worker(

@@ -5,13 +5,17 @@ step is the only retry. (slack_sdk's default handler sends `chat.postMessage` ag
 dropped connection, which duplicates messages.)
 """
 
+import asyncio
 import contextlib
 import json
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +30,41 @@ from bot.errors import (
     MisconfiguredError,
     PermanentError,
     PostRefusal,
+    RateLimited,
     Source,
     TemporaryError,
     TokenRefused,
 )
 from bot.jobs import Job
 from bot.pacing import FairLimiter
-from bot.slack_errors import CALL_ERRORS, translate
-from bot.timings import CLOCK_SKEW, CONNECT_TIMEOUT, DELIVERY_CHECK_CACHE, UPLOAD_TIMEOUT
+from bot.slack_errors import CALL_ERRORS, cannot_post, translate
+from bot.timings import (
+    CLOCK_SKEW,
+    CONNECT_TIMEOUT,
+    DELIVERY_CHECK_CACHE,
+    UPLOAD_TIMEOUT,
+    Timings,
+)
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
 from bot.ui.progress import ProgressContext
 
 log = structlog.get_logger()
 
-UPDATES_PER_MINUTE = 40
+UPDATES_PER_MINUTE = 45
 """Slack allows at least 50 `chat.update` a minute per workspace (tier 3)."""
 
 HOMES_PER_MINUTE = 80
 """Slack allows at least 100 `views.publish` a minute per workspace (tier 4)."""
 
-RESERVED_UPDATES = 10
-"""How many of these progress updates leave for outcomes."""
+RESERVED_UPDATES = 30
+"""How many of these progress updates leave for outcomes, so that a burst of them is shown."""
 
 POST_BURST = 3
 """Slack allows short bursts of messages in a channel; how long is not documented."""
+
+DEFAULT_RETRY_AFTER = 1.0
+"""Seconds to wait after a refusal that does not say for how long."""
 
 MAX_IDLE_CHANNELS = 1000
 """Channels whose pace is remembered."""
@@ -87,8 +101,7 @@ class Upload:
 class Delivery:
     """Outbound calls to one Slack workspace.
 
-    `scopes` are those of the token, or None if Slack did not say; `post_interval` is in seconds,
-    for each channel. Every method raises
+    `scopes` are those of the token, or None if Slack did not say. Every method raises
     TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or PermanentError, as
     `slack_errors.translate` decides.
     """
@@ -101,7 +114,7 @@ class Delivery:
         bot_id: str | None,
         bot_name: str,
         scopes: Collection[str] | None = None,
-        post_interval: float = 1.0,
+        timings: Timings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slack = slack
@@ -109,15 +122,21 @@ class Delivery:
         self._bot_id = bot_id
         self._bot_name = bot_name
         self._scopes = scopes
-        self._post_interval = post_interval
+        self._timings = timings or Timings()
         self._clock = clock
-        self._updates = FairLimiter(UPDATES_PER_MINUTE, 60)
-        self._homes = FairLimiter(HOMES_PER_MINUTE, 60)
+        self._updates = FairLimiter(UPDATES_PER_MINUTE, self._timings.rate_window)
+        self._homes = FairLimiter(HOMES_PER_MINUTE, self._timings.rate_window)
         self._posts: dict[str, FairLimiter] = {}
         self._progress_at: dict[str, float] = {}
-        self._can_read_history = True
+        self._unreadable: set[str] = set()
+        """Channels whose messages the app has no scope to read."""
         self._checked: dict[str, float] = {}
+        self._checking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_authorized = True
+
+    async def wait_to_post(self, job: Job) -> None:
+        """Wait until a message may be posted in the channel: about one a second is allowed."""
+        await self._posts_in(job.channel_id).acquire(job.user_id)
 
     async def announce(self, job: Job) -> Posted:
         """Post the card.
@@ -125,14 +144,14 @@ class Delivery:
         Without the scope `chat:write.public`, a successful post proves that the bot is a member
         of the channel, and Slack lets only members upload files there.
         """
-        await self._post_turn(job)
-        response = await self._joining_if_needed(
-            job,
-            "chat.postMessage",
-            channel=job.channel_id,
-            **_post(job, MessageKind.CARD, cards.job_card(job)),
-            **({"thread_ts": job.thread_ts} if job.thread_ts else {}),
-        )
+        with self._held_by_refusal(self._posts_in(job.channel_id)):
+            response = await self._joining_if_needed(
+                job,
+                "chat.postMessage",
+                channel=job.channel_id,
+                **_post(job, MessageKind.CARD, cards.job_card(job)),
+                **({"thread_ts": job.thread_ts} if job.thread_ts else {}),
+            )
         return Posted(response["channel"], response["ts"])
 
     async def find_message(self, job: Job, kind: MessageKind) -> Posted | None:
@@ -141,7 +160,7 @@ class Delivery:
         Reading needs an optional scope (channels:history and the like). Without it only the row
         is known, and a crash at the wrong moment may post a message twice.
         """
-        if not self._can_read_history:
+        if job.channel_id in self._unreadable:
             return None
         # Someone else's thread may be long, and its oldest replies are listed first.
         oldest = f"{max(job.created_at - CLOCK_SKEW, 0):.6f}"
@@ -152,9 +171,11 @@ class Delivery:
                 response = await self._call("conversations.history", **place)
             else:
                 response = await self._call("conversations.replies", ts=job.root_ts, **place)
+        except TokenRefused:
+            raise
         except MisconfiguredError as error:
-            self._can_read_history = False
-            log.info("messages not readable", reason=error.message)
+            self._unreadable.add(job.channel_id)
+            log.info("messages not readable", channel=job.channel_id, reason=error.message)
             return None
         except PermanentError as error:
             log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
@@ -183,7 +204,8 @@ class Delivery:
         """
         now = self._clock()
         shown_at = self._progress_at.setdefault(job.id, -math.inf)
-        share = len(self._progress_at) * 60 / (UPDATES_PER_MINUTE - RESERVED_UPDATES)
+        rate = (UPDATES_PER_MINUTE - RESERVED_UPDATES) / self._timings.rate_window
+        share = len(self._progress_at) / rate
         is_due = now - shown_at >= max(min_interval, share if shown_at > -math.inf else 0)
         return is_due and self._updates.has_spare(RESERVED_UPDATES)
 
@@ -203,13 +225,13 @@ class Delivery:
 
     async def reply(self, job: Job, kind: MessageKind) -> Posted:
         """Post the job's current state in its thread; this notifies the requester."""
-        await self._post_turn(job)
-        response = await self._call(
-            "chat.postMessage",
-            channel=job.channel_id,
-            thread_ts=job.root_ts,
-            **_post(job, kind, cards.status_reply(job)),
-        )
+        with self._held_by_refusal(self._posts_in(job.channel_id)):
+            response = await self._call(
+                "chat.postMessage",
+                channel=job.channel_id,
+                thread_ts=job.root_ts,
+                **_post(job, kind, cards.status_reply(job)),
+            )
         return Posted(response["channel"], response["ts"])
 
     async def notify_privately(self, job: Job) -> None:
@@ -242,7 +264,8 @@ class Delivery:
     async def publish_home(self, user_id: str, view: Block) -> None:
         """Publish one person's Home tab, after waiting for Slack's rate limit if necessary."""
         await self._homes.acquire(user_id)
-        await self._call("views.publish", user_id=user_id, view=view)
+        with self._held_by_refusal(self._homes):
+            await self._call("views.publish", user_id=user_id, view=view)
 
     async def check_deliverable(self, job: Job) -> None:
         """Check, before anything is paid for, that a file can be shared in the job's channel.
@@ -250,10 +273,11 @@ class Delivery:
         What Slack has allowed is remembered for some minutes.
         """
         if self._scopes is not None and "files:write" not in self._scopes:
-            raise PermanentError("files:write", code="missing_scope", source=Source.SLACK)
+            raise cannot_post(PostRefusal.NO_PERMISSION_TO_UPLOAD, code="missing_scope")
         if job.channel_id.startswith("C") and self._is_posting_open_to_strangers:
-            await self._once_in_a_while(job.channel_id, self._join_to_upload(job.channel_id))
-        await self._once_in_a_while("upload", self._request_unused_upload())
+            join = partial(self._join_to_upload, job.channel_id)
+            await self._check_if_due(job.channel_id, join)
+        await self._check_if_due("upload", self._request_unused_upload)
 
     async def check_token(self) -> None:
         """Find out whether Slack still accepts the token; `is_authorized` has the result."""
@@ -342,14 +366,15 @@ class Delivery:
         """Returns whether the card still exists: someone may have deleted it."""
         card = cards.job_card(job, progress)
         try:
-            await self._call(
-                "chat.update",
-                channel=job.channel_id,
-                ts=job.card_ts,
-                text=card.text,
-                blocks=card.blocks,
-                parse="none",  # chat.update resets it to `client` each time
-            )
+            with self._held_by_refusal(self._updates):
+                await self._call(
+                    "chat.update",
+                    channel=job.channel_id,
+                    ts=job.card_ts,
+                    text=card.text,
+                    blocks=card.blocks,
+                    parse="none",  # chat.update resets it to `client` each time
+                )
         except PermanentError as error:
             # Slack may forbid edits, as a workspace can (edit_window_closed, cant_update_message):
             # the thread has the outcome all the same.
@@ -357,26 +382,33 @@ class Delivery:
             return error.code != "message_not_found"
         return True
 
-    async def _post_turn(self, job: Job) -> None:
-        """Wait until a message may be posted in the channel: about one a second is allowed."""
+    def _posts_in(self, channel_id: str) -> FairLimiter:
         if len(self._posts) > MAX_IDLE_CHANNELS:
             self._posts = {key: each for key, each in self._posts.items() if not each.is_idle}
-        pace = self._posts.setdefault(
-            job.channel_id, FairLimiter(POST_BURST, POST_BURST * self._post_interval)
-        )
-        await pace.acquire(job.user_id)
+        window = POST_BURST * self._timings.post_interval
+        return self._posts.setdefault(channel_id, FairLimiter(POST_BURST, window))
+
+    @contextmanager
+    def _held_by_refusal(self, limiter: FairLimiter) -> Iterator[None]:
+        """Hold everyone's calls if Slack's rate limit was exceeded all the same."""
+        try:
+            yield
+        except RateLimited as error:
+            delay = DEFAULT_RETRY_AFTER if error.retry_after is None else error.retry_after
+            limiter.hold(delay * self._timings.retry_scale)
+            raise
 
     @property
     def _is_posting_open_to_strangers(self) -> bool:
         """With chat:write.public, a successful post does not prove membership."""
         return self._scopes is None or "chat:write.public" in self._scopes
 
-    async def _once_in_a_while(self, name: str, check: Coroutine[None, None, None]) -> None:
-        if self._checked.get(name, -math.inf) > self._clock() - DELIVERY_CHECK_CACHE:
-            check.close()
-            return
-        await check
-        self._checked[name] = self._clock()
+    async def _check_if_due(self, name: str, check: Callable[[], Awaitable[None]]) -> None:
+        """Run the check unless it has passed lately; jobs that need it at once share one call."""
+        async with self._checking[name]:
+            if self._clock() - self._checked.get(name, -math.inf) > DELIVERY_CHECK_CACHE:
+                await check()
+                self._checked[name] = self._clock()
 
     async def _join_to_upload(self, channel_id: str) -> None:
         """Slack lets non-members post with chat:write.public, but not upload."""
@@ -388,13 +420,19 @@ class Delivery:
                 raise
         except MisconfiguredError as error:
             if self._scopes is not None:
-                raise CannotPost(
-                    error.message, code="not_in_channel", refusal=PostRefusal.NOT_A_MEMBER
+                raise cannot_post(
+                    PostRefusal.NOT_A_MEMBER, code="not_in_channel", bot_name=self._bot_name
                 ) from error
 
     async def _request_unused_upload(self) -> None:
         """Slack checks permissions and space here, and discards an upload without bytes."""
-        await self._call("files.getUploadURLExternal", filename="check.mp4", length=1)
+        try:
+            await self._call("files.getUploadURLExternal", filename="check.mp4", length=1)
+        except TokenRefused:
+            raise
+        except MisconfiguredError as error:
+            refusal = PostRefusal.NO_PERMISSION_TO_UPLOAD
+            raise cannot_post(refusal, code="missing_scope") from error
 
     async def _joining_if_needed(
         self,

@@ -172,6 +172,9 @@ class PostRefusal(StrEnum):
     THREAD_GONE = "thread_gone"
     NO_REPLIES = "no_replies"
     NO_DIRECT_MESSAGE = "no_direct_message"
+    NO_FILES = "no_files"
+    NO_SPACE = "no_space"
+    NO_PERMISSION_TO_UPLOAD = "no_permission_to_upload"
 
 
 class CannotPost(PermanentError):

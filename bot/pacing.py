@@ -45,6 +45,7 @@ class FairLimiter:
         self._calls = calls
         self._seconds = seconds
         self._sent: deque[float] = deque()
+        self._held_until = 0.0
         self._queue = FairQueue()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -70,8 +71,14 @@ class FairLimiter:
         """Whether `acquire_spare` would succeed."""
         return not self._queue and self._left() > reserve
 
+    def hold(self, seconds: float) -> None:
+        """Let nobody pass for this long, because a call was refused as one too many."""
+        self._held_until = max(self._held_until, time.monotonic() + seconds)
+
     def _left(self) -> int:
         now = time.monotonic()
+        if now < self._held_until:
+            return 0
         while self._sent and self._sent[0] <= now - self._seconds:
             self._sent.popleft()
         return self._calls - len(self._sent)
@@ -81,8 +88,12 @@ class FairLimiter:
             if self._queue.serve_next():
                 self._sent.append(time.monotonic())
         if self._queue and self._timer is None:
-            delay = self._sent[0] + self._seconds - time.monotonic()
+            delay = self._next_at() - time.monotonic()
             self._timer = asyncio.get_running_loop().call_later(max(delay, 0), self._on_timer)
+
+    def _next_at(self) -> float:
+        is_full = len(self._sent) >= self._calls
+        return max(self._held_until, self._sent[0] + self._seconds if is_full else 0)
 
     def _on_timer(self) -> None:
         self._timer = None

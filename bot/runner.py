@@ -26,9 +26,11 @@ from bot.errors import (
     NotAVideo,
     OutcomeUnknown,
     PermanentError,
+    RateLimited,
     ServerUnusable,
     Source,
     TemporaryError,
+    TokenRefused,
     VideoGone,
     VideoTaken,
 )
@@ -219,8 +221,9 @@ class JobRunner:
     async def _announce(self) -> None:
         """Post the card first: it proves, before anything is paid, that a video can be delivered.
 
-        Only the picture is checked before, because its errors concern the requester alone.
+        What concerns the requester alone is checked before: uploads and the picture.
         """
+        await self._delivery.check_deliverable(self.job)
         await self._reference()
         card = await self._find_message(MessageKind.CARD)
         if card is None:
@@ -274,12 +277,12 @@ class JobRunner:
 
         The save also proves ownership: the process may have been frozen past its lease.
         """
+        await self._delivery.wait_to_post(self.job)
         await self._save(jobs.post_started(self.job, kind=kind), f"posting {kind}")
         try:
             return await post()
-        except OutcomeUnknown:
-            raise
-        except BotError:
+        except (RateLimited, PermanentError, MisconfiguredError):
+            # Only these prove that nothing was posted: a server error may come afterwards.
             await self._save(jobs.post_refused(self.job), "post refused")
             raise
 
@@ -645,7 +648,7 @@ class JobRunner:
         if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
             elapsed = self._now() - _required(self.job.submitted_at)
             await self._delivery.update_progress(self.job, ProgressContext(elapsed=elapsed))
-        if self._has_tried_long_enough():
+        if self._has_tried_long_enough() and not isinstance(error, TokenRefused):
             await self._give_up("gave_up", error.message, source=error.source)
             return
         raise retry_later(error, self.job.attempts, scale=self._timings.retry_scale)

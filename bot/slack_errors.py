@@ -43,6 +43,10 @@ _POST_REFUSALS = {
     "ekm_access_denied": PostRefusal.RESTRICTED,
     "cannot_dm_bot": PostRefusal.NO_DIRECT_MESSAGE,
     "messages_tab_disabled": PostRefusal.NO_DIRECT_MESSAGE,
+    "file_uploads_disabled": PostRefusal.NO_FILES,
+    "file_uploads_except_images_disabled": PostRefusal.NO_FILES,
+    "file_type_not_allowed": PostRefusal.NO_FILES,
+    "storage_limit_reached": PostRefusal.NO_SPACE,
 }
 
 _RATE_LIMITED = {"ratelimited", "rate_limited", "message_limit_exceeded"}
@@ -86,6 +90,18 @@ _SENTENCES = {
     PostRefusal.THREAD_GONE: "The thread is gone. Please ask again in the channel.",
     PostRefusal.NO_REPLIES: "This message takes no replies. Please ask in the channel.",
     PostRefusal.NO_DIRECT_MESSAGE: "I cannot post in this conversation. Please ask in a channel.",
+    PostRefusal.NO_FILES: (
+        "This workspace does not allow apps to upload videos. Please ask an administrator to "
+        "allow it, then try again."
+    ),
+    PostRefusal.NO_SPACE: (
+        "This workspace has no room for more files. Please ask an administrator to free some "
+        "space, then try again."
+    ),
+    PostRefusal.NO_PERMISSION_TO_UPLOAD: (
+        "I do not have permission to upload files. Please ask whoever runs me to add the scope "
+        "files:write and to reinstall me."
+    ),
 }
 
 
@@ -118,9 +134,13 @@ def translate(error: Exception, *, bot_name: str = "video") -> BotError:
         missing = f", needs {needed}" if needed else ""
         return MisconfiguredError(f"Slack: {code}{missing}", source=Source.SLACK)
     if (refusal := _post_refusal(code)) is not None:
-        message = _SENTENCES[refusal].format(bot=bot_name)
-        return CannotPost(message, code=code, refusal=refusal)
+        return cannot_post(refusal, code=code, bot_name=bot_name)
     return PermanentError(f"Slack refused: {code}", code=code, source=Source.SLACK)
+
+
+def cannot_post(refusal: PostRefusal, *, code: str, bot_name: str = "video") -> CannotPost:
+    """The error for this refusal, with a message for the person who asked."""
+    return CannotPost(_SENTENCES[refusal].format(bot=bot_name), code=code, refusal=refusal)
 
 
 def error_code(error: Exception) -> str:

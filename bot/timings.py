@@ -98,6 +98,8 @@ class Timings:
     max_poll_interval: float = 300.0
     post_interval: float = 1.05
     """Between messages in one channel on average: Slack allows about one a second."""
+    rate_window: float = 60.0
+    """The period for which Slack limits the calls of a method."""
     card_interval: float = 3.0
     """Between progress updates of one card."""
     queue_cache: float = 5.0

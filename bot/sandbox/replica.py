@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from bot import app, delivery
+from bot import app
 from bot.config import Settings, read_settings
 from bot.errors import BotError
 from bot.timings import Timings
@@ -27,6 +27,7 @@ FAST = Timings(
     takeover_delay=0.1,
     poll_interval=0.01,
     post_interval=0.001,
+    rate_window=0.05,
     queue_cache=0.05,
     duration_cache=0.05,
     min_poll_interval=0.01,
@@ -82,8 +83,6 @@ def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> F
 
 def _serve(settings: Settings, timings: Timings, lease: float, log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    # With Slack's limit on edits, hundreds of jobs would take a quarter of an hour.
-    delivery.UPDATES_PER_MINUTE = 100_000
     app.serve(settings, timings=timings, lease=lease)
 
 

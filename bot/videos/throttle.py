@@ -1,5 +1,6 @@
 """Slows down one kind of request while a server is busy, for all jobs together."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ from bot.jobs import retry_delay
 class Throttle:
     """After a server says that it is busy, nobody asks until its time has passed.
 
-    Then one request goes first; the others follow if it is accepted. `busy` is the error that
-    says so; `scale` multiplies the delays.
+    Then one request goes first; each that is accepted lets one more be in progress than before,
+    so a server that accepts a few is not asked by all again. `busy` is the error that says so;
+    `scale` multiplies the delays.
     """
 
     def __init__(
@@ -26,8 +28,11 @@ class Throttle:
         self._scale = scale
         self._clock = clock
         self._refusals = 0
+        """Refusals since a request was last accepted."""
+        self._refused_in_all = 0
         self._not_before = 0.0
-        self._is_testing = False
+        self._in_progress = 0
+        self._max_in_progress = math.inf
 
     def check(self) -> None:
         """Let a request pass.
@@ -38,7 +43,7 @@ class Throttle:
         wait = self._not_before - self._clock()
         if wait > 0:
             raise self._wait(wait)
-        if self._is_testing:
+        if self._in_progress >= self._max_in_progress:
             raise self._wait(self._scale)
 
     @contextmanager
@@ -49,26 +54,31 @@ class Throttle:
             Throttled: as `check`.
         """
         self.check()
-        is_test = self._refusals > 0
-        self._is_testing = self._is_testing or is_test
+        self._in_progress += 1
+        refused_before = self._refused_in_all
         try:
             yield
         except self._busy as error:
-            self._refused(error)
+            # Requests that were sent together are refused together: that is one refusal.
+            self._refused(error, is_first=refused_before == self._refused_in_all)
             raise
         except BotError:
-            self._refusals = 0  # the server has dealt with it
+            self._accepted(refused_before)  # the server has dealt with it
             raise
         else:
-            self._refusals = 0
+            self._accepted(refused_before)
         finally:
-            if is_test:
-                self._is_testing = False
+            self._in_progress -= 1
 
-    def _refused(self, error: TemporaryError) -> None:
-        # Requests that were sent together are refused together: that is one refusal.
-        if self._clock() >= self._not_before:
-            self._refusals += 1
+    def _accepted(self, refused_before: int) -> None:
+        if refused_before == self._refused_in_all:
+            self._refusals = 0
+            self._max_in_progress += 1
+
+    def _refused(self, error: TemporaryError, *, is_first: bool) -> None:
+        self._refused_in_all += 1
+        self._refusals += is_first
+        self._max_in_progress = 1
         delay = retry_delay(self._refusals, hint=error.retry_after) * self._scale
         self._not_before = max(self._not_before, self._clock() + delay)
 

@@ -1,12 +1,17 @@
 """Calls are paced: outcomes before progress, and nobody's backlog ahead of other people."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 
 import pytest
 
 from bot.errors import RateLimited, RequestRefused, TemporaryError, Throttled
 from bot.pacing import FairLimiter, FairSlots
+from bot.retries import retry_later
 from bot.videos.throttle import Throttle
 
 
@@ -69,6 +74,16 @@ async def test_no_period_has_more_calls_than_allowed() -> None:
         await limiter.acquire("a")
         sent.append(asyncio.get_running_loop().time())
     assert all(later - earlier >= 0.049 for earlier, later in zip(sent, sent[3:], strict=False))
+
+
+async def test_after_a_refusal_nobody_passes_before_its_time() -> None:
+    limiter, loop = FairLimiter(3, 0.01), asyncio.get_running_loop()
+    await limiter.acquire("a")
+    began = loop.time()
+    limiter.hold(0.1)
+    assert not limiter.acquire_spare(0)
+    await asyncio.gather(*(limiter.acquire(name) for name in "abc"))
+    assert loop.time() - began >= 0.099
 
 
 class Clock:
@@ -140,3 +155,85 @@ def test_a_refusal_of_one_request_slows_nobody_down() -> None:
     with pytest.raises(RequestRefused):
         attempt(throttle, RequestRefused("no", code="x"))
     throttle.check()
+
+
+LATENCY = 0.3
+"""Seconds from a request to its response."""
+
+
+class Jobs:
+    """Jobs that create videos through a throttle, in simulated time."""
+
+    def __init__(self, number: int) -> None:
+        self.clock = Clock()
+        self.requests = 0
+        self.accepted = 0
+        self._throttle = Throttle(TemporaryError, clock=self.clock)
+        self._numbers = count()
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        for _ in range(number):
+            self._at(0, partial(self._begin, attempts=0))
+
+    def run(self, seconds: float, accepts: Callable[[], bool]) -> None:
+        """Let this much time pass on a server that accepts requests as the function says."""
+        self._accepts = accepts
+        end = self.clock.now + seconds
+        while self._events and self._events[0][0] <= end:
+            self.clock.now, _, event = heappop(self._events)
+            event()
+        self.clock.now = end
+
+    def _at(self, time: float, event: Callable[[], None]) -> None:
+        heappush(self._events, (time, next(self._numbers), event))
+
+    def _begin(self, attempts: int) -> None:
+        request = ExitStack()
+        try:
+            request.enter_context(self._throttle.record())
+        except Throttled as early:
+            self._retry(early, attempts)
+            return
+        self.requests += 1
+        is_accepted = self._accepts()
+        self._at(self.clock.now + LATENCY, partial(self._end, request, attempts, is_accepted))
+
+    def _end(self, request: ExitStack, attempts: int, is_accepted: bool) -> None:  # noqa: FBT001 -- an event
+        if is_accepted:
+            request.close()
+            self.accepted += 1
+            return
+        with pytest.raises(RateLimited), request:
+            raise BUSY
+        self._retry(BUSY, attempts)
+
+    def _retry(self, error: TemporaryError, attempts: int) -> None:
+        later = retry_later(error, attempts)
+        self._at(self.clock.now + later.delay, partial(self._begin, attempts + 1))
+
+
+def test_forty_jobs_that_are_always_refused_make_few_requests() -> None:
+    jobs = Jobs(40)
+    jobs.run(20, lambda: False)
+    assert jobs.requests <= 60
+
+
+def test_a_server_that_takes_one_request_a_second_is_not_asked_by_everyone_each_time() -> None:
+    jobs = Jobs(40)
+    taken: list[float] = []
+
+    def accepts() -> bool:
+        if taken and jobs.clock.now - taken[-1] < 1:
+            return False
+        taken.append(jobs.clock.now)
+        return True
+
+    jobs.run(300, accepts)
+    assert jobs.accepted == 40
+    assert jobs.requests <= 40 + 40 + 50  # all at first, then one for each, and some refused
+
+
+def test_a_server_that_recovers_soon_has_all_jobs() -> None:
+    jobs = Jobs(40)
+    jobs.run(10, lambda: False)
+    jobs.run(30, lambda: True)
+    assert jobs.accepted == 40

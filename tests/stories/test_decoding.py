@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
+from aiohttp import web
 from PIL import Image
 
 from bot.decoding import pictures, process
@@ -18,6 +19,7 @@ from bot.decoding.process import Limits, decode
 from bot.errors import DecoderDied, FileRefused
 from bot.request import Fit
 from bot.sandbox.world import World
+from bot.worker import MAX_DOWNLOADS
 from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
 from tests.support.pictures import picture, size_of
@@ -231,6 +233,27 @@ async def test_one_picture_at_a_time_is_fetched_and_decoded(
     thread = Thread(world)
     await world.until(lambda: sum("*Ready*" in str(card.blocks) for card in thread.cards) == 3)
     assert most == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_pictures_do_not_wait_for_finished_videos(world: World) -> None:
+    gate, thread = asyncio.Event(), Thread(world)
+
+    async def late(_request: web.Request) -> web.StreamResponse:
+        await gate.wait()
+        return web.Response(status=503)
+
+    def downloads() -> int:
+        return [call.operation for call in world.videos.calls].count("content")
+
+    world.faults.inject("content", late, times=MAX_DOWNLOADS)
+    for _ in range(MAX_DOWNLOADS):
+        await world.slack.ada.command("rain")
+    await world.until(lambda: downloads() == MAX_DOWNLOADS)
+    await ask_with_picture(world)
+    await world.until(lambda: len(thread.cards) == MAX_DOWNLOADS + 1)
+    gate.set()
+    await world.until(lambda: str([card.blocks for card in thread.cards]).count("*Ready*") == 5)
 
 
 def open_downloads(world: World) -> list[object]:

@@ -59,11 +59,11 @@ CONSEQUENCES: dict[type[BotError], str] = {
         restricted_action_thread_only_channel restricted_action_non_threadable_channel
         restricted_action_thread_locked posting_to_channel_denied access_denied
         thread_not_found cannot_reply_to_message cannot_dm_bot messages_tab_disabled
-        ekm_access_denied""",
+        ekm_access_denied file_uploads_disabled file_type_not_allowed
+        file_uploads_except_images_disabled storage_limit_reached""",
     PermanentError: """message_not_found edit_window_closed cant_update_message block_mismatch
         msg_too_long msg_blocks_too_long no_text invalid_blocks invalid_arguments
-        metadata_too_large file_not_found file_deleted file_uploads_disabled
-        file_uploads_except_images_disabled file_type_not_allowed storage_limit_reached
+        metadata_too_large file_not_found file_deleted
         file_upload_size_restricted cant_delete_file invalid_channel user_not_found
         method_not_supported_for_channel_type hash_conflict not_found expired_trigger_id
         a_code_of_next_year""",
