@@ -74,6 +74,8 @@ async def open_window(
     yield open_one
     for switch in Switch:
         await play.behind.flip(switch, on=False)
+    for person in play.people:
+        play.world.slack.workspace.close_all(person["id"])
     for window in windows:
         await window.page.context.close()
         assert window.problems == []

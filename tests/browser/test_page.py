@@ -1,6 +1,7 @@
 """The page itself: everything is drawn, and usable by keyboard, screen reader and phone."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from playwright.async_api import FloatRect, Locator, expect
 
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation, Message
+from bot.sandbox.slack.web_api.views import push
 from bot.ui.samples import samples
 from tests.browser.chromium import Window
 from tests.browser.conftest import OpenWindow
@@ -126,6 +128,101 @@ async def check_with_axe(window: Window) -> None:
         for violation in results.response["violations"]
     ]
     assert found == [], json.dumps(found, indent=1)
+
+
+def option(words: str) -> dict[str, Any]:
+    return {"text": {"type": "plain_text", "text": words}, "value": words.lower()}
+
+
+FIELDS: dict[str, dict[str, Any]] = {
+    "Text": {"type": "plain_text_input"},
+    "Number": {"type": "number_input", "is_decimal_allowed": False},
+    "Address": {"type": "email_text_input"},
+    "Link": {"type": "url_text_input"},
+    "Day": {"type": "datepicker"},
+    "Hour": {"type": "timepicker"},
+    "Choice": {"type": "static_select", "options": [option("Red"), option("Green")]},
+    "Choices": {"type": "multi_static_select", "options": [option("Red"), option("Green")]},
+    "Person": {"type": "users_select"},
+    "People": {"type": "multi_users_select"},
+    "Channel": {"type": "conversations_select"},
+    "Radio": {"type": "radio_buttons", "options": [option("Here"), option("There")]},
+    "Boxes": {"type": "checkboxes", "options": [option("Salt"), option("Pepper")]},
+    "File": {"type": "file_input"},
+}
+
+
+def modal(title: str, fields: dict[str, dict[str, Any]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 -- any JSON
+    return {
+        "type": "modal",
+        "title": {"type": "plain_text", "text": title},
+        "submit": {"type": "plain_text", "text": "Send"},
+        "close": {"type": "plain_text", "text": "Back"},
+        "blocks": [
+            {
+                "type": "input",
+                "block_id": label.lower(),
+                "label": {"type": "plain_text", "text": label},
+                "element": {**element, "action_id": label.lower()},
+            }
+            for label, element in fields.items()
+        ],
+        **more,
+    }
+
+
+async def test_every_field_of_a_modal_takes_what_is_entered(ada: Window, play: Play) -> None:
+    view = push(play.world.slack.workspace, play.world.slack.ada.id, modal("Fields", FIELDS))
+    form = ada.dialog("Fields")
+    for label, value in {
+        "Text": "words",
+        "Number": "42",
+        "Address": "ada@example.com",
+        "Link": "https://example.com",
+        "Day": "2026-11-24",
+        "Hour": "13:37",
+    }.items():
+        await form.get_by_label(label, exact=True).fill(value)
+    for label, chosen in {
+        "Choice": "Green",
+        "Choices": ["Red", "Green"],
+        "Person": "Grace",
+        "People": ["Ada", "Grace"],
+        "Channel": "#random",
+    }.items():
+        await form.get_by_label(label, exact=True).select_option(chosen)
+    await form.get_by_role("radiogroup", name="Radio").get_by_label("There", exact=True).check()
+    await form.get_by_role("group", name="Boxes").get_by_label("Pepper").check()
+    await form.get_by_label("File", exact=True).set_input_files(
+        {"name": "a.txt", "mimeType": "text/plain", "buffer": b"words"}
+    )
+    await expect(form).to_contain_text("a.txt")
+    await play.world.until(lambda: all(map(is_filled, view.values.values())))
+    assert await form.locator(".unknown").count() == 0
+    play.world.slack.workspace.close_all(play.world.slack.ada.id)
+
+
+def is_filled(states: dict[str, dict[str, Any]]) -> bool:
+    [state] = states.values()
+    return any(value for name, value in state.items() if name != "type")
+
+
+async def test_a_modal_on_top_of_another_gives_it_back_as_it_was(ada: Window, play: Play) -> None:
+    workspace, person = play.world.slack.workspace, play.world.slack.ada
+    text = {"Text": FIELDS["Text"]}
+    first = push(workspace, person.id, modal("First", text))
+    await ada.dialog("First").get_by_label("Text").fill("typed before")
+    await play.world.until(lambda: "typed before" in str(first.values))
+    push(workspace, person.id, modal("Second", text))
+    await expect(ada.dialog("Second").get_by_label("Text")).to_have_value("")
+    await ada.dialog("Second").get_by_role("button", name="Back").click()
+    await expect(ada.dialog("First").get_by_label("Text")).to_have_value("typed before")
+    await ada.dialog("First").get_by_label("Text").fill("")
+    await ada.dialog("First").get_by_role("button", name="Send").click()
+    await expect(ada.dialog("First").get_by_label("Text")).to_have_accessible_description(
+        re.compile("This field is required")
+    )
+    workspace.close_all(person.id)
 
 
 async def test_an_ephemeral_message_is_marked_and_before_one_person_only(

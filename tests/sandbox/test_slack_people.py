@@ -186,7 +186,7 @@ async def test_a_submission_may_update_push_or_clear(ada: Person, app: App) -> N
 
 
 async def test_the_screen_checks_fields_before_the_app_does(ada: Person, app: App) -> None:
-    with pytest.raises(Impossible, match="prompt must be filled in"):
+    with pytest.raises(Impossible, match="this field is required"):
         await ada.submit()
     with pytest.raises(Impossible, match="too long"):
         await ada.fill({"prompt": "x" * 21})

@@ -57,6 +57,7 @@ class Fill(BaseModel):
     """Enter something in the modal on top."""
 
     act: Literal["fill"]
+    view: str
     name: str
     value: Any
 
@@ -65,6 +66,7 @@ class Attach(BaseModel):
     """Put uploaded files into a field of the modal on top."""
 
     act: Literal["attach"]
+    view: str
     name: str
     files: list[str]
 
@@ -119,10 +121,12 @@ async def perform(act: Act, person: Person, workspace: Workspace) -> Ack | None:
             return await person.click(where, action_id, value=value, block_id=same)
         case Choose(where=spot, name=name, value=value):
             return await person.choose(name, value, where=_find(spot, person, workspace))
-        case Fill(name=name, value=value):
+        case Fill(view=view, name=name, value=value):
+            _check_on_top(view, person)
             await person.fill({name: value})
             return None
-        case Attach(name=name, files=files):
+        case Attach(view=view, name=name, files=files):
+            _check_on_top(view, person)
             await person.fill({name: [workspace.file(file) for file in files] or None})
             return None
         case Submit():
@@ -165,6 +169,12 @@ def _check_command(command: str, act: Say) -> None:
         raise Impossible(f"{command} is not a command here. To send it, put a space before it.")
     if act.files:
         raise Impossible("A command takes no files.")
+
+
+def _check_on_top(view: str, person: Person) -> None:
+    """What was entered in one modal must not reach another that was pushed meanwhile."""
+    if person.view is None or person.view.id != view:
+        raise Impossible("this modal is no longer on top")
 
 
 def _find(spot: Spot, person: Person, workspace: Workspace) -> Message | PrivateMessage | View:

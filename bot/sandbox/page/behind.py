@@ -182,7 +182,7 @@ class Behind:
         videos = self._world.videos
         match switch:
             case Switch.SLOW:
-                videos.set_pace(videos.render_seconds * (SLOWER if on else 1))
+                videos.set_pace(videos.render_seconds * (SLOWER if on else 1 / SLOWER))
             case Switch.REFUSING:
                 videos.refusing = on
             case Switch.FAILING:

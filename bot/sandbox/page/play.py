@@ -20,6 +20,11 @@ from bot.sandbox.world import World
 
 PORT = 8765
 RENDER_SECONDS = 12.0
+ROLES = {
+    "admin": " (administrator)",
+    "guest": " (guest)",
+    "external": " (from another organization)",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,7 +82,7 @@ class Play:
             await self.world.__aenter__()
             self.bot.environment = {
                 **self.world.environment(f"sqlite+aiosqlite:///{self.bot.database}"),
-                "ADMIN_USERS": self.people[2]["id"],
+                "ADMIN_USERS": ",".join(self._administrators()),
             }
             await self.bot.start()
             self._watch = asyncio.create_task(self.behind.watch())
@@ -98,6 +103,10 @@ class Play:
         await self.bot.stop()
         await self.world.__aexit__(kind, error, traceback)
 
+    def _administrators(self) -> list[str]:
+        people = self.world.slack.workspace.people()
+        return [user.id for user in people if user.role == "admin"]
+
     async def _listen(self) -> None:
         """Take the port that was asked for; without one, the usual port if it is free."""
         try:
@@ -112,7 +121,9 @@ class Play:
 def _furnish(workspace: Workspace) -> list[dict[str, str]]:
     """Fill the workspace with people and conversations; returns who one can be."""
     workspace.users[workspace.bot_user_id].name = BOT_NAME
-    alan, mary, edsger = (workspace.add_user(name) for name in ("alan", "mary", "edsger"))
+    alan = workspace.add_user("alan", role="admin")
+    mary = workspace.add_user("mary", role="guest")
+    edsger = workspace.add_user("edsger", role="external")
     workspace.videos.members |= {alan.id, mary.id, edsger.id}
     staff = [workspace.ada, workspace.grace, alan]
     workspace.add_channel("random", bot_is_member=False, members=staff)
@@ -121,15 +132,9 @@ def _furnish(workspace: Workspace) -> list[dict[str, str]]:
     workspace.add_channel("old-projects", archived=True, members=staff)
     for user in workspace.people():
         workspace.direct_message(user)
-    return [
-        _choice(workspace.ada),
-        _choice(workspace.grace),
-        _choice(alan, "administrator"),
-        _choice(mary, "guest"),
-        _choice(edsger, "from another organization"),
-    ]
+    return [_choice(user) for user in workspace.people()]
 
 
-def _choice(user: User, what: str = "") -> dict[str, str]:
-    label = user.name.title() + (f" ({what})" if what else "")
-    return {"id": user.id, "name": user.name, "label": label}
+def _choice(user: User) -> dict[str, str]:
+    what = ROLES.get(user.role, "")
+    return {"id": user.id, "name": user.name, "label": f"{user.name.title()}{what}"}

@@ -184,7 +184,7 @@ class PageServer:
         try:
             ack = await perform(act, person, self._workspace)
         except Impossible as error:
-            return web.json_response({"error": _sentence(str(error))})
+            return web.json_response({"error": _sentence(str(error)), "field": error.field})
         except KeyError as error:
             raise web.HTTPNotFound(text=f"There is no {error}.") from error
         if ack is not None and ack.error is not None:

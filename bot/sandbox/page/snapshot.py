@@ -18,7 +18,7 @@ from bot.sandbox.slack.state import (
 
 def parts(person: Person, workspace: Workspace, *, connected: bool) -> Json:
     """Everything on this person's screen, by path."""
-    places = [place for place in workspace.conversations.values() if _sees(person, place)]
+    places = [place for place in workspace.conversations.values() if person.sees(place)]
     return {
         "bot": {"connected": connected},
         "people": [_user(user.id, workspace) for user in workspace.users.values()],
@@ -28,10 +28,6 @@ def parts(person: Person, workspace: Workspace, *, connected: bool) -> Json:
         "modals": [_view(view, workspace) for view in workspace.stack(person.id)],
         "home": _view(person.home, workspace) if person.home else None,
     }
-
-
-def _sees(person: Person, place: Conversation) -> bool:
-    return place.kind == "public" or person.id in place.members
 
 
 def _user(user_id: str, workspace: Workspace) -> Json:

@@ -108,11 +108,11 @@ def check_complete(view: View) -> None:
             state = view.values[block["block_id"]][element["action_id"]]
             entered = state[INITIAL[element["type"]][0]]
             if not entered:
-                raise Impossible(f"{block['block_id']} must be filled in")
+                raise Impossible("this field is required", block["block_id"])
             if element["type"] == "plain_text_input" and len(entered) < element.get(
                 "min_length", 0
             ):
-                raise Impossible("the text is too short")
+                raise Impossible("the text is too short", block["block_id"])
 
 
 def apply_response(workspace: Workspace, view: View, response: Json) -> None:

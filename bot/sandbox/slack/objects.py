@@ -137,6 +137,10 @@ def user_object(workspace: Workspace, user: User) -> Json:
         "name": user.name,
         "real_name": user.name.title(),
         "is_bot": user.is_bot,
+        # docs.slack.dev: user object. A multi-channel guest; a person of Slack Connect.
+        "is_admin": user.role == "admin",
+        "is_restricted": user.role == "guest",
+        "is_stranger": user.role == "external",
         "deleted": False,
         "tz": "Europe/London",
         "profile": {"real_name": user.name.title(), "display_name": user.name},

@@ -48,6 +48,11 @@ class Person:
 
     # What they see
 
+    def sees(self, place: Conversation) -> bool:
+        """Whether the conversation is among those that this person can open."""
+        is_open = place.kind == "public" and not self.user.is_confined
+        return is_open or self.id in place.members
+
     @property
     def private(self) -> list[PrivateMessage]:
         """The ephemeral messages that this person sees, oldest first."""
@@ -317,7 +322,7 @@ class Person:
 
     def _place(self, channel: Conversation | str) -> Conversation:
         place = self._workspace.channel(channel)
-        if place.kind != "public" and self.id not in place.members:
+        if not self.sees(place):
             raise Impossible(f"{self.user.name} can't see {place.id}")
         if place.archived:
             raise Impossible("the channel is archived")

@@ -16,6 +16,7 @@ from bot.sandbox.slack import mentions
 from bot.sandbox.slack.shares import Shares
 
 Json = dict[str, Any]
+Role = Literal["member", "admin", "guest", "external"]
 Kind = Literal["public", "private", "im"]
 Posting = Literal["everyone", "restricted", "read_only", "thread_only", "non_threadable"]
 
@@ -39,7 +40,11 @@ TICKET_SECONDS = 30  # how long a Socket Mode ticket is valid is not documented
 
 
 class Impossible(AssertionError):
-    """Slack's screens don't let a person do this."""
+    """Slack's screens don't let a person do this; `field` is the block_id of the input at fault."""
+
+    def __init__(self, reason: str, field: str = "") -> None:
+        super().__init__(reason)
+        self.field = field
 
 
 class SlackError(Exception):
@@ -59,6 +64,12 @@ class User:
     id: str
     name: str
     is_bot: bool = False
+    role: Role = "member"
+
+    @property
+    def is_confined(self) -> bool:
+        """Guests and other organizations' people see only the channels they were added to."""
+        return self.role in {"guest", "external"}
 
 
 @dataclass
@@ -309,9 +320,9 @@ class Workspace:
 
     # People and conversations
 
-    def add_user(self, name: str, *, is_bot: bool = False) -> User:
-        """Add a member to the team."""
-        user = User(self.new_id("U"), name, is_bot)
+    def add_user(self, name: str, *, is_bot: bool = False, role: Role = "member") -> User:
+        """Add a person or a bot to the team."""
+        user = User(self.new_id("U"), name, is_bot, role)
         self.users[user.id] = user
         self.changed()
         return user

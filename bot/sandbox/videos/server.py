@@ -82,7 +82,6 @@ class VideosSandbox:
         self.hold = self._renderer.hold
         self.release = self._renderer.release
         self.queue = self._renderer.queue
-        self.render_seconds = render_seconds
         self.progress = self._renderer.progress
         self.finish = self._renderer.finish
         self.fail = self._renderer.fail
@@ -115,6 +114,11 @@ class VideosSandbox:
         if self._folder is not None:
             self._folder.cleanup()
             self._folder = None
+
+    @property
+    def render_seconds(self) -> float:
+        """How long a render takes now."""
+        return self._renderer.render_seconds
 
     @property
     def videos(self) -> dict[str, Video]:

@@ -200,9 +200,9 @@ function useChosen({ block, element, view }) {
 // Enter a value where the field is: in the modal on top, or in a message or Home.
 function useEnter({ block, element, where }) {
   const { fill, perform } = useContext(Screen);
-  return (value, delay = 0) =>
+  return (value) =>
     where.view && block.type === "input"
-      ? fill(block.block_id, value, delay)
+      ? fill(block.block_id, value)
       : perform("choose", { where, name: block.block_id, value });
 }
 
@@ -217,7 +217,7 @@ function Typed({ element, block, where, view, id, error, describedby, label, typ
     placeholder: element.placeholder?.text,
     // Only what the sandbox held first: while it is open, the field is the person's.
     defaultValue: entered({ block, element, view }) ?? initial(element) ?? "",
-    onInput: (event) => enter(event.target.value || null, 200),
+    onInput: (event) => enter(event.target.value || null),
   };
   if (element.multiline) return html`<textarea rows="4" ...${shared}></textarea>`;
   return html`<input type=${type} step=${element.is_decimal_allowed ? "any" : undefined}

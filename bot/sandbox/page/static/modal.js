@@ -73,8 +73,8 @@ export function Modal({ view }) {
   const within = {
     ...screen,
     problems: problem?.field ? { [problem.field]: problem.error } : {},
-    fill: async (name, value, delay) => setProblem(await fields.fill(name, value, delay)),
-    attach: async (name, files) => setProblem(await act("attach", { name, files })),
+    fill: async (name, value) => setProblem(await fields.fill(view.id, name, value)),
+    attach: async (name, files) => setProblem(await act("attach", { view: view.id, name, files })),
     perform,
   };
   const close = view.close || { type: "plain_text", text: "Close" };
@@ -84,7 +84,7 @@ export function Modal({ view }) {
       <div class="content" ref=${content} tabindex=${-1}>
         ${problem && !problem.field && html`<p class="error" role="alert">⚠ ${problem.error}</p>`}
         <${Screen.Provider} value=${within}>
-          <${Blocks} blocks=${view.blocks} view=${view} where=${{ view: view.id }} />
+          <${Blocks} key=${view.id} blocks=${view.blocks} view=${view} where=${{ view: view.id }} />
         <//>
       </div>
       <footer>
@@ -97,24 +97,27 @@ export function Modal({ view }) {
   <//>`;
 }
 
-// What is typed goes to the sandbox a moment later, and in any case before anything else happens.
+// What is typed goes to the sandbox at once, one request after another, and in any case before
+// anything else happens. What was typed meanwhile replaces what has not been sent.
 class Fields {
   pending = new Map();
+  sending = null;
 
-  fill(name, value, delay) {
-    this.pending.set(name, value);
-    clearTimeout(this.timer);
-    if (!delay) return this.flush();
-    return new Promise((resolve) => {
-      this.timer = setTimeout(async () => resolve(await this.flush()), delay);
-    });
+  fill(view, name, value) {
+    this.pending.set(name, { view, name, value });
+    return this.flush();
   }
 
-  async flush() {
-    clearTimeout(this.timer);
-    for (const [name, value] of this.pending) {
+  flush() {
+    this.sending ||= this.send().finally(() => (this.sending = null));
+    return this.sending;
+  }
+
+  async send() {
+    while (this.pending.size) {
+      const [[name, entered]] = this.pending;
       this.pending.delete(name);
-      const wrong = await act("fill", { name, value });
+      const wrong = await act("fill", entered);
       if (wrong) return wrong;
     }
     return null;
