@@ -180,9 +180,17 @@ async def running(
             timings=timings,
         )
         service = Service(
-            store, files, homes, catalog, wake=worker.wake, admins=settings.admin_users
+            store,
+            files,
+            homes,
+            catalog,
+            wake=worker.wake,
+            max_open=settings.max_open_per_person,
+            admins=settings.admin_users,
         )
-        bolt = make_bolt_app(clients.bolt, identity, service, catalog)
+        bolt = make_bolt_app(
+            clients.bolt, identity, service, catalog, allow_guests=settings.allow_guests
+        )
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, delivery, socket_mode)
         stack.push_async_callback(_stop, bot.work)
@@ -257,6 +265,11 @@ async def _identity(clients: _Clients, settings: Settings) -> AuthorizeResult:
     except CALL_ERRORS as error:
         raise _at_start(error, "SLACK_BOT_TOKEN", settings) from error
     scopes = response.headers.get("x-oauth-scopes")  # not on its documented page, but always sent
+    if not settings.allow_guests and scopes and "users:read" not in scopes:
+        raise MisconfiguredError(
+            "ALLOW_GUESTS=false needs the optional scope users:read, which tells who is a guest: "
+            "grant it and reinstall the app, or remove ALLOW_GUESTS"
+        )
     return AuthorizeResult.from_auth_test_response(
         auth_test_response=response,
         bot_token=settings.slack_bot_token.get_secret_value(),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import Coroutine, Mapping
 from enum import Enum, auto
 from typing import Any, Self
@@ -9,7 +10,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import TemporaryError
 from bot.timings import CLOSE_TIMEOUT, CONNECT_TIMEOUT, LOCK_TIMEOUT, UNACKNOWLEDGED_TIMEOUT
@@ -148,8 +149,32 @@ class Database:
 
     async def _run_once(self, statement: sa.Executable) -> Rows:
         async with self._engine.connect() as connection:
-            result = await connection.execute(statement)
-            return [*map(dict, result.mappings())] if result.returns_rows else []
+            key = statement.get_execution_options().get(_LOCK_KEY)
+            if key is None or self._engine.dialect.name == "sqlite":
+                return await _execute(connection, statement)
+            # A statement sees what was committed before it began: the lock needs one of its own.
+            await connection.execution_options(isolation_level="READ COMMITTED")
+            async with connection.begin():
+                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_id(key))))
+                return await _execute(connection, statement)
+
+
+_LOCK_KEY = "lock_key"
+
+
+def one_at_a_time(statement: sa.Insert, *, key: str) -> sa.Insert:
+    """The statement, to be run so that it sees what others with this key have written."""
+    return statement.execution_options(**{_LOCK_KEY: key})
+
+
+def _lock_id(key: str) -> int:
+    """A signed 64-bit number, as PostgreSQL's advisory locks need."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
+
+
+async def _execute(connection: AsyncConnection, statement: sa.Executable) -> Rows:
+    result = await connection.execute(statement)
+    return [*map(dict, result.mappings())] if result.returns_rows else []
 
 
 def engine_options(url: str) -> dict[str, Any]:

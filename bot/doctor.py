@@ -43,7 +43,7 @@ SCOPES = frozenset(
 )
 """The scopes that the bot token needs, as in `manifest.yml`."""
 
-OPTIONAL_SCOPES = frozenset({"channels:history", "groups:history"})
+OPTIONAL_SCOPES = frozenset({"channels:history", "groups:history", "users:read"})
 
 _YES_NO = {True: "yes", False: "no", None: "unknown"}
 
@@ -139,7 +139,7 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
             token = settings.slack_bot_token.get_secret_value()
             response = await slack.api_call("auth.test", headers=_bearer(token))
             yield Finding("bot token", f"{response.get('user')} in {response.get('team')}")
-            yield _scopes(response)
+            yield _scopes(response, settings)
         except CALL_ERRORS as error:
             yield _refused(
                 "bot token", error, "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”."
@@ -148,13 +148,19 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         yield await _messages(slack)
 
 
-def _scopes(response: AsyncSlackResponse) -> Finding:
+def _scopes(response: AsyncSlackResponse, settings: Settings) -> Finding:
     has = {scope.strip() for scope in response.headers.get("x-oauth-scopes", "").split(",")}
     if missing := sorted(SCOPES - has):
         return Finding(
             "scopes",
             f"{', '.join(missing)} missing",
             "Paste manifest.yml into the app's page “App Manifest”, and reinstall the app.",
+        )
+    if not settings.allow_guests and "users:read" not in has:
+        return Finding(
+            "scopes",
+            "ALLOW_GUESTS=false needs the optional scope users:read, which tells who is a guest",
+            "Grant it and reinstall the app, or remove ALLOW_GUESTS.",
         )
     without = sorted(OPTIONAL_SCOPES - has)
     return Finding(

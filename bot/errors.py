@@ -97,6 +97,7 @@ class Impossible(StrEnum):
     """Why a click or command can't be carried out."""
 
     NOT_YOURS = "not_yours"
+    TOO_MANY_OPEN = "too_many_open"
     UNKNOWN_VIDEO = "unknown_video"
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     NOTHING_TO_DELETE = "nothing_to_delete"
@@ -104,12 +105,16 @@ class Impossible(StrEnum):
 
 
 class NotPossible(BotError):
-    """A click or command can't be carried out; `requester` is whose job it is, if that matters."""
+    """A click or command can't be carried out.
 
-    def __init__(self, reason: Impossible, *, requester: str = "") -> None:
+    `requester` is whose job it is, and `limit` how many jobs one person can have, if that matters.
+    """
+
+    def __init__(self, reason: Impossible, *, requester: str = "", limit: int = 0) -> None:
         super().__init__(reason)
         self.reason = reason
         self.requester = requester
+        self.limit = limit
 
 
 class TemporaryError(BotError):

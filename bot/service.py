@@ -42,6 +42,7 @@ class Service:
         catalog: Catalog,
         *,
         wake: Callable[[], None],
+        max_open: int,
         admins: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -50,6 +51,7 @@ class Service:
         self._homes = homes
         self._catalog = catalog
         self._wake = wake
+        self._max_open = max_open
         self._admins = admins
         self._clock = clock
 
@@ -239,7 +241,7 @@ class Service:
         request = job.request
         model = self._catalog.find(request.model)
         price = model.price(seconds=request.seconds, size=request.size) if model else None
-        added = await self._store.add(replace(job, price=price))
+        added = await self._store.add(replace(job, price=price), max_open=self._max_open)
         self._wake()
         return added
 

@@ -15,14 +15,17 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from bot.database import Database, Priority, Rows
-from bot.errors import LeaseLost, Source, TemporaryError, VideoTaken
+from bot.database import Database, Priority, Rows, one_at_a_time
+from bot.errors import Impossible, LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal, Totals
 from bot.request import Fit, InputReference, VideoRequest
 from bot.tables import OPEN, RENDERED, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
 log = structlog.get_logger()
+
+UNLIMITED = 2**31 - 1
+"""More open jobs than anyone has; the largest number of PostgreSQL's type `integer`."""
 
 
 class Store:
@@ -55,14 +58,24 @@ class Store:
         [row] = await self._database.execute(query, Priority.PERSON)
         return str(row["version_num"])
 
-    async def add(self, job: Job) -> Job:
-        """Insert the job; if its request key is already used, return the existing job instead."""
+    async def add(self, job: Job, *, max_open: int = UNLIMITED) -> Job:
+        """Insert the job; if its request key is already used, return the existing job instead.
+
+        Raises:
+            NotPossible: this person already has `max_open` jobs that are not closed.
+        """
         row = _row(job) | {"lease_until": job.created_at}
         try:
-            await self._database.execute(jobs.insert().values(row), Priority.PERSON)
+            added = await self._database.execute(_insert(row, max_open), Priority.PERSON)
         except IntegrityError:
             return await self._one(jobs.c.request_key == job.request_key)
-        return job
+        if added:
+            return job
+        # A repeated delivery is no further job.
+        try:
+            return await self._one(jobs.c.request_key == job.request_key)
+        except LookupError:
+            raise NotPossible(Impossible.TOO_MANY_OPEN, limit=max_open) from None
 
     async def get(self, job_id: str) -> Job:
         """The job with this id, as last saved.
@@ -322,6 +335,15 @@ class Store:
 
     async def _wait_for_writes(self) -> None:
         await self._database.wait(self.lease / 24)
+
+
+def _insert(row: Mapping[str, Any], max_open: int) -> sa.Executable:
+    """Insert the row unless this person has too many open jobs: counted and written in one."""
+    theirs = sa.select(sa.func.count()).where(jobs.c.user_id == row["user_id"], OPEN)
+    values = [sa.cast(value, jobs.c[name].type) for name, value in row.items()]
+    has_room = sa.select(*values).where(theirs.scalar_subquery() < max_open)
+    insert = jobs.insert().from_select([*row], has_room).returning(jobs.c.id)
+    return one_at_a_time(insert, key=f"jobs of {row['user_id']}")
 
 
 def _with_fence(job: Job, values: Mapping[str, Any]) -> sa.Executable:

@@ -54,6 +54,7 @@ jobs = sa.Table(
 OPEN = jobs.c.closed_at.is_(None)
 RENDERED = jobs.c.rendered_at.is_not(None)
 sa.Index("jobs_open", jobs.c.lease_until, sqlite_where=OPEN, postgresql_where=OPEN)
+sa.Index("jobs_open_of_user", jobs.c.user_id, sqlite_where=OPEN, postgresql_where=OPEN)
 sa.Index("jobs_of_user", jobs.c.user_id, jobs.c.created_at)
 sa.Index(
     "jobs_alike",

@@ -7,6 +7,10 @@ ACK_TIMEOUT = 2.0
 """For the database, while Slack waits for an acknowledgement."""
 VIEW_OPEN_TIMEOUT = 2.5
 """For `views.open`: a `trigger_id` expires three seconds after the click."""
+GUEST_CHECK_TIMEOUT = 1.0
+"""For asking Slack whether someone is a guest, before anything else is done."""
+GUEST_CACHE = 300.0
+"""How long Slack's answer to that is remembered."""
 PROMPT_FILE_TIMEOUT = 1.5
 """For fetching a prompt's text file while Slack waits for an acknowledgement ..."""
 FORM_SAVE_TIMEOUT = 1.0

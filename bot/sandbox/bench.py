@@ -62,7 +62,12 @@ async def process_of(world: World, url: str, module: str, folder: Path) -> Async
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", *module.split()),
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "LOG_LEVEL": "WARNING", **world.environment(url)},
+            env={
+                "PATH": os.environ["PATH"],
+                "LOG_LEVEL": "WARNING",
+                "MAX_OPEN_PER_PERSON": "1000000",
+                **world.environment(url),
+            },
             stderr=log,
             stdout=log,
         )

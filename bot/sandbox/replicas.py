@@ -35,7 +35,8 @@ async def _run(folder: Path, url: str) -> int:
     async with World(render_seconds=6, poll_after_ms=500, clip=clip) as world:
         world.slack.workspace.scopes.add("channels:history")
         variables = {name.lower(): value for name, value in world.environment(url).items()}
-        story = _Story(world, read_settings(_env_file=None, **variables), folder / "bot.log")
+        settings = read_settings(_env_file=None, max_open_per_person=1_000_000, **variables)
+        story = _Story(world, settings, folder / "bot.log")
         try:
             return await story.run()
         finally:

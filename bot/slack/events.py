@@ -46,7 +46,7 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         event: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
         if (private := context.get(_REPLY)) is not None:
-            await _reply(client, event, private)
+            await reply_privately(client, event, private)
 
     app.event("app_mention", middleware=[submit])(reply)
     app.event("message", middleware=[submit])(reply)
@@ -104,7 +104,7 @@ def _thread(event: dict[str, Any]) -> str | None:
     return event.get("thread_ts")
 
 
-async def _reply(client: AsyncWebClient, event: dict[str, Any], reply: Message) -> None:
+async def reply_privately(client: AsyncWebClient, event: dict[str, Any], reply: Message) -> None:
     """Reply where it was typed, visible to this person only."""
     place = {"channel": event["channel"], "thread_ts": event.get("thread_ts"), "parse": "none"}
     try:

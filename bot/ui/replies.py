@@ -33,7 +33,14 @@ FILE_NOT_FETCHED = (
     "Slack did not give me this file in time. What you entered stays here; please press the "
     "button again in a moment."
 )
-OTHER_WORKSPACE = "This bot belongs to another workspace."
+MEMBERS_ONLY = (
+    "Sorry, I only work for members of the workspace that I'm installed in. Please ask one of them."
+)
+NO_GUESTS = "Sorry, guests can't ask me for videos here. Please ask a member of the workspace."
+MEMBERSHIP_UNKNOWN = (
+    "I can't check just now whether you are a member of this workspace. Please try again in a "
+    "moment."
+)
 _IF_PART_OF_PROMPT = "If {} part of your prompt, put ` -- ` in front of the prompt."
 
 
@@ -142,6 +149,12 @@ def not_possible(error: NotPossible) -> str:
     match error.reason:
         case Impossible.NOT_YOURS:
             return f"Only <@{error.requester}>, who asked for this video, can do that."
+        case Impossible.TOO_MANY_OPEN:
+            return (
+                f"You have {error.limit} unfinished videos, which is the most that one person "
+                "can have here. Please ask again when one is finished, or cancel one: “list” "
+                "behind my command shows them."
+            )
         case Impossible.UNKNOWN_VIDEO:
             return "I no longer know this video."
         case Impossible.NOTHING_TO_CANCEL:

@@ -229,6 +229,13 @@ async def test_a_database_that_is_not_there_yet_is_well_and_not_made(
     assert not path.exists()
 
 
+async def test_excluding_guests_needs_a_scope(settings: Settings, world: World) -> None:
+    settings = settings.model_copy(update={"allow_guests": False})
+    assert "users:read" in str(await wrong(settings))
+    world.slack.workspace.scopes.add("users:read")
+    assert [finding for finding in await findings(settings) if finding.remedy] == []
+
+
 async def test_http_mode_needs_no_app_token(settings: Settings) -> None:
     settings = settings.model_copy(update={"slack_app_token": None, "port": 8080})
     [way] = [finding for finding in await findings(settings) if finding.part == "HTTP mode"]

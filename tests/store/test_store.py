@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot import jobs, migrations, tables
 from bot.database import Database
-from bot.errors import LeaseLost, TemporaryError
+from bot.errors import Impossible, LeaseLost, NotPossible, TemporaryError
 from bot.estimates import Estimates
 from bot.jobs import Job, JobError, JobState, Totals
 from bot.request import Fit, InputReference
@@ -223,6 +223,26 @@ async def test_jobs_that_ask_at_once_share_one_query_about_the_queue(
     asked = [estimates.queued_ahead("s", NOW + number) for number in range(3)]
     assert await asyncio.gather(*asked) == [0, 1, 2]
     assert queries == ["s"]
+
+
+async def test_a_person_has_never_more_open_jobs_than_the_limit(store: Store) -> None:
+    added = await asyncio.gather(
+        *(store.add(make_job(number), max_open=3) for number in range(20)), return_exceptions=True
+    )
+    refused = [error for error in added if isinstance(error, NotPossible)]
+    assert len(refused) == 17
+    assert {(error.reason, error.limit) for error in refused} == {(Impossible.TOO_MANY_OPEN, 3)}
+    [*jobs_of_person] = await store.list_of("U1", limit=100)
+    assert len(jobs_of_person) == 3
+    # A repeated delivery is answered as before, and nobody else is refused.
+    assert await store.add(jobs_of_person[0], max_open=3) == jobs_of_person[0]
+    await store.add(make_job(21, user_id="U2"), max_open=3)
+
+
+async def test_a_closed_job_makes_room(store: Store) -> None:
+    await store.add(make_job(1), max_open=1)
+    await store.save(jobs.closed(await claim_one(store), now=NOW), now=NOW)
+    await store.add(make_job(2), max_open=1)
 
 
 async def test_an_error_of_the_database_does_not_contain_what_was_written(

@@ -6,6 +6,7 @@ import pytest
 
 from bot.sandbox.faults import When, drop, respond_with
 from bot.sandbox.world import World
+from bot.ui import replies
 from tests.support.channel import Thread, failed, ready, shown
 
 pytestmark = pytest.mark.usefixtures("bot")
@@ -200,7 +201,7 @@ async def test_another_workspaces_command_is_turned_away(world: World) -> None:
     answer = await ada.command("help")
     answer.envelope.payload["team_id"] = "T0STRANGER"
     foreign = await world.slack.redeliver(answer.envelope)
-    assert foreign.payload == {"text": "This bot belongs to another workspace."}
+    assert foreign.payload == {"text": replies.MEMBERS_ONLY}
 
 
 async def test_the_bot_token_goes_to_slack_alone(world: World) -> None:

@@ -133,13 +133,14 @@ def user_object(workspace: Workspace, user: User) -> Json:
     """Return the user object."""
     return {
         "id": user.id,
-        "team_id": workspace.team_id,
+        "team_id": user.team_id or workspace.team_id,
         "name": user.name,
         "real_name": user.name.title(),
         "is_bot": user.is_bot,
         # docs.slack.dev: user object. A multi-channel guest; a person of Slack Connect.
         "is_admin": user.role == "admin",
-        "is_restricted": user.role == "guest",
+        "is_restricted": user.is_guest,
+        "is_ultra_restricted": False,
         "is_stranger": user.role == "external",
         "deleted": False,
         "tz": "Europe/London",

@@ -99,7 +99,10 @@ class Payloads:
 
     def mention(self, message: Message) -> Json:
         """Return the event of a message that mentions the app."""
-        return self._event(self._message_event(message) | {"type": "app_mention"})
+        # Someone of another organization is named with their team (docs.slack.dev: Slack Connect).
+        team = self._user.team_id
+        foreign = {"user_team": team, "source_team": team} if team else {}
+        return self._event(self._message_event(message) | {"type": "app_mention"} | foreign)
 
     def direct_message(self, message: Message, **more: str) -> Json:
         """Return the event of a message in the app's direct message."""
@@ -159,7 +162,7 @@ class Payloads:
                 "id": user.id,
                 "username": user.name,
                 "name": user.name,
-                "team_id": workspace.team_id,
+                "team_id": user.team_id or workspace.team_id,
             },
             "api_app_id": workspace.app_id,
             "is_enterprise_install": False,
@@ -187,5 +190,5 @@ class Payloads:
             "event_id": workspace.new_id("Ev"),
             "event_time": int(workspace.clock()),
             "authorizations": [authorization],
-            "is_ext_shared_channel": False,
+            "is_ext_shared_channel": self._user.team_id is not None,
         }

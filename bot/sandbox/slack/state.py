@@ -65,6 +65,13 @@ class User:
     name: str
     is_bot: bool = False
     role: Role = "member"
+    team_id: str | None = None
+    """The workspace of someone from another organization, in a Slack Connect channel."""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether this is a guest of the workspace."""
+        return self.role == "guest"
 
     @property
     def is_confined(self) -> bool:
@@ -320,9 +327,18 @@ class Workspace:
 
     # People and conversations
 
-    def add_user(self, name: str, *, is_bot: bool = False, role: Role = "member") -> User:
-        """Add a person or a bot to the team."""
-        user = User(self.new_id("U"), name, is_bot, role)
+    def add_user(
+        self,
+        name: str,
+        *,
+        is_bot: bool = False,
+        role: Role = "member",
+        team_id: str | None = None,
+    ) -> User:
+        """Add a person or a bot to the team, or someone of another team."""
+        if role == "external":
+            team_id = team_id or "T0EXTERNAL"
+        user = User(self.new_id("U"), name, is_bot, role, team_id)
         self.users[user.id] = user
         self.changed()
         return user

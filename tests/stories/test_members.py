@@ -1,0 +1,120 @@
+"""Who may ask for videos: members of the workspace, and not too many at once."""
+
+import asyncio
+
+import pytest
+
+from bot.config import Settings
+from bot.errors import MisconfiguredError
+from bot.sandbox.slack.person import Person
+from bot.sandbox.slack.state import User
+from bot.sandbox.world import World
+from bot.ui import cards, replies
+from tests.support.channel import Thread, ready
+from tests.support.installation import RunBot
+
+
+def person(world: World, user: User) -> Person:
+    """Someone who joins the channel of the other tests."""
+    world.slack.workspace.videos.members.add(user.id)
+    return world.slack.person(user.id)
+
+
+@pytest.fixture
+def stranger(world: World) -> Person:
+    """Someone of another organization, in a Slack Connect channel."""
+    return person(world, world.slack.workspace.add_user("mallory", role="external"))
+
+
+@pytest.fixture
+def guest(world: World) -> Person:
+    return person(world, world.slack.workspace.add_user("gus", role="guest"))
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_stranger_who_mentions_the_bot_is_turned_away_privately(
+    world: World, stranger: Person
+) -> None:
+    await stranger.mention("clouds")
+    await world.until(lambda: stranger.private)
+    assert stranger.private[0].text == replies.MEMBERS_ONLY
+    assert [message for message in Thread(world).messages if message.bot_id] == []
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("action", [cards.MAKE_AGAIN, cards.REMIX])
+async def test_a_stranger_can_use_no_button(world: World, stranger: Person, action: str) -> None:
+    thread = Thread(world)
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    await stranger.click(thread.card, action)
+    await world.until(lambda: stranger.private)
+    assert stranger.private[0].text == replies.MEMBERS_ONLY
+    assert stranger.view is None
+    assert len(world.videos.creates) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_stranger_can_not_use_the_message_shortcut(world: World, stranger: Person) -> None:
+    await stranger.message_shortcut("video_of_message", stranger.post("clouds"))
+    await world.until(lambda: stranger.private)
+    assert stranger.private[0].text == replies.MEMBERS_ONLY
+    assert stranger.view is None
+
+
+@pytest.mark.usefixtures("bot")
+async def test_guests_may_ask_by_default(world: World, guest: Person) -> None:
+    await guest.command("clouds")
+    await world.until(ready(Thread(world)))
+    assert world.slack.calls_of("users.info") == []
+
+
+async def test_guests_may_not_ask_if_the_operator_says_so(
+    world: World, run_bot: RunBot, settings: Settings, guest: Person
+) -> None:
+    world.slack.workspace.scopes.add("users:read")
+    settings = settings.model_copy(update={"allow_guests": False})
+    async with run_bot(settings=settings):
+        for _ in range(2):
+            refusal = await guest.command("clouds")
+            assert refusal.payload == {"text": replies.NO_GUESTS}
+        assert len(world.slack.calls_of("users.info")) == 1
+        await guest.mention("clouds")
+        await world.until(lambda: guest.private)
+        await world.slack.ada.command("clouds")
+        await world.until(lambda: world.videos.creates)
+    assert len(world.videos.creates) == 1
+
+
+async def test_who_can_not_be_told_from_a_guest_is_asked_to_try_again(
+    world: World, run_bot: RunBot, settings: Settings
+) -> None:
+    world.slack.workspace.scopes.add("users:read")
+    settings = settings.model_copy(update={"allow_guests": False})
+    async with run_bot(settings=settings):
+        world.slack.workspace.scopes.remove("users:read")
+        refusal = await world.slack.ada.command("clouds")
+    assert refusal.payload == {"text": replies.MEMBERSHIP_UNKNOWN}
+
+
+async def test_without_the_scope_that_tells_guests_the_bot_does_not_start(
+    run_bot: RunBot, settings: Settings
+) -> None:
+    with pytest.raises(MisconfiguredError, match="users:read"):
+        async with run_bot(settings=settings.model_copy(update={"allow_guests": False})):
+            pass
+
+
+async def test_the_limit_of_unfinished_videos_is_kept_exactly(
+    world: World, run_bot: RunBot, settings: Settings
+) -> None:
+    world.videos.hold()
+    settings = settings.model_copy(update={"max_open_per_person": 3})
+    ada, grace = world.slack.ada, world.slack.grace
+    async with run_bot(settings=settings):
+        answers = await asyncio.gather(*(ada.command(f"clouds {n}") for n in range(8)))
+        refused = [str(answer.payload) for answer in answers if answer.payload]
+        assert len(refused) == 5
+        assert all("3 unfinished videos" in words for words in refused)
+        await grace.command("her own")
+        await world.until(lambda: len(world.videos.creates) == 4)
