@@ -14,7 +14,7 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench wheel-test image-test format lock clean
+.PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench image-test format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
@@ -27,7 +27,6 @@ help:
 	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
 	@echo "make bench                 measure performance"
 	@echo "make pictures              make the README's pictures anew, in an installed Chromium"
-	@echo "make wheel-test            install the wheel into an empty environment, and use it"
 	@echo "make image-test            build the container image, and run it"
 	@echo "make format                format the code"
 	@echo "make lock                  update the locked dependencies"
@@ -63,9 +62,6 @@ test-browser: $(READY)
 
 pictures: $(READY)
 	@$(BIN)/python -m tests.browser.pictures
-
-wheel-test: $(READY)
-	$(BIN)/pytest -n 0 -m installed tests/packaging/test_wheel.py
 
 image-test: $(READY)
 	@deploy/build-image.sh $(IMAGE)
