@@ -27,7 +27,7 @@ from bot.config import Settings, read_settings
 from bot.jobs import JobState
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import postgres
-from bot.sandbox.replica import FAST, spawn
+from bot.sandbox.replica import FAST, exit_code, spawn
 from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos.state import Video
@@ -159,7 +159,7 @@ class Chaos:
 
     async def _kill(self, number: int) -> None:
         self._replicas[number].kill()
-        await asyncio.to_thread(self._replicas[number].join)
+        await exit_code(self._replicas[number])
         self._disruptions.kills += 1
         self._replicas[number] = self._spawn()
 

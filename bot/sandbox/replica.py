@@ -81,6 +81,25 @@ def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> F
     return process
 
 
+async def exit_code(process: ForkServerProcess, seconds: float = 120) -> int | None:
+    """Wait until the process has ended; None if that took too long.
+
+    Don't `join` in a thread: `start` polls all processes, and of two threads that poll the
+    same one at once, the second finds no exit code and reports 255.
+    """
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(process.sentinel, ended.set)
+    try:
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    except TimeoutError:
+        return None
+    finally:
+        loop.remove_reader(process.sentinel)
+    process.join()
+    return process.exitcode
+
+
 def _serve(settings: Settings, timings: Timings, lease: float, log: Path) -> None:
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     app.serve(settings, timings=timings, lease=lease)

@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.config import Settings, read_settings
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import CannotStart, postgres
-from bot.sandbox.replica import FAST, spawn
+from bot.sandbox.replica import FAST, exit_code, spawn
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 
@@ -72,7 +72,7 @@ class _Story:
     async def _kill(self, victim: ForkServerProcess) -> None:
         print(f"kill -9 {victim.pid}: one bot is gone, and the others take over its jobs.")
         victim.kill()
-        await asyncio.to_thread(victim.join)
+        await exit_code(victim)
 
     def _count(self) -> int:
         messages = self._world.slack.workspace.messages("videos")

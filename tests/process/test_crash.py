@@ -5,7 +5,6 @@ Counted afterwards: creates, cards, shares, and the right end.
 """
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -21,7 +20,7 @@ from bot import app
 from bot.config import Settings, read_settings
 from bot.jobs import Job, JobState
 from bot.sandbox.faults import Fault, When, hang
-from bot.sandbox.replica import FAST
+from bot.sandbox.replica import FAST, FORK, exit_code
 from bot.sandbox.world import World
 from bot.store import Store
 from tests.support.channel import Thread
@@ -58,9 +57,6 @@ COMMITS: dict[str, Callable[[Job], bool]] = {
     "closed": lambda job: job.closed_at is not None,
 }
 ENDS_BADLY = {"failed", "notified"}
-
-FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
 
 Death = tuple[When, str]
 """Before or after which commit a process dies."""
@@ -108,13 +104,12 @@ class Cell:
             yield process
         finally:
             process.kill()
-            await asyncio.to_thread(process.join)
+            await exit_code(process)
 
     async def press_and_wait_for_death(self, process: ForkServerProcess, prompt: str) -> None:
         await self.world.until(lambda: self.world.slack.sockets.connected, 120)
         pressed = asyncio.create_task(self.world.slack.ada.command(prompt))
-        await asyncio.to_thread(process.join, 120)
-        assert process.exitcode == -signal.SIGKILL, self._log.read_text()
+        assert await exit_code(process) == -signal.SIGKILL, self._log.read_text()
         pressed.cancel()
 
     async def go_on(self) -> None:

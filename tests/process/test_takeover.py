@@ -10,7 +10,7 @@ import pytest
 
 from bot.config import read_settings
 from bot.sandbox.faults import hang
-from bot.sandbox.replica import FAST, spawn
+from bot.sandbox.replica import FAST, exit_code, spawn
 from bot.sandbox.world import World
 from tests.support.channel import Thread
 
@@ -28,7 +28,7 @@ async def bot(world: World, folder: Path) -> AsyncIterator[ForkServerProcess]:
         yield process
     finally:
         process.kill()
-        await asyncio.to_thread(process.join)
+        await exit_code(process)
 
 
 @pytest.mark.parametrize("operation", ["chat.postMessage", "retrieve", "content", "upload"])

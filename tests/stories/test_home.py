@@ -1,6 +1,5 @@
 """The Home tab: one's own jobs with their buttons, at every moment, and nobody else's."""
 
-import asyncio
 import json
 import sqlite3
 from contextlib import closing
@@ -16,13 +15,12 @@ from bot.request import VideoRequest
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.person import Person
-from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
 from bot.store import Store
 from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable
 from bot.ui.replies import job_list, job_status
-from tests.support.channel import Thread, ready
+from tests.support.channel import Thread, ready, start_rendering, until_idle
 from tests.support.installation import RunBot
 
 PUBLISH = "views.publish"
@@ -130,22 +128,6 @@ async def opened(world: World, person: Person) -> None:
     await world.until(lambda: len(world.slack.calls_of(PUBLISH)) > before and home_of(person))
 
 
-async def rendering(world: World) -> Video:
-    world.videos.hold()
-    thread = Thread(world)
-    await world.slack.ada.command("clouds")
-    [video] = await world.until(lambda: world.videos.creates)
-    await world.until(lambda: thread.says("Cancel"))
-    return video
-
-
-async def nothing_in_hand() -> None:
-    """Wait until all jobs are carried to their end."""
-    tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("job ")]
-    if tasks:
-        await asyncio.wait(tasks)
-
-
 @pytest.mark.usefixtures("bot")
 async def test_a_new_persons_home_says_how_to_begin(world: World) -> None:
     await opened(world, world.slack.ada)
@@ -178,7 +160,7 @@ async def test_home_has_ones_own_jobs_and_nobody_elses(world: World) -> None:
 async def test_home_changes_with_the_job_while_it_is_open(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
-    video = await rendering(world)
+    video = await start_rendering(world)
     await world.until(lambda: "*rendering*" in home_of(ada))
     world.videos.finish(video.id)
     await world.until(lambda: "ready, in the thread" in home_of(ada))
@@ -188,7 +170,7 @@ async def test_home_changes_with_the_job_while_it_is_open(world: World) -> None:
 @pytest.mark.usefixtures("bot")
 async def test_progress_is_no_news_for_a_home(world: World) -> None:
     ada, thread = world.slack.ada, Thread(world)
-    video = await rendering(world)
+    video = await start_rendering(world)
     await opened(world, ada)
     await world.until(lambda: "*rendering*" in home_of(ada))
     published = len(world.slack.calls_of(PUBLISH))
@@ -233,7 +215,7 @@ async def test_a_home_changes_also_if_another_process_carries_the_job(
 async def test_a_job_is_cancelled_from_home(world: World) -> None:
     ada, thread = world.slack.ada, Thread(world)
     await opened(world, ada)
-    await rendering(world)
+    await start_rendering(world)
     view = await world.until(lambda: ada.home if "Cancel" in home_of(ada) else None)
     await ada.click(view, "cancel")
     await world.until(lambda: thread.says("*Cancelled:*"))
@@ -246,7 +228,7 @@ async def test_a_video_is_deleted_from_home(world: World) -> None:
     await opened(world, ada)
     await ada.command("clouds")
     view = await world.until(lambda: ada.home if "Delete" in home_of(ada) else None)
-    await nothing_in_hand()
+    await until_idle()
     await ada.click(view, "delete")
     await world.until(lambda: "*deleted*" in home_of(ada))
     assert "|see it>" not in home_of(ada)
@@ -290,7 +272,7 @@ async def fill_pages(world: World, number: int) -> None:
     for n in range(number):
         await world.slack.ada.command(f"clouds {n}")
     await world.until(lambda: len(Thread(world).replies) == number)
-    await nothing_in_hand()
+    await until_idle()
 
 
 @pytest.mark.usefixtures("bot")

@@ -122,7 +122,7 @@ async def test_a_database_that_hangs_stops_the_work_before_the_leases_run_out(
         [job] = [task for task in asyncio.all_tasks() if task.get_name().startswith("job ")]
         with hanging(database_url):
             refused = await ada.command("meanwhile")
-            assert refused.took < 3
+            assert refused.delivered
             assert CANNOT in ada.private[0].text
             await asyncio.wait({job}, timeout=LEASE)
             assert job.cancelled()

@@ -17,11 +17,10 @@ from bot.sandbox.faults import Faults, drop, respond_with
 from bot.sandbox.replica import FAST
 from bot.sandbox.slack.state import Message
 from bot.sandbox.videos import VideosSandbox
-from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
 from bot.timings import Timings
 from bot.videos import circuit_breaker
-from tests.support.channel import Thread, failed, ready, shown
+from tests.support.channel import Thread, failed, ready, shown, start_rendering
 from tests.support.installation import RunBot
 
 PATIENT = replace(FAST, retry_scale=1.0)
@@ -35,14 +34,6 @@ FORBIDDEN = respond_with(403, {"error": {"message": "Not allowed.", "code": "for
 @pytest.fixture
 def thread(world: World) -> Thread:
     return Thread(world)
-
-
-async def rendering(world: World, thread: Thread) -> Video:
-    world.videos.hold()
-    await world.slack.ada.command("clouds")
-    [video] = await world.until(lambda: world.videos.creates)
-    await world.until(lambda: thread.says("Cancel"))
-    return video
 
 
 async def delivered(world: World, thread: Thread) -> Message:
@@ -68,7 +59,7 @@ def states_shown(world: World, thread: Thread) -> str:
 async def test_an_outage_and_one_not_found_do_not_fail_a_video(
     world: World, thread: Thread
 ) -> None:
-    video = await rendering(world, thread)
+    video = await start_rendering(world)
     world.faults.inject("retrieve", BROKEN, times=20)
     world.faults.inject("retrieve", NOT_FOUND, nth=21)
     world.faults.inject("retrieve", BROKEN, nth=22, times=5)
@@ -82,7 +73,7 @@ async def test_an_outage_and_one_not_found_do_not_fail_a_video(
 async def test_a_video_that_is_not_found_again_and_again_is_gone(
     world: World, thread: Thread
 ) -> None:
-    await rendering(world, thread)
+    await start_rendering(world)
     world.faults.inject("retrieve", NOT_FOUND, times=1000)
     await world.until(failed(thread))
 
@@ -103,7 +94,7 @@ async def test_a_refused_edit_of_the_card_does_not_end_the_job(
 
 @pytest.mark.usefixtures("bot")
 async def test_the_card_says_that_the_file_is_on_its_way(world: World, thread: Thread) -> None:
-    video = await rendering(world, thread)
+    video = await start_rendering(world)
     world.videos.finish(video.id)
     await world.until(ready(thread))
     assert "Finished; bringing the file here" in states_shown(world, thread)
@@ -211,7 +202,7 @@ async def test_an_uncertain_job_is_explained_although_it_was_paused_before(
 async def test_a_server_that_refuses_to_stop_a_video_is_asked_three_times(
     world: World, thread: Thread, refusal: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> None:
-    video = await rendering(world, thread)
+    video = await start_rendering(world)
     world.faults.inject("delete", refusal, times=1000)
     await world.slack.ada.click(thread.card, "cancel")
     await world.until(lambda: thread.says("*Cancelled:*"))
@@ -251,7 +242,7 @@ async def test_a_delete_pressed_while_the_job_closes_is_not_lost(
             await world.slack.ada.click(thread.card, "delete")
         return web.json_response({"ok": True, "ts": thread.card.ts, "channel": thread.channel.id})
 
-    video = await rendering(world, thread)
+    video = await start_rendering(world)
     world.faults.inject("chat.update", delete_meanwhile, times=3, when="after")
     world.videos.finish(video.id)
     await pressed.wait()
@@ -279,7 +270,7 @@ async def test_the_card_says_at_once_that_a_job_is_being_cancelled(
         await release.wait()
         return web.json_response({"deleted": True})
 
-    await rendering(world, thread)
+    await start_rendering(world)
     world.faults.inject("delete", slowly)
     await world.slack.ada.click(thread.card, "cancel")
     await world.until(lambda: thread.says("Cancelling"))
@@ -440,7 +431,7 @@ async def test_a_job_belongs_to_the_server_that_renders_it(
         update={"openai_base_url": new.base_url, "openai_api_key": SecretStr(new.api_key)}
     )
     async with run_bot():
-        video = await rendering(world, thread)
+        video = await start_rendering(world)
     async with run_bot(settings=changed):
         [reply] = await world.until(lambda: thread.replies)
         assert "is no longer configured" in shown(reply)

@@ -11,7 +11,7 @@ from bot.errors import Impossible, NotPossible
 from bot.sandbox.slack.person import Person
 from bot.sandbox.world import World
 from bot.service import Service
-from tests.support.channel import Thread, ready, shown
+from tests.support.channel import Thread, ready, shown, start_rendering, until_polled
 from tests.support.installation import RunBot
 
 UNKNOWN = "0123456789"
@@ -31,12 +31,8 @@ def id_of(thread: Thread) -> str:
 
 
 async def rendering(world: World) -> str:
-    world.videos.hold()
-    thread = Thread(world)
-    await world.slack.ada.command("clouds")
-    await world.until(lambda: world.videos.creates)
-    await world.until(lambda: thread.says("Cancel"))
-    return id_of(thread)
+    await start_rendering(world)
+    return id_of(Thread(world))
 
 
 @pytest.mark.usefixtures("bot")
@@ -87,6 +83,7 @@ async def test_the_longest_prompts_fit_into_a_list(world: World) -> None:
     for number in range(10):
         await ada.command(f"{number}" + "&" * 31_000)
     await world.until(lambda: len(world.videos.creates) == 10)
+    await until_polled(world, world.videos.creates[0])
     assert "rendering" in await asked(ada, "list")
 
 

@@ -1,9 +1,11 @@
 """What stands in a channel, as tests read it."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
 from bot.sandbox.slack.state import Conversation, Message, PrivateMessage
+from bot.sandbox.videos.state import Video
 from bot.sandbox.world import World
 
 
@@ -39,6 +41,38 @@ class Thread:
 def shown(message: Message | PrivateMessage) -> str:
     """All that a message holds, as one text to search in."""
     return json.dumps(message.blocks, ensure_ascii=False) + message.text
+
+
+async def start_rendering(world: World, prompt: str = "clouds") -> Video:
+    """Request a video that stays in progress; return it once its job is known to render.
+
+    The server has the video before the job's row says so. The first poll comes after both.
+    """
+    world.videos.hold()
+    earlier = [*world.videos.creates]
+    await world.slack.ada.command(prompt)
+    [video] = await world.until(
+        lambda: [each for each in world.videos.creates if each not in earlier]
+    )
+    await until_polled(world, video)
+    return video
+
+
+async def until_polled(world: World, video: Video) -> None:
+    """Wait until the bot asks how far this video is."""
+    await world.until(
+        lambda: any(
+            call.operation == "retrieve" and video.id in call.path for call in world.videos.calls
+        )
+    )
+
+
+async def until_idle() -> None:
+    """Wait until the bot in this process runs no job."""
+    tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith("job ")]
+    if tasks:
+        _, running = await asyncio.wait(tasks, timeout=30)
+        assert not running
 
 
 def ready(thread: Thread) -> Callable[[], bool]:

@@ -1,6 +1,5 @@
 """The bot's commands, each in a process of its own."""
 
-import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -11,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from bot import cli
-from bot.sandbox.replica import FORK
+from bot.sandbox.replica import FORK, exit_code
 
 FORK.set_forkserver_preload(["bot.cli", "bot.app", "bot.doctor", "bot.sandbox.replica"])
 
@@ -42,8 +41,7 @@ class Command:
         """Return the exit status, after sending the signal if one is given."""
         if signal is not None:
             os.kill(self.memory.pid, signal)
-        await asyncio.to_thread(self._process.join, 120)
-        return self._process.exitcode
+        return await exit_code(self._process)
 
 
 @asynccontextmanager
@@ -63,7 +61,7 @@ async def started(
         yield Command(process, folder / "output")
     finally:
         process.kill()
-        await asyncio.to_thread(process.join)
+        await exit_code(process)
 
 
 def _main(folder: Path, arguments: tuple[str, ...], variables: Mapping[str, str]) -> None:
