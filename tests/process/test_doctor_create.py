@@ -24,7 +24,9 @@ async def lines(settings: Settings) -> list[str]:
 
 
 async def test_a_refusal_is_shown_with_its_cure(world: World, settings: Settings) -> None:
-    world.faults.inject("create", respond_with(401, {"error": {"message": "No.", "code": "bad"}}))
+    refusal = respond_with(401, {"error": {"message": "No.", "code": "bad"}})
+    for operation in ("create", "models"):
+        world.faults.inject(operation, refusal)
     [line] = await lines(settings)
     assert line.startswith("WRONG  create: bad: No. Check OPENAI_API_KEY")
 
