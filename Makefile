@@ -55,10 +55,10 @@ test: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov -m "not browser"
 
 test-browser: $(READY)
-	$(BIN)/pytest -n 0 -m browser
+	$(BIN)/pytest -n 0 -m browser tests/browser
 
 pictures: $(READY)
 	@$(BIN)/python -m tests.browser.pictures
