@@ -13,7 +13,6 @@ from aiolimiter import AsyncLimiter
 from bot.bodies import IDENTITY
 from bot.config import Settings, without_credentials
 from bot.errors import (
-    BotError,
     OutcomeUnknown,
     RateLimited,
     RequestRefused,
@@ -123,7 +122,8 @@ class VideosClient:
             try:
                 return wire.read_created(*response)
             except ServerUnusable as error:
-                raise await self._refused_or_unusable(error, response.status) from error
+                await self._check_refuses_everyone(error, response.status)
+                raise
 
     async def remix(self, video_id: str, prompt: str) -> str | None:
         """Send one remix request; returns the new video's id, or None if that is not possible.
@@ -224,25 +224,29 @@ class VideosClient:
             try:
                 return wire.read_remixed(*response)
             except ServerUnusable as error:
-                raise await self._refused_or_unusable(error, response.status) from error
+                await self._check_refuses_everyone(error, response.status)
+                raise
 
-    async def _refused_or_unusable(self, error: ServerUnusable, status: int) -> BotError:
-        """What a 401 or 403 for a create means: that this request is refused, or everyone.
+    async def _check_refuses_everyone(self, error: ServerUnusable, status: int) -> None:
+        """Find out what a 401 or 403 for a create means: this request is refused, or everyone.
 
         A key may lack access to one model (LiteLLM: key_model_access_denied), and a firewall may
         reject one prompt. So request something that costs nothing and needs the same key.
+
+        Raises:
+            RequestRefused: this request alone is refused.
         """
         if status not in _UNAUTHORIZED:
-            return error
+            return
         try:
             models = await self._get(f"{self._base_url}/models")
             videos = await self._get(f"{self._base_url}/videos", limit="1")
         except TemporaryError:
-            return error
+            return
         statuses = {models.status, videos.status}
         if statuses & _UNAUTHORIZED or not any(map(httpx.codes.is_success, statuses)):
-            return error
-        return RequestRefused(error.message, code=error.code)
+            return
+        raise RequestRefused(error.message, code=error.code) from error
 
     async def _post(self, url: str, **content: Any) -> Response:  # noqa: ANN401 -- httpx's body
         try:
