@@ -1,5 +1,5 @@
-# Two commands do everything: `make demo` shows the bot, `make test` checks it.
-# Both install what they need into .venv, from the lock file, and nothing anywhere else.
+# `make demo` shows the bot, `make test` checks it, `make help` lists all targets.
+# Dependencies are installed from the lock file into .venv, and nowhere else.
 
 PROMPT ?= a timelapse of clouds
 IMAGE ?= localhost/video-bot:test
@@ -17,17 +17,17 @@ endif
 .PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench image-test format lock clean
 
 help:
-	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, with no accounts"
-	@echo "make demo FORM=1           the same through the form, with every parameter"
-	@echo "make play [PORT=8765]      use the bot by hand, in a sandbox Slack in your browser"
+	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, without accounts"
+	@echo "make demo FORM=1           the same with the form and every parameter"
+	@echo "make play [PORT=8765]      use the bot in your browser, in a sandbox Slack"
 	@echo "make test                  check format, lint, types and import contracts; run the tests"
-	@echo "make test-browser          only the page's tests, in an installed Chromium"
-	@echo "make demo-replicas         three bots on one PostgreSQL, one killed halfway"
-	@echo "make fuzz [EXAMPLES=n]     hostile input of every kind, about two minutes"
-	@echo "make chaos [SEED=n]        hundreds of jobs while processes are killed and frozen at random"
+	@echo "make test-browser          run only the tests of the page of make play (needs Chromium)"
+	@echo "make demo-replicas         run three bots on one PostgreSQL, and kill one of them"
+	@echo "make fuzz [EXAMPLES=n]     test hostile input, for about two minutes"
+	@echo "make chaos [SEED=n]        run hundreds of jobs while processes are killed and frozen at random"
 	@echo "make bench                 measure performance"
-	@echo "make pictures              make the README's pictures anew, in an installed Chromium"
-	@echo "make image-test            build the container image, and run it"
+	@echo "make pictures              update the pictures in the README (needs Chromium)"
+	@echo "make image-test            build and test the container image (needs buildah)"
 	@echo "make format                format the code"
 	@echo "make lock                  update the locked dependencies"
 	@echo "Add PYTHON=/path/to/python to use another interpreter; it rebuilds .venv."
