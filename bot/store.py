@@ -289,11 +289,20 @@ class Store:
     async def postpone(self, job: Job, *, not_before: float) -> None:
         """Release the job and count an attempt; it can't be claimed before the given time.
 
+        If someone has cancelled it meanwhile, it can be claimed at once, unless that is already
+        being done: whoever sent the signal found the job owned, and could not make it due.
+
         Raises:
             LeaseLost: another process owns it now.
         """
         attempts = jobs.c.attempts + 1
-        freed = {"owner": None, "lease_until": not_before, "attempts": attempts}
+        cancelled = sa.exists().where(
+            signals.c.job_id == job.id,
+            signals.c.kind == Signal.CANCEL,
+            sa.func.coalesce(jobs.c.note, "") != Note.CANCELLING,
+        )
+        due = sa.case((cancelled, 0.0), else_=not_before)
+        freed = {"owner": None, "lease_until": due, "attempts": attempts}
         _check_owned(job, await self._database.execute(_with_fence(job, freed)))
 
     async def renew(self, owner: str, *, now: float) -> set[tuple[str, int]]:

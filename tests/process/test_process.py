@@ -105,10 +105,12 @@ async def test_the_log_tells_the_story_and_no_secret(
         await world.slack.ada.command(PROMPT)
         await world.until(lambda: is_ready(world))
         await bot.end(signal.SIGTERM)
-    [upload] = world.slack.calls_of("files.getUploadURLExternal")
+    uploads = world.slack.calls_of("files.getUploadURLExternal")
+    [upload] = [call for call in uploads if call.args["filename"] != "check.mp4"]
     job = upload.args["filename"].removeprefix("video-").removesuffix(".mp4")
     story = [line for line in bot.output.splitlines() if f"job={job}" in line]
-    assert [line.split("event=")[1].split(" job=")[0] for line in story if "info" in line][:3] == [
+    assert [line.split("event=")[1].split(" job=")[0] for line in story if "info" in line][:4] == [
+        '"posting card"',
         "announced",
         '"submission started"',
         "accepted",

@@ -13,7 +13,7 @@ from bot import jobs, migrations, tables
 from bot.database import Database
 from bot.errors import Impossible, LeaseLost, NotPossible, TemporaryError
 from bot.estimates import Estimates
-from bot.jobs import Job, JobError, JobState, Totals
+from bot.jobs import Job, JobError, JobState, Signal, Totals
 from bot.request import Fit, InputReference
 from bot.store import Store
 from bot.timings import UNREADABLE_RETRY_DELAY, Timings
@@ -255,3 +255,15 @@ async def test_an_error_of_the_database_does_not_contain_what_was_written(
         await database.execute(home)
     await database.close()
     assert "planted" not in str(caught.value).partition("DETAIL")[0]
+
+
+async def test_a_job_that_was_cancelled_while_it_ran_is_not_postponed(store: Store) -> None:
+    await store.add(make_job())
+    job = await claim_one(store)
+    await store.add_signal(job.id, Signal.CANCEL, "U1")
+    await store.make_due(job.id, now=NOW)  # no effect on a job that is owned
+    await store.postpone(job, not_before=NOW + 300)
+    again = await claim_one(store)
+    cancelling = await store.save(jobs.cancelling(again), now=NOW)
+    await store.postpone(cancelling, not_before=NOW + 300)
+    assert await store.claim("a", now=NOW + 299, limit=1) == []

@@ -150,7 +150,7 @@ STORM = respond_with(429, {"error": {"message": "Rate limit reached."}}, Retry_A
 
 @pytest.mark.parametrize("operation", ["create", "retrieve", "content"])
 async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: str) -> None:
-    world.faults.inject(operation, STORM, times=50)
+    world.faults.inject(operation, STORM, times=15)
     for number in range(10):
         await world.slack.ada.command(f"clouds {number}")
     await world.until(lambda: len(thread.replies) == 10, seconds=30)
