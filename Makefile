@@ -72,11 +72,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 
 lock: $(READY)
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --extra postgres \
+	$(BIN)/uv pip compile -q --universal --no-strip-extras --generate-hashes --no-header --extra postgres \
 		pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --all-extras --group dev \
+	$(BIN)/uv pip compile -q --universal --no-strip-extras --generate-hashes --no-header --all-extras --group dev \
 		-c requirements.txt pyproject.toml -o requirements-dev.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --group build \
+	$(BIN)/uv pip compile -q --universal --no-strip-extras --generate-hashes --no-header --group build \
 		-c requirements-dev.txt -o requirements-build.txt
 
 clean:
