@@ -37,7 +37,7 @@ from bot.errors import (
 )
 from bot.jobs import Job
 from bot.pacing import FairLimiter
-from bot.slack_errors import CALL_ERRORS, cannot_post, translate
+from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import (
     CLOCK_SKEW,
     CONNECT_TIMEOUT,
@@ -235,7 +235,7 @@ class Delivery:
         return Posted(response["channel"], response["ts"])
 
     async def notify_privately(self, job: Job) -> None:
-        """Tell the requester alone how the job ended, when the channel can't be told.
+        """Tell the requester alone how the job ended, if the bot can't post in the channel.
 
         The response URL also works where the bot is not a member, but only for 30 minutes. After
         that, posting to a user's id opens the direct message with the bot.
@@ -273,7 +273,9 @@ class Delivery:
         What Slack has allowed is remembered for some minutes.
         """
         if self._scopes is not None and "files:write" not in self._scopes:
-            raise cannot_post(PostRefusal.NO_PERMISSION_TO_UPLOAD, code="missing_scope")
+            raise CannotPost(
+                PostRefusal.NO_PERMISSION_TO_UPLOAD, code="missing_scope", bot_name=self._bot_name
+            )
         if job.channel_id.startswith("C") and self._is_posting_open_to_strangers:
             join = partial(self._join_to_upload, job.channel_id)
             await self._check_if_due(job.channel_id, join)
@@ -420,7 +422,7 @@ class Delivery:
                 raise
         except MisconfiguredError as error:
             if self._scopes is not None:
-                raise cannot_post(
+                raise CannotPost(
                     PostRefusal.NOT_A_MEMBER, code="not_in_channel", bot_name=self._bot_name
                 ) from error
 
@@ -432,7 +434,7 @@ class Delivery:
             raise
         except MisconfiguredError as error:
             refusal = PostRefusal.NO_PERMISSION_TO_UPLOAD
-            raise cannot_post(refusal, code="missing_scope") from error
+            raise CannotPost(refusal, code="missing_scope", bot_name=self._bot_name) from error
 
     async def _joining_if_needed(
         self,

@@ -183,22 +183,47 @@ class PostRefusal(StrEnum):
 
 
 class CannotPost(PermanentError):
-    """Slack does not let the bot post in this conversation; `code` is Slack's own."""
+    """Slack does not let the bot post in this conversation; `code` is Slack's own.
+
+    `bot_name` is whom a member of the conversation can invite.
+    """
 
     source = Source.SLACK
 
-    def __init__(self, message: str, *, code: str, refusal: PostRefusal) -> None:
-        super().__init__(message, code=code)
+    def __init__(self, refusal: PostRefusal, *, code: str, bot_name: str) -> None:
+        super().__init__(f"{code}: {refusal}", code=code)
         self.refusal = refusal
+        self.bot_name = bot_name
+
+
+class FileProblem(StrEnum):
+    """Why a file that a person uploaded can't be used."""
+
+    ONLY_LINKED = "only_linked"
+    NOT_YOURS = "not_yours"
+    TOO_LARGE = "too_large"
+    NOT_ACCESSIBLE = "not_accessible"
+    LARGER_THAN_STATED = "larger_than_stated"
+    NOT_FETCHED = "not_fetched"
+    NOT_A_PICTURE = "not_a_picture"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_MUCH_MEMORY = "too_much_memory"
+    NOT_DECODED = "not_decoded"
 
 
 class FileRefused(PermanentError):
-    """The person's file can't be used; the message says why, and what can."""
+    """The person's file can't be used.
+
+    `limit` is how many bytes or pixels are allowed, `reason` why it was not fetched.
+    """
 
     CODE = "file_refused"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, code=self.CODE)
+    def __init__(self, problem: FileProblem, *, limit: int = 0, reason: str = "") -> None:
+        super().__init__(problem, code=self.CODE)
+        self.problem = problem
+        self.limit = limit
+        self.reason = reason
 
 
 class OutcomeUnknown(BotError):

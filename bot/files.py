@@ -15,20 +15,23 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.bodies import IDENTITY, check_uncompressed
-from bot.errors import FileRefused, OutcomeUnknown, PermanentError, Source, TemporaryError
+from bot.errors import (
+    FileProblem,
+    FileRefused,
+    OutcomeUnknown,
+    PermanentError,
+    Source,
+    TemporaryError,
+)
 from bot.pictures import MAX_BYTES
 from bot.request import InputReference
 from bot.slack_errors import translate
 from bot.timings import CONNECT_TIMEOUT, PICTURE_TIMEOUT, SLACK_FILE_TIMEOUT
-from bot.ui.form import check_file
+from bot.uploads import check_upload
 
 log = structlog.get_logger()
 
 _TIMEOUT = httpx.Timeout(SLACK_FILE_TIMEOUT, connect=CONNECT_TIMEOUT)
-_CANNOT_SEE = (
-    "Slack does not give me this file: perhaps it was deleted, or it is in a conversation that "
-    "I am not in. Please upload it in the form itself."
-)
 
 
 class Files:
@@ -52,7 +55,7 @@ class Files:
             MisconfiguredError: the bot may not read files.
         """
         file = await self._info(file_id)
-        check_file(file, user_id=user_id, limit=limit)
+        check_upload(file, user_id=user_id, limit=limit)
         url = self._own_address(str(file.get("url_private_download") or file.get("url_private")))
         content = await self._download(url, limit)
         if file["mode"] == "hosted" and len(content) != file.get("size"):
@@ -83,7 +86,7 @@ class Files:
                     meaning.message
                 ) from error  # it only asks, so it can be repeated
             if isinstance(meaning, PermanentError):
-                raise FileRefused(_CANNOT_SEE) from error
+                raise FileRefused(FileProblem.NOT_ACCESSIBLE) from error
             raise meaning from error
         file = response.get("file")
         return file if isinstance(file, dict) else {}
@@ -93,12 +96,12 @@ class Files:
         try:
             url = httpx.URL(address)
         except httpx.InvalidURL as error:
-            raise FileRefused(_CANNOT_SEE) from error
+            raise FileRefused(FileProblem.NOT_ACCESSIBLE) from error
         host = url.netloc.decode()  # with the port, if it is not the scheme's own
         if url.scheme == self._scheme and host in self._hosts and not url.userinfo:
             return url
         log.warning("file host refused", host=host, scheme=url.scheme)
-        raise FileRefused(_CANNOT_SEE)
+        raise FileRefused(FileProblem.NOT_ACCESSIBLE)
 
     async def _download(self, url: httpx.URL, limit: int) -> bytes:
         headers = IDENTITY | {"Authorization": f"Bearer {self._slack.token}"}
@@ -115,12 +118,12 @@ class Files:
 def _check_response(response: httpx.Response) -> None:
     if response.is_redirect:
         log.warning("file redirect refused")
-        raise FileRefused(_CANNOT_SEE)
+        raise FileRefused(FileProblem.NOT_ACCESSIBLE)
     if response.status_code == 429 or response.is_server_error:  # noqa: PLR2004 -- the number is the name
         raise TemporaryError(f"Slack has trouble (HTTP {response.status_code}).")
     # Without permission, Slack sends a login page with status 200 (slackapi/bolt-js#2585).
     if not response.is_success or response.headers.get("Content-Type", "").startswith("text/html"):
-        raise FileRefused(_CANNOT_SEE)
+        raise FileRefused(FileProblem.NOT_ACCESSIBLE)
 
 
 async def _read(response: httpx.Response, limit: int) -> bytes:
@@ -129,5 +132,5 @@ async def _read(response: httpx.Response, limit: int) -> bytes:
     async for chunk in response.aiter_raw():
         content += chunk
         if len(content) > limit:
-            raise FileRefused("The file is larger than Slack said. Please upload it again.")
+            raise FileRefused(FileProblem.LARGER_THAN_STATED)
     return bytes(content)

@@ -12,6 +12,8 @@ MAX_PIXELS = 40_000_000
 
 EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp"}
 """The accepted MIME types, with their file extensions."""
+FILE_TYPES = ["jpg", "jpeg", "png", "webp"]
+"""What Slack lets people choose in a form."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from bot.delivery import Delivery, MessageKind, Posted
 from bot.errors import (
     BotError,
     CannotPost,
+    FileProblem,
     FileRefused,
     LeaseLost,
     MisconfiguredError,
@@ -135,7 +136,7 @@ class JobRunner:
         except VideoGone as error:
             await self._retry_or_fail_as_gone(error)
         except PermanentError as error:
-            await self._fail(error.code, error.message, source=error.source)
+            await self._fail(error.code, failures.describe(error), source=error.source)
         except ServerUnusable as error:
             await self._pause(error)
         except NotAVideo as error:
@@ -236,7 +237,7 @@ class JobRunner:
         reference = self.job.request.input_reference
         if reference is not None and self._picture is None:
             if self.job.decode_attempts >= MAX_DECODE_ATTEMPTS:
-                raise FileRefused(failures.NOT_DECODED)
+                raise FileRefused(FileProblem.NOT_DECODED)
             async with self._dependencies.pictures:
                 self._picture = await self._fit(await self._fetch(reference), reference.fit)
         return self._picture
@@ -264,7 +265,7 @@ class JobRunner:
         except TemporaryError as error:
             if self.job.attempts + 1 < MAX_PICTURE_ATTEMPTS:
                 raise
-            raise FileRefused(failures.not_fetched(error.message)) from error
+            raise FileRefused(FileProblem.NOT_FETCHED, reason=error.message) from error
 
     async def _find_message(self, kind: MessageKind) -> Posted | None:
         """The message that an earlier attempt may have posted, if its response was lost."""

@@ -79,31 +79,6 @@ _MISCONFIGURED = {
     "not_allowed_token_type",
 }
 
-_INVITE = (
-    "I am not a member of this conversation. "
-    "Invite me with `/invite @{bot}` and ask again, or ask in another channel."
-)
-_SENTENCES = {
-    PostRefusal.NOT_A_MEMBER: _INVITE,
-    PostRefusal.ARCHIVED: "This channel is archived. Please ask in another channel.",
-    PostRefusal.RESTRICTED: "Posting in this channel is restricted. Please ask in another channel.",
-    PostRefusal.THREAD_GONE: "The thread is gone. Please ask again in the channel.",
-    PostRefusal.NO_REPLIES: "This message takes no replies. Please ask in the channel.",
-    PostRefusal.NO_DIRECT_MESSAGE: "I cannot post in this conversation. Please ask in a channel.",
-    PostRefusal.NO_FILES: (
-        "This workspace does not allow apps to upload videos. Please ask an administrator to "
-        "allow it, then try again."
-    ),
-    PostRefusal.NO_SPACE: (
-        "This workspace has no room for more files. Please ask an administrator to free some "
-        "space, then try again."
-    ),
-    PostRefusal.NO_PERMISSION_TO_UPLOAD: (
-        "I do not have permission to upload files. Please ask whoever runs me to add the scope "
-        "files:write and to reinstall me."
-    ),
-}
-
 
 def translate(error: Exception, *, bot_name: str = "video") -> BotError:
     """The error of ours that a failed call to Slack means."""
@@ -134,13 +109,8 @@ def translate(error: Exception, *, bot_name: str = "video") -> BotError:
         missing = f", needs {needed}" if needed else ""
         return MisconfiguredError(f"Slack: {code}{missing}", source=Source.SLACK)
     if (refusal := _post_refusal(code)) is not None:
-        return cannot_post(refusal, code=code, bot_name=bot_name)
+        return CannotPost(refusal, code=code, bot_name=bot_name)
     return PermanentError(f"Slack refused: {code}", code=code, source=Source.SLACK)
-
-
-def cannot_post(refusal: PostRefusal, *, code: str, bot_name: str = "video") -> CannotPost:
-    """The error for this refusal, with a message for the person who asked."""
-    return CannotPost(_SENTENCES[refusal].format(bot=bot_name), code=code, refusal=refusal)
 
 
 def error_code(error: Exception) -> str:

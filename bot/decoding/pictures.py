@@ -3,7 +3,7 @@
 import re
 
 from bot.decoding.process import Limits, decode
-from bot.errors import DecoderDied, FileRefused
+from bot.errors import DecoderDied, FileProblem, FileRefused
 from bot.pictures import EXTENSIONS, Picture, max_pixels
 from bot.request import Fit
 
@@ -25,16 +25,10 @@ async def fitted(content: bytes, *, size: str, fit: Fit, limits: Limits | None =
         case ["done", mime, from_size] if mime in EXTENSIONS and _SIZE.fullmatch(from_size):
             return Picture(result, mime, from_size)
         case ["refused", "unreadable"]:
-            raise FileRefused("The picture cannot be read. Please choose a JPG, PNG or WebP file.")
+            raise FileRefused(FileProblem.NOT_A_PICTURE)
         case ["refused", "pixels"]:
-            raise FileRefused(
-                f"The picture has too many pixels: {most // 1_000_000} megapixels are the most "
-                "for this video. Please choose a smaller one."
-            )
+            raise FileRefused(FileProblem.TOO_MANY_PIXELS, limit=most)
         case ["refused", "memory"]:
-            raise FileRefused(
-                "The picture takes too much memory to be read. Please choose a smaller one, or "
-                "save it as JPG."
-            )
+            raise FileRefused(FileProblem.TOO_MUCH_MEMORY)
         case _:
             raise DecoderDied("The decoder gave an answer that makes no sense.")

@@ -255,14 +255,7 @@ def _offers(job: Job) -> Iterator[Block]:
     if job.note is Note.CANCELLING and job.state in CANCELLABLE:
         return
     match job.state:
-        case (
-            JobState.REQUESTED
-            | JobState.ANNOUNCED
-            | JobState.SUBMITTING
-            | JobState.RENDERING
-            | JobState.OVERDUE
-            | JobState.DELIVERING
-        ):
+        case state if state in CANCELLABLE:
             yield button("Cancel", CANCEL, job.id, confirm=CONFIRM_CANCEL)
             yield button("Notify me too", NOTIFY, job.id)
         case JobState.DELIVERED:
@@ -271,8 +264,8 @@ def _offers(job: Job) -> Iterator[Block]:
             yield button("Delete", DELETE, job.id, confirm=CONFIRM_DELETE)
         case JobState.CANCELLED | JobState.DELETED:
             yield button("Make it again", MAKE_AGAIN, job.id)
-        case JobState.FAILED | JobState.UNCERTAIN:
-            return  # the thread has the reason, with buttons
+        case _:
+            return  # failed or uncertain: the thread has the reason, with buttons
 
 
 def state_in_words(job: Job) -> str:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.errors import Source
+from bot.errors import CannotPost, FileProblem, FileRefused, PermanentError, PostRefusal, Source
 from bot.jobs import Job, JobError, JobState
 
 UNCERTAIN = (
@@ -18,13 +18,43 @@ UNCERTAIN = (
 )
 NO_ANSWER = "The video server does not answer requests."
 NOT_FINISHED = "The video server has not finished within a day."
-NOT_DECODED = (
-    "The picture cannot be read: each attempt to decode it broke off. Please choose another one, "
-    "or open it in an image editor and save it anew."
-)
+NO_WEB_ADDRESS = "The video server named an address for the file that is not a web address."
 NOT_SHARED = "Slack has not shared the file."
 FILE_MISSING = "Slack does not have the file."
 DEFECT = "Something in this app went wrong."
+
+
+_POST_REFUSALS = {
+    PostRefusal.NOT_A_MEMBER: "I am not a member of this conversation. Invite me with "
+    "`/invite @{bot}` and ask again, or ask in another channel.",
+    PostRefusal.ARCHIVED: "This channel is archived. Please ask in another channel.",
+    PostRefusal.RESTRICTED: "Posting in this channel is restricted. Please ask in another channel.",
+    PostRefusal.THREAD_GONE: "The thread is gone. Please ask again in the channel.",
+    PostRefusal.NO_REPLIES: "This message takes no replies. Please ask in the channel.",
+    PostRefusal.NO_DIRECT_MESSAGE: "I cannot post in this conversation. Please ask in a channel.",
+    PostRefusal.NO_FILES: "This workspace does not allow apps to upload videos. Please ask an "
+    "administrator to allow it, then try again.",
+    PostRefusal.NO_SPACE: "This workspace has no room for more files. Please ask an administrator "
+    "to free some space, then try again.",
+    PostRefusal.NO_PERMISSION_TO_UPLOAD: "I do not have permission to upload files. Please ask "
+    "whoever runs me to add the scope files:write and to reinstall me.",
+}
+_FILE_PROBLEMS = {
+    FileProblem.ONLY_LINKED: "This file is only linked in Slack. Please upload the file itself.",
+    FileProblem.NOT_YOURS: "This file was uploaded by somebody else. Please upload it yourself.",
+    FileProblem.TOO_LARGE: "The file is too large: {kilobytes:,} kB is the most.",
+    FileProblem.NOT_ACCESSIBLE: "Slack does not give me this file: perhaps it was deleted, or it "
+    "is in a conversation that I am not in. Please upload it in the form itself.",
+    FileProblem.LARGER_THAN_STATED: "The file is larger than Slack said. Please upload it again.",
+    FileProblem.NOT_FETCHED: "I cannot fetch it. {reason} Please try again.",
+    FileProblem.NOT_A_PICTURE: "The picture cannot be read. Please choose a JPG, PNG or WebP file.",
+    FileProblem.TOO_MANY_PIXELS: "The picture has too many pixels: {megapixels} megapixels are the "
+    "most for this video. Please choose a smaller one.",
+    FileProblem.TOO_MUCH_MEMORY: "The picture takes too much memory to be read. Please choose a "
+    "smaller one, or save it as JPG.",
+    FileProblem.NOT_DECODED: "The picture cannot be read: each attempt to decode it broke off. "
+    "Please choose another one, or open it in an image editor and save it anew.",
+}
 
 
 class Blame(StrEnum):
@@ -192,9 +222,37 @@ def overdue(deadline: float) -> str:
     return f"The video server has not finished within {minutes} minutes."
 
 
-def not_fetched(reason: str) -> str:
-    """The starting picture could not be fetched from Slack."""
-    return f"I cannot fetch it. {reason} Please try again."
+def too_large(limit: int) -> str:
+    """The finished video has more bytes than Slack accepts."""
+    return (
+        f"The finished video is larger than {limit // 1_000_000:,} MB, the most that may be "
+        "uploaded to Slack."
+    )
+
+
+def private_address(host: str) -> str:
+    """The Videos server refers to a host that the bot must not connect to."""
+    return f"The video server named {host} as the file's host, which is not a public address."
+
+
+def describe(error: PermanentError) -> str:
+    """What is wrong, to be shown beside the error's code; plain text."""
+    match error:
+        case FileRefused():
+            return file_problem(error)
+        case CannotPost():
+            return _POST_REFUSALS[error.refusal].format(bot=error.bot_name)
+        case _:
+            return error.message  # of the Videos server, or worded here
+
+
+def file_problem(error: FileRefused) -> str:
+    """Why a file can't be used, and what can; plain text."""
+    return _FILE_PROBLEMS[error.problem].format(
+        kilobytes=error.limit // 1000,
+        megapixels=error.limit // 1_000_000,
+        reason=error.reason,
+    )
 
 
 def explain(job: Job) -> Failure | None:

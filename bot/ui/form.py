@@ -24,7 +24,9 @@ from bot.request import (
     check_prompt,
 )
 from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, measure, plain_text
+from bot.ui.failures import file_problem
 from bot.ui.replies import problem
+from bot.uploads import check_upload
 
 CALLBACK_ID = "video_form"
 PROMPT = "prompt"
@@ -125,21 +127,6 @@ def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Sub
     return submission
 
 
-def check_file(file: Mapping[str, Any], *, user_id: str, limit: int) -> None:
-    """Check that a file was uploaded to Slack by this person and is not too large.
-
-    Raises:
-        FileRefused: says what would do.
-    """
-    if file.get("is_external") or file.get("mode") not in {"hosted", "snippet"}:
-        # Someone else chose its URL (metabase/metabase#82320).
-        raise FileRefused("This file is only linked in Slack. Please upload the file itself.")
-    if file.get("user") != user_id:
-        raise FileRefused("This file was uploaded by somebody else. Please upload it yourself.")
-    if int(file.get("size") or 0) > limit:
-        raise FileRefused(f"The file is too large: {limit // 1000:,} kB is the most.")
-
-
 # Building
 
 
@@ -190,7 +177,7 @@ def _model_fields(catalog: Catalog, model: Model, draft: Draft | VideoRequest) -
 
 
 def _picture_fields(given: InputReference | None) -> list[Block]:
-    chooser = {"type": "file_input", "filetypes": ["jpg", "jpeg", "png", "webp"], "max_files": 1}
+    chooser = {"type": "file_input", "filetypes": pictures.FILE_TYPES, "max_files": 1}
     fits = [_option(fit, words) for fit, words in _FITS.items()]
     chosen = _option(given.fit if given else Fit.CROP, _FITS[given.fit if given else Fit.CROP])
     return [
@@ -371,9 +358,9 @@ class _Entered:
         # Some have no metadata before files.info (docs.slack.dev: file object).
         if file.get("mode"):
             try:
-                check_file(file, user_id=user_id, limit=limit)
+                check_upload(file, user_id=user_id, limit=limit)
             except FileRefused as error:
-                self._wrong(name, error.message)
+                self._wrong(name, file_problem(error))
             mime = file.get("mimetype")
             if mime and not str(mime).startswith(types):
                 self._wrong(name, f"This is no {_KINDS[name]}.")

@@ -7,6 +7,7 @@ from bot.errors import BadRequest, BotError, FileRefused, Impossible, NotPossibl
 from bot.jobs import Job
 from bot.ui.blocks import MAX_INPUT_TEXT, Message, actions, button, escape, excerpt, quote, section
 from bot.ui.cards import state_in_words
+from bot.ui.failures import file_problem
 from bot.ui.home import NOTHING_YET, about, place
 
 OPEN_FORM = "open_form"
@@ -111,7 +112,7 @@ def refused_in_form(error: BotError, otherwise: str = DATABASE_DOWN_FORM) -> str
         case NotPossible():
             return not_possible(error)
         case FileRefused():
-            return error.message
+            return file_problem(error)
         case _:
             return otherwise
 

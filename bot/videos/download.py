@@ -13,6 +13,7 @@ import httpx
 from bot.bodies import IDENTITY, check_uncompressed
 from bot.errors import NotAVideo, PermanentError, Source, TemporaryError
 from bot.timings import CONNECT_TIMEOUT, DOWNLOAD_TIMEOUT, VIDEOS_TIMEOUT
+from bot.ui import failures
 from bot.videos import wire
 from bot.videos.public import PublicTransport
 from bot.videos.responses import ResponseReader
@@ -222,12 +223,7 @@ class _Part:
 
     def _check(self, size: int) -> None:
         if size > self._limit:
-            raise PermanentError(
-                f"The finished video is larger than {self._limit // 1_000_000:,} MB, the most that "
-                "may be uploaded to Slack.",
-                code="too_large",
-                source=_VIDEOS,
-            )
+            raise PermanentError(failures.too_large(self._limit), code="too_large", source=_VIDEOS)
 
 
 def unreachable(error: httpx.HTTPError) -> TemporaryError:
@@ -249,8 +245,4 @@ def resolve(url: httpx.URL, reference: str) -> httpx.URL:
         found = url.join(reference)
         if found.scheme in {"http", "https"}:
             return found
-    raise PermanentError(
-        "The video server named an address for the file that is not a web address.",
-        code="no_web_address",
-        source=_VIDEOS,
-    )
+    raise PermanentError(failures.NO_WEB_ADDRESS, code="no_web_address", source=_VIDEOS)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 import httpx
 
 from bot.errors import PermanentError
+from bot.ui import failures
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _UNICAST = IPv6Network("2000::/3")
@@ -79,8 +80,5 @@ async def _addresses(host: str, port: int | None) -> list[str]:
         raise httpx.ConnectError(f"{host} cannot be resolved") from error
     addresses = [str(address[0]) for *_, address in found]
     if not all(map(is_public, addresses)):
-        raise PermanentError(
-            f"The video server named {host} as the file's host, which is not a public address.",
-            code="private_address",
-        )
+        raise PermanentError(failures.private_address(host), code="private_address")
     return addresses

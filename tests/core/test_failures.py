@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot import jobs
-from bot.errors import Source
+from bot.errors import CannotPost, FileProblem, FileRefused, PostRefusal, Source
 from bot.jobs import Job, JobState
 from bot.ui import cards
-from bot.ui.failures import Blame, Charge, Failure, explain
+from bot.ui.failures import Blame, Charge, Failure, describe, explain
 from tests.support.jobs import make_job
 
 JOB = jobs.announced(make_job(created_at=100.0), channel_id="C1", card_ts="1.1")
@@ -149,6 +149,28 @@ def test_a_late_job_stays_late_when_the_server_says_how_far_it_is() -> None:
     late = jobs.overdue(ACCEPTED, message="Late.")
     assert jobs.progressed(late, percent=50).error == late.error
     assert late.state is JobState.OVERDUE
+
+
+@pytest.mark.parametrize("file_problem", FileProblem)
+def test_every_problem_with_a_file_has_its_sentence(file_problem: FileProblem) -> None:
+    error = FileRefused(file_problem, limit=20_000_000, reason="Slack cannot be reached.")
+    words = describe(error)
+    assert words.endswith(".")
+    assert "{" not in words
+
+
+def test_a_sentence_about_a_file_has_its_limit() -> None:
+    assert "20,000 kB" in describe(FileRefused(FileProblem.TOO_LARGE, limit=20_000_000))
+    assert "29 megapixels" in describe(FileRefused(FileProblem.TOO_MANY_PIXELS, limit=29_491_200))
+    fetched = FileRefused(FileProblem.NOT_FETCHED, reason="Slack cannot {be} reached.")
+    assert "I cannot fetch it. Slack cannot {be} reached." in describe(fetched)
+
+
+@pytest.mark.parametrize("refusal", PostRefusal)
+def test_every_refusal_of_a_post_says_where_else_to_ask(refusal: PostRefusal) -> None:
+    words = describe(CannotPost(refusal, code="refused", bot_name="clips"))
+    assert "ask" in words
+    assert ("@clips" in words) is (refusal is PostRefusal.NOT_A_MEMBER)
 
 
 WORDS_SAY_IT_ALL = {

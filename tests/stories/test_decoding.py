@@ -19,6 +19,7 @@ from bot.decoding.process import Limits, decode
 from bot.errors import DecoderDied, FileRefused
 from bot.request import Fit
 from bot.sandbox.world import World
+from bot.ui.failures import describe
 from bot.worker import MAX_DOWNLOADS
 from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
@@ -46,14 +47,20 @@ async def test_a_picture_is_fitted_in_another_process() -> None:
     assert children() == []
 
 
+async def refusal(content: bytes, *, size: str) -> str:
+    """What the person reads about this picture."""
+    with pytest.raises(FileRefused) as caught:
+        await fitted(content, size=size, fit=Fit.CROP)
+    return describe(caught.value)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces limits of memory")
 async def test_a_few_bytes_that_unpack_to_much_are_refused_in_words() -> None:
     """Less than 2 KB of WebP cost 675 MB."""
     sink = io.BytesIO()
     Image.new("RGB", (6320, 6320)).save(sink, "WEBP", lossless=True)
     assert len(sink.getvalue()) < 2_000
-    with pytest.raises(FileRefused, match="memory"):
-        await fitted(sink.getvalue(), size="1792x1024", fit=Fit.CROP)
+    assert "memory" in await refusal(sink.getvalue(), size="1792x1024")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -63,13 +70,12 @@ async def test_a_phones_largest_picture_is_taken(kind: str) -> None:
 
 
 async def test_a_picture_with_too_many_pixels_is_refused_in_words() -> None:
-    with pytest.raises(FileRefused, match="29 megapixels are the most"):
-        await fitted(picture("PNG", (10_000, 5_000), mode="1"), size="720x1280", fit=Fit.CROP)
+    words = await refusal(picture("PNG", (10_000, 5_000), mode="1"), size="720x1280")
+    assert "29 megapixels are the most" in words
 
 
 async def test_what_is_no_picture_is_refused_in_words() -> None:
-    with pytest.raises(FileRefused, match="JPG, PNG or WebP"):
-        await fitted(b"<html>", size="720x1280", fit=Fit.CROP)
+    assert "JPG, PNG or WebP" in await refusal(b"<html>", size="720x1280")
 
 
 @pytest.mark.parametrize("what", ["spin", "crash", "exit", "babble", "lie", "raise"])

@@ -28,6 +28,7 @@ from bot.errors import (
 from bot.jobs import Job
 from bot.sandbox.world import World
 from bot.slack_errors import translate
+from bot.ui import failures
 from bot.ui.progress import ProgressContext
 from tests.support.jobs import make_job
 
@@ -124,7 +125,9 @@ def test_an_answer_that_was_lost_is_not_a_refusal() -> None:
 
 
 def test_the_invitation_names_the_bot() -> None:
-    assert "/invite @video" in translate(refused("not_in_channel"), bot_name="video").message
+    error = translate(refused("not_in_channel"), bot_name="clips")
+    assert isinstance(error, CannotPost)
+    assert "/invite @clips" in failures.describe(error)
 
 
 async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
