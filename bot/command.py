@@ -42,11 +42,18 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """Search one's own videos by words of their prompts; no words: say how to search."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Help:
     """Show how to use the command."""
 
 
-Command = Start | OpenForm | List | Status | Cancel | Help
+Command = Start | OpenForm | List | Status | Cancel | Search | Help
 
 # Phones turn two hyphens into a dash, so a dash before a known name counts as `--`.
 _OPTION_AT_END = re.compile(
@@ -77,6 +84,8 @@ def parse(text: str, catalog: Catalog) -> Command:
             return Status(job_id)
         case ["cancel", job_id] if _JOB_ID.fullmatch(job_id):
             return Cancel(job_id)
+        case ["search", *words]:
+            return Search(" ".join(words))
         case _:
             return _read_prompt(text, catalog)
 

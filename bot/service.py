@@ -190,6 +190,14 @@ class Service:
         """
         return await self._store.list_of(user_id, limit=limit)
 
+    async def search(self, user_id: str, words: str, *, limit: int, offset: int = 0) -> list[Job]:
+        """This person's jobs whose prompts contain all the words, newest first.
+
+        Raises:
+            TemporaryError: the database does not respond.
+        """
+        return await self._store.search(user_id, words, limit=limit, offset=offset)
+
     async def show_home(self, user_id: str, page: int = 0) -> None:
         """Show this person their Home tab.
 

@@ -114,6 +114,18 @@ class Store:
         page = theirs.limit(limit).offset(offset)
         return self._readable(await self._database.execute(page, priority))
 
+    async def search(self, user_id: str, words: str, *, limit: int, offset: int = 0) -> list[Job]:
+        """This person's jobs whose prompts contain each of the words, newest first.
+
+        Case does not matter; on SQLite that is so for ASCII letters only.
+        """
+        contained = [
+            jobs.c.prompt.icontains(_storable(word), autoescape=True) for word in words.split()
+        ]
+        found = sa.select(jobs).where(jobs.c.user_id == user_id, *contained)
+        page = found.order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
+        return self._readable(await self._database.execute(page, Priority.PERSON))
+
     async def totals(
         self, user_id: str, *, since: float, priority: Priority = Priority.PERSON
     ) -> Totals:

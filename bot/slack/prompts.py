@@ -4,13 +4,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from bot.catalog import Catalog
-from bot.command import Cancel, Help, List, OpenForm, Start, Status, parse
+from bot.command import Cancel, Help, List, OpenForm, Search, Start, Status, parse
 from bot.errors import BadRequest
 from bot.request import Draft, InputReference
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
+from bot.slack.search import find
 from bot.ui import replies
 from bot.ui.blocks import Message
+from bot.ui.search import no_words
 
 MAX_LISTED = 10
 """Jobs in the reply to `list`."""
@@ -43,7 +45,7 @@ async def handle_text(typed: Typed, service: Service, catalog: Catalog) -> Messa
 
 
 async def _execute(
-    command: Start | List | Status | Cancel | Help,
+    command: Start | List | Status | Cancel | Search | Help,
     typed: Typed,
     service: Service,
     catalog: Catalog,
@@ -59,5 +61,7 @@ async def _execute(
             return replies.job_status(await service.owned(job_id, user_id))
         case Cancel(job_id):
             return replies.cancelling(await service.cancel(job_id, user_id))
+        case Search(words):
+            return await find(service, user_id, words) if words else no_words(typed.name)
         case Help():
             return replies.usage(typed.name, catalog)

@@ -14,6 +14,7 @@ OPEN_FORM = "open_form"
 """The action_id of the button that opens the form."""
 
 SHOWN_VALUES = 10
+_ABOUT_VIDEOS = ("list", "search WORDS", "status ID", "cancel ID")
 MAX_REASON = 750
 """Characters of a reason: escaping makes up to five of each, and a message has 4,000."""
 MAX_RETURNED_PROMPT = 10_000
@@ -54,7 +55,7 @@ def usage(command: str, catalog: Catalog) -> Message:
             f"*With options, at the end:*  `{command} a timelapse of clouds{_example(catalog)}`",
             *_options(catalog),
             "• `--form` shows all of it in a form first, also a picture to begin with",
-            f"*Your videos:*  `{command} list`, `{command} status ID`, `{command} cancel ID`",
+            "*Your videos:*  " + ", ".join(f"`{command} {verb}`" for verb in _ABOUT_VIDEOS),
             "*If your prompt itself ends like an option,* put ` -- ` in front of it:",
             f"`{command} -- a film that ends with --seconds 8`",
         ]

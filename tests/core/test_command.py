@@ -3,7 +3,7 @@
 import pytest
 
 from bot.catalog import load_catalog, read_catalog
-from bot.command import Cancel, Help, List, OpenForm, Start, Status, parse
+from bot.command import Cancel, Help, List, OpenForm, Search, Start, Status, parse
 from bot.errors import BadRequest
 from bot.request import MAX_PROMPT_LENGTH, Draft, VideoRequest
 from bot.ui.replies import problem
@@ -32,9 +32,13 @@ def refusal(text: str) -> BadRequest:
         (" List ", List()),
         ("status 0123abcdef", Status("0123abcdef")),
         ("Cancel  0123ABCDEF", Cancel("0123abcdef")),
+        ("search", Search("")),
+        ("Search for  Clouds", Search("for clouds")),
     ],
 )
-def test_a_question_about_jobs_starts_nothing(text: str, command: List | Status | Cancel) -> None:
+def test_a_question_about_jobs_starts_nothing(
+    text: str, command: List | Status | Cancel | Search
+) -> None:
     assert parse(text, CATALOG) == command
 
 

@@ -48,6 +48,30 @@ async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
     assert (read.state, read.error) == (JobState.FAILED, JobError("bad", "Too bad."))
 
 
+async def prompts_found(store: Store, words: str, limit: int = 9, offset: int = 0) -> list[str]:
+    found = await store.search("U1", words, limit=limit, offset=offset)
+    return [job.request.prompt for job in found]
+
+
+async def test_a_search_finds_ones_own_prompts_with_all_the_words(store: Store) -> None:
+    for number, prompt in enumerate(("Clouds over a lake", "a lake of clouds", "clouds")):
+        request = replace(REQUEST, prompt=prompt)
+        await store.add(make_job(number, request=request, created_at=NOW + number))
+    await store.add(make_job(3, request=replace(REQUEST, prompt="lake, cloud"), user_id="U2"))
+    newest_first = ["a lake of clouds", "Clouds over a lake"]
+    assert await prompts_found(store, "LAKE cloud") == newest_first
+    assert await prompts_found(store, "lake", limit=1, offset=1) == newest_first[1:]
+    assert await prompts_found(store, "rain") == []
+
+
+async def test_a_searched_sign_means_itself(store: Store) -> None:
+    for number, prompt in enumerate(("100% rain", "1000 clouds", "a_b", "acb", "back\\slash")):
+        await store.add(make_job(number, request=replace(REQUEST, prompt=prompt)))
+    for words, found in (("0%", "100% rain"), ("a_b", "a_b"), ("k\\s", "back\\slash")):
+        assert await prompts_found(store, words) == [found]
+    assert await prompts_found(store, "\0") == []
+
+
 async def test_what_the_form_adds_comes_back_as_it_was_written(store: Store) -> None:
     picture = InputReference(file_id="F1", user_id="U2", fit=Fit.PAD)
     request = replace(REQUEST, seconds="", size="", input_reference=picture)
