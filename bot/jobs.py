@@ -86,6 +86,8 @@ class Note(StrEnum):
     """Requested as a remix of a video that is no longer known: a new video of the same prompt."""
     NEW_VIDEO = "new_video"
     """Requested as a remix, which this server cannot make: a new video of the same prompt."""
+    WITHOUT_PICTURE = "without_picture"
+    """A repetition by someone who may not use the original's reference picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,14 @@ class Job:
     def root_ts(self) -> str | None:
         """The message that starts the job's thread; None: there is none yet."""
         return self.thread_ts or self.card_ts
+
+    def lends_picture_to(self, user_id: str) -> bool:
+        """Whether this person may use its reference picture: as uploader or requester.
+
+        A requester uploaded it, or took it from a message that they could read.
+        """
+        reference = self.request.input_reference
+        return reference is None or user_id in {reference.user_id, self.user_id}
 
     @property
     def is_paused(self) -> bool:
@@ -297,8 +307,13 @@ def cancelled(job: Job, *, note: Note, now: float) -> Job:
 
 
 def deleted(job: Job, *, server_copy_kept: bool) -> Job:
-    """The file was deleted from Slack; the server may have kept its copy."""
-    return _moved(job, JobState.DELETED, note=Note.SERVER_COPY_KEPT if server_copy_kept else None)
+    """The file was deleted from Slack; the server may have kept its copy.
+
+    What was requested is forgotten, so that nobody can bring it back.
+    """
+    note = Note.SERVER_COPY_KEPT if server_copy_kept else None
+    request = replace(job.request, prompt="", input_reference=None)
+    return _moved(job, JobState.DELETED, note=note, request=request)
 
 
 def superseded(job: Job, *, now: float) -> Job:

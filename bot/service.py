@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from bot.catalog import Catalog
+from bot.database import Priority
 from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import CANCELLABLE, Job, JobState, Signal, again_key
+from bot.jobs import CANCELLABLE, Job, JobState, Note, Signal, again_key
 from bot.request import MAX_PROMPT_BYTES, VideoRequest, check_prompt
 from bot.store import Store
 
@@ -56,7 +57,12 @@ class Service:
         self._clock = clock
 
     async def start(
-        self, origin: Origin, request: VideoRequest, *, remix_of: str | None = None
+        self,
+        origin: Origin,
+        request: VideoRequest,
+        *,
+        remix_of: str | None = None,
+        note: Note | None = None,
     ) -> Job:
         """Start a video; a repeated delivery returns the same job.
 
@@ -75,6 +81,7 @@ class Service:
                 notify=origin.notify,
                 request=request,
                 remix_of=remix_of,
+                note=note,
                 created_at=self._clock(),
             )
         )
@@ -83,10 +90,10 @@ class Service:
         """Repeat one's own request; however often this is clicked, that is one job.
 
         Raises:
-            NotPossible: someone else requested it, or it is unknown.
+            NotPossible: someone else requested it, or it is unknown or deleted.
             TemporaryError: the database does not respond.
         """
-        job = await self.owned(job_id, user_id)
+        job = await self.own(job_id, user_id)
         return await self._add(
             Job(
                 id=_new_id(),
@@ -102,26 +109,40 @@ class Service:
             )
         )
 
-    async def make_again(self, job_id: str, origin: Origin) -> Job:
+    async def make_again(
+        self, job_id: str, origin: Origin, *, without_picture: bool = False
+    ) -> Job:
         """Start a new video with the same request, for whoever clicks.
 
+        `without_picture`: leave out a reference picture that this person may not use.
+
         Raises:
-            NotPossible: it is unknown.
+            NotPossible: it is not ready (nor cancelled by this person), unknown or deleted, or
+                this person may not use its reference picture.
             TemporaryError: the database does not respond.
         """
-        job = await self.known(job_id)
-        return await self.start(_where(job, origin), job.request, remix_of=job.remix_of)
+        job = await self.undeleted(job_id)
+        if job.state is JobState.CANCELLED:
+            _check_requester(job, origin.user_id)
+        elif job.state is not JobState.DELIVERED:
+            raise NotPossible(Impossible.NOT_READY)
+        request, note = job.request, None
+        if not job.lends_picture_to(origin.user_id):
+            if not without_picture:
+                raise NotPossible(Impossible.PICTURE_NOT_YOURS)
+            request, note = replace(request, input_reference=None), Note.WITHOUT_PICTURE
+        return await self.start(_where(job, origin), request, remix_of=job.remix_of, note=note)
 
     async def remix(self, job_id: str, prompt: str, origin: Origin) -> Job:
         """Start a remix of a finished video.
 
         Raises:
             BadRequest: the prompt is empty or too long.
-            NotPossible: it is unknown.
+            NotPossible: it is not ready, unknown or deleted.
             TemporaryError: the database does not respond.
         """
         check_prompt(prompt)
-        original = await self.known(job_id)
+        original = await self.ready(job_id)
         request = replace(original.request, prompt=prompt, input_reference=None)
         return await self.start(_where(original, origin), request, remix_of=original.id)
 
@@ -206,6 +227,41 @@ class Service:
         """
         await self._homes.open(user_id, page)
 
+    async def own(self, job_id: str, user_id: str) -> Job:
+        """The job, if this person requested it and has not deleted its video.
+
+        Raises:
+            NotPossible: someone else requested it, or it is unknown or deleted.
+            TemporaryError: the database does not respond.
+        """
+        job = await self.undeleted(job_id)
+        _check_requester(job, user_id)
+        return job
+
+    async def ready(self, job_id: str) -> Job:
+        """The job, if its video has been delivered and is still there.
+
+        Raises:
+            NotPossible: it is not ready, unknown or deleted.
+            TemporaryError: the database does not respond.
+        """
+        job = await self.undeleted(job_id)
+        if job.state is not JobState.DELIVERED:
+            raise NotPossible(Impossible.NOT_READY)
+        return job
+
+    async def undeleted(self, job_id: str) -> Job:
+        """The job, unless someone has deleted its video, or wants to.
+
+        Raises:
+            NotPossible: it is unknown or deleted.
+            TemporaryError: the database does not respond.
+        """
+        job = await self.known(job_id)
+        if job.state is JobState.DELETED or await self._is_being_deleted(job):
+            raise NotPossible(Impossible.DELETED_VIDEO)
+        return job
+
     async def owned(self, job_id: str, user_id: str) -> Job:
         """The job, if this person requested it or is an admin.
 
@@ -245,6 +301,12 @@ class Service:
         check_prompt(prompt)
         return prompt
 
+    async def _is_being_deleted(self, job: Job) -> bool:
+        if job.state is not JobState.DELIVERED:
+            return False
+        signals = await self._store.signals(job.id, priority=Priority.PERSON)
+        return any(kind is Signal.DELETE for kind, _ in signals)
+
     async def _add(self, job: Job) -> Job:
         request = job.request
         model = self._catalog.find(request.model)
@@ -252,6 +314,11 @@ class Service:
         added = await self._store.add(replace(job, price=price), max_open=self._max_open)
         self._wake()
         return added
+
+
+def _check_requester(job: Job, user_id: str) -> None:
+    if user_id != job.user_id:
+        raise NotPossible(Impossible.NOT_YOURS, requester=job.user_id)
 
 
 def _where(job: Job, origin: Origin) -> Origin:

@@ -182,15 +182,19 @@ class Store:
         with contextlib.suppress(IntegrityError):  # already recorded
             await self._database.execute(signals.insert().values(row), Priority.PERSON)
 
-    async def signals(self, job_id: str) -> set[tuple[Signal, str]]:
+    async def signals(
+        self, job_id: str, *, priority: Priority = Priority.WORKER
+    ) -> set[tuple[Signal, str]]:
         """The signals to a job, each with the user who sent it."""
-        return (await self.signals_of([job_id])).get(job_id, set())
+        return (await self.signals_of([job_id], priority=priority)).get(job_id, set())
 
-    async def signals_of(self, job_ids: Collection[str]) -> dict[str, set[tuple[Signal, str]]]:
+    async def signals_of(
+        self, job_ids: Collection[str], *, priority: Priority = Priority.WORKER
+    ) -> dict[str, set[tuple[Signal, str]]]:
         """The signals to each of these jobs that has any."""
         received = sa.select(signals).where(signals.c.job_id.in_(job_ids))
         found: dict[str, set[tuple[Signal, str]]] = {}
-        for row in await self._database.execute(received, Priority.WORKER):
+        for row in await self._database.execute(received, priority):
             found.setdefault(row["job_id"], set()).add((Signal(row["kind"]), row["user_id"]))
         return found
 

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.errors import BotError
+from bot.errors import BotError, Impossible, NotPossible
 from bot.jobs import Job
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
@@ -66,9 +66,20 @@ async def notify_too(service: Service, click: Click) -> Reply:
 
 
 async def make_again(service: Service, click: Click) -> Reply:
-    """Start a new video with the same request."""
-    job = await service.make_again(click.job_id, click.origin)
+    """Start a new video with the same request, or ask whether it may lack the picture."""
+    try:
+        job = await service.make_again(click.job_id, click.origin)
+    except NotPossible as error:
+        if error.reason is not Impossible.PICTURE_NOT_YOURS:
+            raise
+        return Reply(privately=replies.ask_without_picture(click.job_id))
     return Reply(privately=replies.made_again(job))
+
+
+async def make_without_picture(service: Service, click: Click) -> Reply:
+    """Start a new video with the same request, but without the reference picture."""
+    job = await service.make_again(click.job_id, click.origin, without_picture=True)
+    return Reply(instead=replies.made_again(job).text)
 
 
 async def delete(service: Service, click: Click) -> Reply:
@@ -89,6 +100,7 @@ _CLICKS: dict[str, Callable[[Service, Click], Awaitable[Reply]]] = {
     cards.CANCEL: cancel,
     cards.NOTIFY: notify_too,
     cards.MAKE_AGAIN: make_again,
+    replies.MAKE_WITHOUT_PICTURE: make_without_picture,
     cards.DELETE: delete,
     cards.FETCH_AGAIN: fetch_again,
 }
@@ -108,19 +120,35 @@ def _prompt_view(job: Job, _catalog: Catalog) -> Block:
     return cards.prompt_view(job)
 
 
-_FORMS: dict[str, Callable[[Job, Catalog], Block]] = {
-    cards.EDIT: _edit_form,
-    cards.REMIX: _remix_form,
-    cards.SHOW_PROMPT: _prompt_view,
+async def _own(service: Service, click: Click) -> Job:
+    return await service.own(click.job_id, click.user_id)
+
+
+async def _ready(service: Service, click: Click) -> Job:
+    return await service.ready(click.job_id)
+
+
+async def _undeleted(service: Service, click: Click) -> Job:
+    return await service.undeleted(click.job_id)
+
+
+_Find = Callable[[Service, Click], Awaitable[Job]]
+_Build = Callable[[Job, Catalog], Block]
+
+_FORMS: dict[str, tuple[_Find, _Build]] = {
+    cards.EDIT: (_own, _edit_form),
+    cards.REMIX: (_ready, _remix_form),
+    cards.SHOW_PROMPT: (_undeleted, _prompt_view),
 }
+"""Which job a person may open, and what is opened."""
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     """Register the listeners."""
     for action_id, click in _CLICKS.items():
         app.action(action_id)(_click_listener(click, service))
-    for action_id, build in _FORMS.items():
-        app.action(action_id)(_opener(build, service, catalog))
+    for action_id, (find, build) in _FORMS.items():
+        app.action(action_id)(_opener(find, build, service, catalog))
 
 
 def _click_listener(
@@ -137,7 +165,7 @@ def _click_listener(
 
 
 def _opener(
-    build: Callable[[Job, Catalog], Block], service: Service, catalog: Catalog
+    find: _Find, build: _Build, service: Service, catalog: Catalog
 ) -> Callable[..., Awaitable[None]]:
     async def listener(
         ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
@@ -145,7 +173,7 @@ def _opener(
         click = _read(body)
 
         async def open_it() -> Reply:
-            form = build(await service.known(click.job_id), catalog)
+            form = build(await find(service, click), catalog)
             return Reply(privately=await open_form(client, click.trigger_id, form))
 
         reply = await within_ack(open_it(), _refused)
@@ -162,14 +190,18 @@ def _refused(error: BotError) -> Reply:
 async def _reply(
     reply: Reply, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
 ) -> None:
-    """Tell the outcome; a click on the Home tab has no message and no response URL."""
+    """Tell the outcome; a click on the Home tab has no response URL.
+
+    A private message is not in the payload of a click in it (docs.slack.dev: block_actions).
+    """
     try:
-        if reply.instead and "message" in body:
-            message = cards.answered(body["message"], reply.instead)
+        if reply.instead and "response_url" in body:
+            clicked = body.get("message")
+            message = cards.answered(clicked, reply.instead) if clicked else Message(reply.instead)
             await respond(**message.content, replace_original=True)
             return
         private = Message(reply.instead) if reply.instead else reply.privately
-        if private is not None and "message" in body:
+        if private is not None and "response_url" in body:
             await respond(**private.content, response_type="ephemeral", replace_original=False)
         elif private is not None:
             await tell(client, body["user"]["id"], private)
@@ -181,10 +213,18 @@ async def _reply(
 def _read(body: dict[str, Any]) -> Click:
     job_id, user_id = body["actions"][0]["value"], body["user"]["id"]
     origin = Origin(
-        request_key=f"action:{body['trigger_id']}",
+        request_key=_request_key(body),
         team_id=body["team"]["id"],
         user_id=user_id,
         channel_id=body.get("channel", {}).get("id", ""),
         response_url=body.get("response_url"),
     )
     return Click(job_id, user_id, body["trigger_id"], origin)
+
+
+def _request_key(body: dict[str, Any]) -> str:
+    """A question that only one person sees is answered once, however often they click."""
+    container = body["container"]
+    if container.get("is_ephemeral"):
+        return f"answer:{container['channel_id']}:{container['message_ts']}"
+    return f"action:{body['trigger_id']}"

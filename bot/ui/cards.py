@@ -72,13 +72,24 @@ def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
     return Message(
         text=f"Video {job.id}: {state_in_words(job)}",
         blocks=[
-            quote(excerpt(job.request.prompt, EXCERPT)),
+            prompt_excerpt(job, EXCERPT),
             context(f"<@{job.user_id}> · {describe(job)}"),
             section(_status_line(job, progress)),
             *(context(note) for note in _notes(job)),
             *buttons(job),
         ],
     )
+
+
+def prompt_excerpt(job: Job, length: int) -> Block:
+    """The beginning of the prompt, unless it was deleted with the video.
+
+    It stays a rich_text block: Slack edits no other block in its place (chat.update:
+    block_mismatch).
+    """
+    if job.state is JobState.DELETED:
+        return paragraph(plain("The prompt was deleted, too."))
+    return quote(excerpt(job.request.prompt, length))
 
 
 def prompt_view(job: Job) -> Block:
@@ -238,6 +249,8 @@ def _notes(job: Job) -> Iterator[str]:
         yield "This server cannot remix: a new video of the whole prompt."
     elif job.remix_of is not None:
         yield f"Remix of the video {escape(job.remix_of)}."
+    if job.note is Note.WITHOUT_PICTURE:
+        yield "Made without the original's starting image."
     if job.note is Note.SERVER_COPY_KEPT:
         yield "The video server may have kept its copy: it does not delete."
 
@@ -245,7 +258,7 @@ def _notes(job: Job) -> Iterator[str]:
 def buttons(job: Job) -> Iterator[Block]:
     """The buttons for the job's state; a click checks the state in the database again."""
     offered = [*_offers(job)]
-    if len(job.request.prompt) > EXCERPT:
+    if len(job.request.prompt) > EXCERPT and job.state is not JobState.DELETED:
         offered.append(button("Show full prompt", SHOW_PROMPT, job.id))
     if offered:
         yield actions(*offered)
@@ -262,10 +275,10 @@ def _offers(job: Job) -> Iterator[Block]:
             yield button("Remix", REMIX, job.id)
             yield button("Make it again", MAKE_AGAIN, job.id)
             yield button("Delete", DELETE, job.id, confirm=CONFIRM_DELETE)
-        case JobState.CANCELLED | JobState.DELETED:
+        case JobState.CANCELLED:
             yield button("Make it again", MAKE_AGAIN, job.id)
         case _:
-            return  # failed or uncertain: the thread has the reason, with buttons
+            return  # deleted, or the thread has the reason, with buttons
 
 
 def state_in_words(job: Job) -> str:

@@ -3,6 +3,9 @@
 A field's action_id is its name, and so is its block_id; only `seconds` and `size` have their
 choices in the block_id, too. Slack keeps what was entered where both ids stay the same, and a
 choice that the new model does not have must not stay.
+
+A picture that the form was opened with is in the view's private_metadata, which only the bot sets.
+What is submitted only says whether to use it: it could name anyone's file.
 """
 
 import re
@@ -75,6 +78,7 @@ def build_form(
     return {
         "type": "modal",
         "callback_id": CALLBACK_ID,
+        "private_metadata": _metadata(draft.input_reference),
         "title": plain_text("Create a video"),
         "submit": plain_text("Create"),
         "close": plain_text("Cancel"),
@@ -96,7 +100,7 @@ def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
         model=entered.option(MODEL),
         seconds=entered.option(SECONDS),
         size=entered.option(SIZE),
-        input_reference=_given_reference(view, entered.fit),
+        input_reference=entered.given_reference,
     )
     return build_form(draft, catalog, channel_id=entered.channel, notify=entered.users)
 
@@ -181,7 +185,7 @@ def _picture_fields(given: InputReference | None) -> list[Block]:
     fits = [_option(fit, words) for fit, words in _FITS.items()]
     chosen = _option(given.fit if given else Fit.CROP, _FITS[given.fit if given else Fit.CROP])
     return [
-        *([_given_field(given)] if given else []),
+        *([_given_field()] if given else []),
         _input(
             INPUT_REFERENCE,
             "Reference picture",
@@ -197,8 +201,12 @@ def _picture_fields(given: InputReference | None) -> list[Block]:
     ]
 
 
-def _given_field(given: InputReference) -> Block:
-    option = _option(f"{given.file_id} {given.user_id}", "Use the picture that is there already")
+def _metadata(given: InputReference | None) -> str:
+    return f"{given.file_id} {given.user_id}" if given else ""
+
+
+def _given_field() -> Block:
+    option = _option("use", "Use the picture that is there already")
     return _input(
         GIVEN_REFERENCE,
         "Picture",
@@ -287,6 +295,7 @@ class _Entered:
         fields = view["state"]["values"].items()
         self._states = {name: state for _, field in fields for name, state in field.items()}
         self._block_ids = {name: block_id for block_id, field in fields for name in field}
+        self._metadata = str(view["private_metadata"])
         self.errors: dict[str, str] = {}
 
     @property
@@ -305,6 +314,14 @@ class _Entered:
     @property
     def fit(self) -> Fit:
         return Fit(self.option(FIT) or Fit.CROP)
+
+    @property
+    def given_reference(self) -> InputReference | None:
+        """The picture that the form was opened with, whether still selected or not."""
+        if not self._metadata:
+            return None
+        file_id, user_id = self._metadata.split()
+        return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
 
     def option(self, name: str) -> str | None:
         chosen = self._state(name).get("selected_option")
@@ -344,8 +361,11 @@ class _Entered:
         file_id = self._file(INPUT_REFERENCE, user_id, pictures.MAX_BYTES, types)
         if file_id is not None:
             return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
-        wanted = self._state(GIVEN_REFERENCE).get("selected_options") or []
-        return _reference_of(wanted[0], self.fit) if wanted else None
+        if not self._state(GIVEN_REFERENCE).get("selected_options"):
+            return None
+        if self.given_reference is None:  # the form was opened by an earlier version of the bot
+            self._wrong(GIVEN_REFERENCE, "I no longer have this picture. Please choose it below.")
+        return self.given_reference
 
     def _file(
         self, name: str, user_id: str, limit: int, types: str | tuple[str, ...]
@@ -377,16 +397,3 @@ class _Entered:
 
 
 _KINDS = {PROMPT_FILE: "text file (.txt or .md)", INPUT_REFERENCE: "JPG, PNG or WebP picture"}
-
-
-def _given_reference(view: Mapping[str, Any], fit: Fit) -> InputReference | None:
-    """The picture that the form was opened with, whether still selected or not."""
-    for block in view["blocks"]:
-        if block.get("block_id") == GIVEN_REFERENCE:
-            return _reference_of(block["element"]["options"][0], fit)
-    return None
-
-
-def _reference_of(option: Mapping[str, Any], fit: Fit) -> InputReference:
-    file_id, user_id = option["value"].split()
-    return InputReference(file_id=file_id, user_id=user_id, fit=fit)

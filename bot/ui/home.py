@@ -10,11 +10,9 @@ from bot.ui.blocks import (
     actions,
     button,
     context,
-    excerpt,
-    quote,
     section,
 )
-from bot.ui.cards import buttons, describe, state_in_words
+from bot.ui.cards import buttons, describe, prompt_excerpt, state_in_words
 
 CREATE = "home_create"
 OLDER = "home_older"
@@ -65,8 +63,7 @@ def build_unavailable() -> Block:
 def about(job: Job) -> list[Block]:
     """The request and its state, without buttons."""
     parts = [f"*{state_in_words(job)}*", place(job), describe(job), _asked(job), f"`{job.id}`"]
-    prompt = quote(excerpt(job.request.prompt, PROMPT_SHOWN))
-    return [prompt, context(" · ".join(filter(None, parts)))]
+    return [prompt_excerpt(job, PROMPT_SHOWN), context(" · ".join(filter(None, parts)))]
 
 
 def place(job: Job) -> str:

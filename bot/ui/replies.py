@@ -12,6 +12,8 @@ from bot.ui.home import NOTHING_YET, about, place
 
 OPEN_FORM = "open_form"
 """The action_id of the button that opens the form."""
+MAKE_WITHOUT_PICTURE = "make_without_picture"
+"""Makes a video again without its starting image; the value is the job's id."""
 
 SHOWN_VALUES = 10
 _ABOUT_VIDEOS = ("list", "search WORDS", "status ID", "cancel ID")
@@ -159,6 +161,15 @@ def not_possible(error: NotPossible) -> str:
             )
         case Impossible.UNKNOWN_VIDEO:
             return "I no longer know this video."
+        case Impossible.DELETED_VIDEO:
+            return "This video was deleted, and its prompt with it."
+        case Impossible.NOT_READY:
+            return "This video isn't ready, so it can't be remixed or made again."
+        case Impossible.PICTURE_NOT_YOURS:
+            return (
+                "This video begins with somebody else's image, which only they can use. Make it "
+                "without the starting image?"
+            )
         case Impossible.NOTHING_TO_CANCEL:
             return "This video is over already, so there is nothing to cancel."
         case Impossible.NOTHING_TO_DELETE:
@@ -212,6 +223,13 @@ def fetching() -> Message:
 def made_again(job: Job) -> Message:
     """The reply to *Make it again*."""
     return Message(f"A new card is on its way to <#{job.channel_id}>.")
+
+
+def ask_without_picture(job_id: str) -> Message:
+    """The question to someone who may not use the starting image of this job."""
+    words = not_possible(NotPossible(Impossible.PICTURE_NOT_YOURS))
+    make = button("Make it without the image", MAKE_WITHOUT_PICTURE, job_id)
+    return Message(text=words, blocks=[section(words), actions(make)])
 
 
 def _either(values: Sequence[str]) -> str:

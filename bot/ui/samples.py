@@ -79,6 +79,7 @@ def _cards_at_the_end() -> dict[str, Message]:
         "ready, no remix to be had": job_card(
             replace(ready, remix_of="9876543210", note=Note.NEW_VIDEO)
         ),
+        "ready, without the image": job_card(replace(ready, note=Note.WITHOUT_PICTURE)),
         "failed": job_card(replace(_JOB, state=JobState.FAILED, error=_REFUSED)),
         "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN)),
         "cancelled, not asked": job_card(replace(cancelled, note=Note.NOT_SUBMITTED)),

@@ -11,7 +11,8 @@ from bot.errors import Impossible, NotPossible
 from bot.sandbox.slack.person import Person
 from bot.sandbox.world import World
 from bot.service import Service
-from tests.support.channel import Thread, ready, shown, start_rendering, until_polled
+from bot.ui import cards
+from tests.support.channel import Thread, failed, ready, shown, start_rendering, until_polled
 from tests.support.installation import RunBot
 
 UNKNOWN = "0123456789"
@@ -129,6 +130,19 @@ async def test_an_admin_may_cancel_everybodys_videos(
         job_id = await rendering(world)
         await grace.command(f"cancel {job_id}")
         await world.until(lambda: thread.says("*Cancelled:*"))
+
+
+async def test_an_admin_does_not_repeat_other_peoples_requests(
+    world: World, run_bot: RunBot, settings: Settings
+) -> None:
+    thread, ada, grace = Thread(world), world.slack.ada, world.slack.grace
+    async with run_bot(settings=settings.model_copy(update={"admin_users": [grace.id]})):
+        await ada.command("a crash")
+        await world.until(failed(thread))
+        await grace.click(thread.replies[0], cards.ASK_AGAIN)
+        await world.until(lambda: grace.private)
+        assert ada.id in grace.private[0].text
+        assert len(world.videos.creates) == 1
 
 
 @pytest.mark.usefixtures("bot")
