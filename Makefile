@@ -14,13 +14,14 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test test-browser pictures fuzz chaos bench image-test format lock clean
+.PHONY: help demo play demo-replicas test coverage test-browser pictures fuzz chaos bench image-test format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, without accounts"
 	@echo "make demo FORM=1           the same with the form and every parameter"
 	@echo "make play [PORT=8765]      use the bot in your browser, in a sandbox Slack"
 	@echo "make test                  check format, lint, types and import contracts; run the tests"
+	@echo "make coverage              run the tests and report which lines they reach"
 	@echo "make test-browser          run only the tests of the page of make play (needs Chromium)"
 	@echo "make demo-replicas         run three bots on one PostgreSQL, and kill one of them"
 	@echo "make fuzz [EXAMPLES=n]     test hostile input, for about two minutes"
@@ -55,6 +56,9 @@ test: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
+	$(BIN)/pytest -m "not browser"
+
+coverage: $(READY)
 	$(BIN)/pytest --cov -m "not browser"
 
 test-browser: $(READY)

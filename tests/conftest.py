@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 
+import certifi
 import hypothesis
 import pytest
 from pydantic import SecretStr
@@ -24,6 +25,17 @@ from tests.support.installation import RunBot, install
 # The same examples each time: what fails here fails everywhere.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every client parses its certificates, which takes 30 ms for all: no test uses TLS."""
+    file = tmp_path_factory.mktemp("certificates") / "one.pem"
+    end = "-----END CERTIFICATE-----\n"
+    file.write_text(Path(certifi.where()).read_text().partition(end)[0] + end)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(file))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -121,8 +133,14 @@ def run_bot(world: World, settings: Settings) -> RunBot:
 
 
 @pytest.fixture
-async def bot(run_bot: RunBot) -> AsyncIterator[Bot]:
-    async with run_bot() as bot:
+def timings() -> Timings:
+    """What `bot` runs with; a test may parametrize it."""
+    return FAST
+
+
+@pytest.fixture
+async def bot(run_bot: RunBot, timings: Timings) -> AsyncIterator[Bot]:
+    async with run_bot(timings) as bot:
         yield bot
 
 

@@ -71,7 +71,9 @@ async def start(environment: Mapping[str, str], *, lease: float, log: Path) -> P
 
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["bot.app", "bot.sandbox.replica"])
+# httpx and anyio import the last two only when they are first used.
+PRELOADED = ["bot.app", "bot.sandbox.replica", "httpcore", "anyio._backends._asyncio"]
+FORK.set_forkserver_preload(PRELOADED)
 
 
 def spawn(settings: Settings, *, timings: Timings, lease: float, log: Path) -> ForkServerProcess:

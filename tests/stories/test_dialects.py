@@ -1,11 +1,13 @@
 """The whole story against every server's dialect, and against every kind of bad connection."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from bot.sandbox.faults import Fault, drop, hang, respond_with
+from bot.sandbox.replica import FAST
 from bot.sandbox.videos import Filler
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
@@ -148,6 +150,7 @@ async def test_a_cut_download_arrives_whole(world: World, thread: Thread) -> Non
 STORM = respond_with(429, {"error": {"message": "Rate limit reached."}}, Retry_After="0")
 
 
+@pytest.mark.parametrize("timings", [replace(FAST, retry_scale=0.001)])
 @pytest.mark.parametrize("operation", ["create", "retrieve", "content"])
 async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: str) -> None:
     world.faults.inject(operation, STORM, times=15)

@@ -24,6 +24,7 @@ from tests.support.channel import Thread, failed, ready, shown, start_rendering
 from tests.support.installation import RunBot
 
 PATIENT = replace(FAST, retry_scale=1.0)
+IMPATIENT = replace(FAST, retry_scale=0.001)
 """Retries are delayed as in production, so that a test which waits for one fails."""
 
 NOT_FOUND = respond_with(404, {"error": {"message": "Video not found.", "code": None}})
@@ -56,6 +57,7 @@ def states_shown(world: World, thread: Thread) -> str:
 
 
 @pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("timings", [IMPATIENT])
 async def test_an_outage_and_one_not_found_do_not_fail_a_video(
     world: World, thread: Thread
 ) -> None:
@@ -398,7 +400,7 @@ async def test_content_that_is_not_a_video_is_reported_and_can_be_fetched_again(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.faults.inject("content", HTML, times=8)
-    async with run_bot(replace(FAST, content_interval=3600.0, retry_scale=0.001)):
+    async with run_bot(replace(IMPATIENT, content_interval=3600.0)):
         await world.slack.ada.command("clouds")
         [reply] = await world.until(lambda: thread.replies)
         assert "text/plain: <html>Bad gateway" in shown(reply)

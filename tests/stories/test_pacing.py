@@ -189,6 +189,7 @@ async def test_jobs_continue_although_no_edit_can_say_that_they_were_paused(
 
 
 @pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("timings", [replace(FAST, retry_scale=0.001)])
 async def test_jobs_that_a_busy_server_refused_do_not_all_ask_again(world: World) -> None:
     world.faults.inject("create", BUSY, times=20)
     for number in range(20):

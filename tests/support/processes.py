@@ -10,14 +10,14 @@ from pathlib import Path
 import psutil
 
 from bot import cli
-from bot.sandbox.replica import FORK, exit_code
+from bot.sandbox.replica import FORK, PRELOADED, exit_code
 
-FORK.set_forkserver_preload(["bot.cli", "bot.app", "bot.doctor", "bot.sandbox.replica"])
+FORK.set_forkserver_preload([*PRELOADED, "bot.cli", "bot.doctor", "tests.process.test_crash"])
 
 INHERITED = {
     name: value
     for name, value in os.environ.items()
-    if name == "PATH" or name.startswith("COVERAGE_")
+    if name in {"PATH", "SSL_CERT_FILE"} or name.startswith("COVERAGE_")
 }
 
 
