@@ -36,7 +36,7 @@ from bot.errors import (
     TokenRefused,
 )
 from bot.jobs import Job
-from bot.pacing import FairLimiter
+from bot.pacing import FairLimiter, SharedRate
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import (
     CLOCK_SKEW,
@@ -59,6 +59,9 @@ HOMES_PER_MINUTE = 80
 
 RESERVED_UPDATES = 30
 """How many of these progress updates leave for outcomes, so that a burst of them is shown."""
+
+RESERVED_BY_FIRST = 20
+"""How many a card's first progress update leaves: without it, the job seems stuck."""
 
 POST_BURST = 3
 """Slack allows short bursts of messages in a channel; how long is not documented."""
@@ -127,7 +130,11 @@ class Delivery:
         self._updates = FairLimiter(UPDATES_PER_MINUTE, self._timings.rate_window)
         self._homes = FairLimiter(HOMES_PER_MINUTE, self._timings.rate_window)
         self._posts: dict[str, FairLimiter] = {}
-        self._progress_at: dict[str, float] = {}
+        self._progress = SharedRate(
+            (UPDATES_PER_MINUTE - RESERVED_UPDATES) / self._timings.rate_window,
+            forget_after=2 * self._timings.max_poll_interval,
+            clock=clock,
+        )
         self._unreadable: set[str] = set()
         """Channels whose messages the app has no scope to read."""
         self._checked: dict[str, float] = {}
@@ -194,7 +201,7 @@ class Delivery:
         Returns whether the card still exists.
         """
         await self._updates.acquire(job.user_id)
-        self._progress_at.pop(job.id, None)
+        self._progress.leave(job.id)
         return await self._update(job)
 
     def may_update_progress(self, job: Job, *, min_interval: float) -> bool:
@@ -202,21 +209,17 @@ class Delivery:
 
         The interval is in seconds.
         """
-        now = self._clock()
-        shown_at = self._progress_at.setdefault(job.id, -math.inf)
-        rate = (UPDATES_PER_MINUTE - RESERVED_UPDATES) / self._timings.rate_window
-        share = len(self._progress_at) / rate
-        is_due = now - shown_at >= max(min_interval, share if shown_at > -math.inf else 0)
-        return is_due and self._updates.has_spare(RESERVED_UPDATES)
+        is_due = self._progress.is_due(job.id, min_interval=min_interval)
+        return is_due and self._updates.has_spare(self._progress_reserve(job))
 
     async def update_progress(self, job: Job, progress: ProgressContext | None = None) -> bool:
         """Update the card unless the rate limit is nearly reached; returns whether it did.
 
         Such an update is a courtesy: if Slack refuses it, the job goes on regardless.
         """
-        if not self._updates.acquire_spare(RESERVED_UPDATES):
+        if not self._updates.acquire_spare(self._progress_reserve(job)):
             return False
-        self._progress_at[job.id] = self._clock()
+        self._progress.take(job.id)
         try:
             return await self._update(job, progress)
         except BotError as error:
@@ -383,6 +386,9 @@ class Delivery:
             log.warning("card not updated", job=job.id, code=error.code)
             return error.code != "message_not_found"
         return True
+
+    def _progress_reserve(self, job: Job) -> int:
+        return RESERVED_BY_FIRST if self._progress.is_first(job.id) else RESERVED_UPDATES
 
     def _posts_in(self, channel_id: str) -> FairLimiter:
         if len(self._posts) > MAX_IDLE_CHANNELS:

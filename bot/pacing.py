@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 
@@ -131,3 +131,45 @@ class FairSlots:
     def _release(self) -> None:
         if not self._queue.serve_next():
             self._free += 1
+
+
+class SharedRate:
+    """Divides a rate among those that asked lately: the more there are, the rarer each one's turn.
+
+    `rate` is in turns per second. Whoever has not asked for `forget_after` seconds is forgotten.
+    """
+
+    def __init__(self, rate: float, *, forget_after: float, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._forget_after = forget_after
+        self._clock = clock
+        self._asked: OrderedDict[str, float] = OrderedDict()
+        self._taken: dict[str, float] = {}
+
+    def is_due(self, name: str, *, min_interval: float) -> bool:
+        """Whether it is this one's turn; the first turn is at once, the others in seconds."""
+        now = self._clock()
+        self._asked[name] = now
+        self._asked.move_to_end(name)
+        self._forget(before=now - self._forget_after)
+        if self.is_first(name):
+            return True
+        return now - self._taken[name] >= max(min_interval, len(self._asked) / self._rate)
+
+    def is_first(self, name: str) -> bool:
+        """Whether this one has asked and had no turn yet."""
+        return name in self._asked and name not in self._taken
+
+    def take(self, name: str) -> None:
+        """Note that this one has had its turn now."""
+        if name in self._asked:
+            self._taken[name] = self._clock()
+
+    def leave(self, name: str) -> None:
+        """Share the rate without this one from now on."""
+        self._asked.pop(name, None)
+        self._taken.pop(name, None)
+
+    def _forget(self, before: float) -> None:
+        while self._asked[oldest := next(iter(self._asked))] < before:
+            self.leave(oldest)

@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from string import ascii_letters
 
 import pytest
 
 from bot.errors import RateLimited, RequestRefused, TemporaryError, Throttled
-from bot.pacing import FairLimiter, FairSlots
+from bot.pacing import FairLimiter, FairSlots, SharedRate
 from bot.retries import retry_later
 from bot.videos.throttle import Throttle
 
@@ -66,6 +67,48 @@ async def test_progress_leaves_calls_for_outcomes() -> None:
     await asyncio.sleep(0)
     assert not limiter.has_spare(0)
     waiting.cancel()
+
+
+def turns_of(rate: SharedRate, names: str) -> str:
+    """Those whose turn it is now."""
+    due = [name for name in names if rate.is_due(name, min_interval=3)]
+    for name in due:
+        rate.take(name)
+    return "".join(due)
+
+
+def test_turns_are_rarer_the_more_there_are() -> None:
+    now = [0.0]
+    rate = SharedRate(0.25, forget_after=600, clock=lambda: now[0])
+    assert turns_of(rate, "abc") == "abc"
+    now[0] = 11
+    assert turns_of(rate, "abc") == ""
+    now[0] = 12
+    assert turns_of(rate, "abc") == "abc"
+    rate.leave("b")
+    rate.leave("c")
+    now[0] = 16
+    assert turns_of(rate, "a") == "a"
+
+
+def test_those_that_no_longer_ask_do_not_slow_the_others_down() -> None:
+    now = [0.0]
+    rate = SharedRate(0.25, forget_after=600, clock=lambda: now[0])
+    assert turns_of(rate, ascii_letters) == ascii_letters
+    now[0] = 601
+    assert turns_of(rate, "a") == "a"
+    now[0] = 604
+    assert turns_of(rate, "a") == ""
+    now[0] = 605
+    assert turns_of(rate, "a") == "a"
+
+
+def test_only_those_that_have_asked_share_the_rate() -> None:
+    rate = SharedRate(0.25, forget_after=600, clock=lambda: 0.0)
+    rate.take("paused")
+    assert not rate.is_first("paused")
+    assert rate.is_due("a", min_interval=3)
+    assert rate.is_first("a")
 
 
 async def test_no_period_has_more_calls_than_allowed() -> None:

@@ -13,7 +13,12 @@ from pydantic import SecretStr
 from bot import delivery
 from bot.app import Bot
 from bot.config import Settings
-from bot.delivery import POST_BURST, RESERVED_UPDATES, UPDATES_PER_MINUTE
+from bot.delivery import (
+    POST_BURST,
+    RESERVED_BY_FIRST,
+    RESERVED_UPDATES,
+    UPDATES_PER_MINUTE,
+)
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.replica import FAST
 from bot.sandbox.slack.limits import Limits
@@ -162,13 +167,24 @@ async def test_outcomes_are_shown_although_progress_has_used_its_share_of_edits(
 ) -> None:
     world.videos.hold()
     async with run_bot(replace(FAST, rate_window=3600.0)):
-        for number in range(RESERVED_UPDATES):
+        for number in range(RESERVED_BY_FIRST):
             await world.slack.ada.command(f"clouds {number}")
-        await world.until(lambda: len(world.videos.creates) == RESERVED_UPDATES)
-        share = UPDATES_PER_MINUTE - RESERVED_UPDATES
-        await world.until(lambda: len(world.slack.calls_of("chat.update")) == share)
+        await world.until(lambda: len(world.slack.calls_of("chat.update")) == RESERVED_BY_FIRST)
         world.videos.release()
-        await world.until(lambda: all_ready(thread, RESERVED_UPDATES))
+        await world.until(lambda: all_ready(thread, RESERVED_BY_FIRST))
+
+
+async def test_a_card_says_that_rendering_began_although_progress_has_used_its_share_of_edits(
+    world: World, thread: Thread, run_bot: RunBot
+) -> None:
+    world.videos.hold()
+    share = UPDATES_PER_MINUTE - RESERVED_UPDATES
+    async with run_bot(replace(FAST, rate_window=3600.0)):
+        for number in range(share):
+            await world.slack.ada.command(f"clouds {number}")
+        await world.until(lambda: len(world.slack.calls_of("chat.update")) == share)
+        await world.slack.ada.command("a late one")
+        await world.until(lambda: "queue" in shown(thread.cards[-1]))
 
 
 async def test_jobs_continue_although_no_edit_can_say_that_they_were_paused(
