@@ -56,13 +56,13 @@ test: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
-	$(BIN)/pytest -m "not browser"
+	$(BIN)/pytest
 
 coverage: $(READY)
-	$(BIN)/pytest --cov -m "not browser"
+	$(BIN)/pytest --cov
 
 test-browser: $(READY)
-	$(BIN)/pytest -n 0 -m browser tests/browser
+	$(BIN)/pytest -m browser tests/browser
 
 pictures: $(READY)
 	@$(BIN)/python -m tests.browser.pictures

@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.async_api import Browser, Locator, Page, Request, async_playwright
 
+from bot.sandbox.page.acts import BOT_NAME
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation
 
@@ -24,9 +25,11 @@ PATIENCE_MS = 20_000
 
 
 def find_chromium() -> str | None:
-    """The browser to use: CHROMIUM, or the one that is installed."""
+    """The browser to use: CHROMIUM, or the one that is installed; None if there is none."""
+    if chosen := os.environ.get("CHROMIUM"):
+        return shutil.which(chosen)
     names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return next(filter(None, map(shutil.which, names)), None)
 
 
 @asynccontextmanager
@@ -64,7 +67,8 @@ class Window:
     async def open(self, who: str, place: str) -> None:
         """Go to the conversation as this person, and wait until it is there."""
         await self.page.goto(f"{self.play.address}#/{who}/{place}")
-        await self.page.get_by_role("main").get_by_role("heading", level=1).wait_for()
+        name = {"home": "Home", "messages": BOT_NAME}.get(place, f"#{place}")
+        await self.page.get_by_role("region", name=name, exact=True).wait_for()
 
     # What a person finds, by role and name
 
@@ -99,6 +103,11 @@ class Window:
         await self.button("Behind the scenes").click()
         await self.page.get_by_role("switch", name=switch).set_checked(on)
         await self.button("Close Behind the scenes").click()
+
+    async def close_drawer(self) -> None:
+        """Close the drawer, if it is open."""
+        for button in await self.button("Close Behind the scenes").all():
+            await button.click()
 
     async def plays(self, video: Locator) -> bool:
         """Play it, and wait until its time has advanced."""

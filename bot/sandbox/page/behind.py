@@ -22,8 +22,8 @@ REQUESTS, ENVELOPES, JOBS, LOG_BYTES = 60, 15, 10, 4000
 """How much of each is shown, the newest first."""
 LOOK = 0.5
 """Seconds between two looks at the bot's database and log, which announce nothing."""
-SLOWER = 10
-"""How many times as long a slow server renders."""
+SLOW_SECONDS = 120.0
+"""How long a slow server renders."""
 RETRY_AFTER = 3
 """Seconds that Slack asks the bot to wait."""
 FAILURE = Failure("server_error", "The GPU ran out of memory.")
@@ -69,8 +69,12 @@ DEED: TypeAdapter[Deed] = TypeAdapter(Deed)
 class Behind:
     """What the drawer shows and does."""
 
-    def __init__(self, world: World, bot: BotProcess) -> None:
+    def __init__(
+        self, world: World, bot: BotProcess, *, slow_seconds: float = SLOW_SECONDS
+    ) -> None:
         self._world = world
+        self._usual_seconds = world.videos.render_seconds
+        self._slow_seconds = slow_seconds
         self._bot = bot
         self._jobs: list[Json] = []
         self._log = ""
@@ -182,7 +186,7 @@ class Behind:
         videos = self._world.videos
         match switch:
             case Switch.SLOW:
-                videos.set_pace(videos.render_seconds * (SLOWER if on else 1 / SLOWER))
+                videos.set_pace(self._slow_seconds if on else self._usual_seconds)
             case Switch.REFUSING:
                 videos.refusing = on
             case Switch.FAILING:

@@ -11,9 +11,9 @@ from types import TracebackType
 from typing import Self
 
 from bot.sandbox.page.acts import BOT_NAME
-from bot.sandbox.page.behind import Behind
+from bot.sandbox.page.behind import SLOW_SECONDS, Behind
 from bot.sandbox.page.feed import Feed
-from bot.sandbox.page.process import BotProcess
+from bot.sandbox.page.process import UNMODIFIED, BotProcess
 from bot.sandbox.page.server import PageServer
 from bot.sandbox.slack.state import User, Workspace
 from bot.sandbox.world import World
@@ -56,15 +56,24 @@ async def _serve(folder: Path, port: int | None) -> None:
 
 
 class Play:
-    """The sandbox Slack with its page, and the bot in it, from `async with` to its end."""
+    """The sandbox Slack with its page, and the bot in it, from `async with` to its end.
+
+    `program` is the bot's module and its arguments.
+    """
 
     def __init__(
-        self, folder: Path, *, port: int | None = 0, render_seconds: float = RENDER_SECONDS
+        self,
+        folder: Path,
+        *,
+        port: int | None = 0,
+        render_seconds: float = RENDER_SECONDS,
+        slow_seconds: float = SLOW_SECONDS,
+        program: Sequence[str] = UNMODIFIED,
     ) -> None:
         self.world = World(render_seconds=render_seconds, poll_after_ms=500)
         self.people = _furnish(self.world.slack.workspace)
-        self.bot = BotProcess(folder, self.world.changes.happened)
-        self.behind = Behind(self.world, self.bot)
+        self.bot = BotProcess(folder, self.world.changes.happened, program)
+        self.behind = Behind(self.world, self.bot, slow_seconds=slow_seconds)
         self._server = PageServer(self.world, self.bot, self.people)
         self._server.add_stream("/behind", Feed(self.behind.parts))
         self._server.add_post("/behind", self.behind.act)

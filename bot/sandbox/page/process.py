@@ -1,19 +1,30 @@
-"""The bot as a process that can be killed and started again: `python -m bot run`, unmodified."""
+"""The bot as a process that can be killed and started again."""
 
 import asyncio
 import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+UNMODIFIED = ("bot", "run")
 
 
 class BotProcess:
-    """One bot at a time, in a folder with its database and its log."""
+    """One bot at a time, in a folder with its database and its log.
 
-    def __init__(self, folder: Path, changed: Callable[[], None] = lambda: None) -> None:
+    `program` is a module and its arguments.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        changed: Callable[[], None] = lambda: None,
+        program: Sequence[str] = UNMODIFIED,
+    ) -> None:
         self.folder = folder
+        self._program = program
         self.environment: dict[str, str] = {}
         """Settings of the next start."""
         self._changed = changed
@@ -46,7 +57,7 @@ class BotProcess:
             return
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "bot", "run"),
+                *(sys.executable, "-m", *self._program),
                 cwd=self.folder,  # where no .env is
                 env={"PATH": os.environ.get("PATH", ""), **self.environment},
                 stdout=asyncio.subprocess.DEVNULL,
