@@ -4,6 +4,7 @@ import re
 
 from playwright.async_api import expect
 
+from bot.sandbox.page.behind import Switch
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation
 from tests.browser.chromium import Window
@@ -102,7 +103,10 @@ async def test_a_failure_says_why_in_the_thread_and_can_be_tried_again(
     await expect(ada.card(channel, "Ready")).to_contain_text("a desert road")
 
 
-async def test_home_lists_the_videos_and_opens_the_form(ada: Window, channel: Conversation) -> None:
+async def test_home_lists_the_videos_and_opens_the_form(
+    ada: Window, channel: Conversation, play: Play
+) -> None:
+    await ada.flip("Video server is slow", on=True)
     await ada.send(channel, "/video paper boats")
     await ada.card(channel, "paper boats").wait_for()
     places = ada.page.get_by_role("navigation", name="Channels and direct messages")
@@ -111,7 +115,14 @@ async def test_home_lists_the_videos_and_opens_the_form(ada: Window, channel: Co
     home = ada.page.get_by_role("region", name="Home")
     await expect(home).to_contain_text("paper boats")
     await home.get_by_role("button", name="Create a video").click()
-    await ada.dialog("Create a video").get_by_role("button", name="Cancel").click()
+    form = ada.dialog("Create a video")
+    await form.wait_for()
+    # Home changes below the form, which must not take away the button that opened it.
+    shown = ada.page.locator(".home")
+    before = await shown.inner_text()
+    await play.behind.flip(Switch.SLOW, on=False)
+    await expect(shown).not_to_have_text(before, use_inner_text=True)
+    await form.get_by_role("button", name="Cancel").click()
     await expect(home.get_by_role("button", name="Create a video")).to_be_focused()
 
 

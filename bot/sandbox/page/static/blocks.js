@@ -7,11 +7,12 @@ import { Mrkdwn, channel, date, emojiNamed, link, mention } from "./mrkdwn.js";
 
 // `where` says whose blocks these are: {place, ts} of a message, or {view}.
 export function Blocks({ blocks, where, view }) {
-  // A view's fields keep what is entered while their ids stay the same. An edit of a message gives
-  // its blocks new ids, and must not draw the button anew that has the focus.
+  // A field keeps what is entered while its id stays the same. Other blocks get new ids with each
+  // edit of a message or of Home, which must not draw the button anew that has the focus.
   return blocks.map(
     (block, at) => html`<${Block}
-      key=${view ? block.block_id : `${at} ${block.type}`} ...${{ block, where, view }} />`,
+      key=${block.type === "input" ? block.block_id : `${at} ${block.type}`}
+      ...${{ block, where, view }} />`,
   );
 }
 
