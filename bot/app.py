@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -27,11 +28,14 @@ from bot.errors import (
     RateLimited,
     TemporaryError,
 )
+from bot.estimates import Estimates
 from bot.files import Files
+from bot.folders import temporary_folder
 from bot.homes import Homes
 from bot.log import configure
 from bot.periodic import PeriodicTask, run_periodically
 from bot.process_lock import ProcessLock, lock_folder
+from bot.runner import Dependencies
 from bot.service import Service
 from bot.slack import make_bolt_app
 from bot.slack_errors import CALL_ERRORS, error_code, translate
@@ -39,8 +43,10 @@ from bot.store import Store
 from bot.timings import (
     CONNECT_TIMEOUT,
     DATABASE_TIMEOUT,
+    FORGET_INTERVAL,
     KEEPALIVE_EXPIRY,
     LEASE,
+    RESPONSE_URL_LIFETIME,
     SLACK_TIMEOUT,
     STOP_TIMEOUT,
     TOKEN_CHECK_INTERVAL,
@@ -170,15 +176,18 @@ async def running(
             timings=timings,
         )
         homes = Homes(store, delivery)
-        worker = Worker(
-            store,
-            VideosServers.from_settings(settings, http, retry_scale=timings.retry_scale),
-            delivery,
-            files,
-            homes,
-            lock=stack.enter_context(ProcessLock(lock_folder(database_url), _owner())),
+        dependencies = Dependencies(
+            store=store,
+            servers=VideosServers.from_settings(settings, http, retry_scale=timings.retry_scale),
+            delivery=delivery,
+            files=files,
+            homes=homes,
+            estimates=Estimates(store, timings, time.time),
             timings=timings,
+            folder=stack.enter_context(temporary_folder()),
         )
+        lock = stack.enter_context(ProcessLock(lock_folder(database_url), _owner()))
+        worker = Worker(dependencies, lock=lock)
         service = Service(
             store,
             files,
@@ -195,7 +204,7 @@ async def running(
         bot = Bot(store, worker, delivery, socket_mode)
         stack.push_async_callback(_stop, bot.work)
         await stack.enter_async_context(
-            _scheduled(_periodic_tasks(worker, homes, delivery, timings))
+            _scheduled(_periodic_tasks(store, worker, homes, delivery, timings))
         )
         await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
@@ -207,12 +216,16 @@ def _owner() -> str:
 
 
 def _periodic_tasks(
-    worker: Worker, homes: Homes, delivery: Delivery, timings: Timings
+    store: Store, worker: Worker, homes: Homes, delivery: Delivery, timings: Timings
 ) -> list[PeriodicTask]:
+    async def forget_response_urls() -> None:
+        await store.forget_response_urls(created_before=time.time() - RESPONSE_URL_LIFETIME)
+
     return [
         PeriodicTask("check the Slack token", TOKEN_CHECK_INTERVAL, delivery.check_token),
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
         PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
+        PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
     ]
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import Coroutine, Mapping
 from enum import Enum, auto
+from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -51,6 +53,7 @@ class Database:
     def open(cls, url: str) -> Self:
         """The database at this address; connects when the first statement runs."""
         # More connections would only compete for SQLite's single write lock.
+        make_private(url)
         connections = 1 if url.startswith("sqlite") else CONNECTIONS
         return cls(_make_engine(url, connections), connections=connections)
 
@@ -175,6 +178,27 @@ def _lock_id(key: str) -> int:
 async def _execute(connection: AsyncConnection, statement: sa.Executable) -> Rows:
     result = await connection.execute(statement)
     return [*map(dict, result.mappings())] if result.returns_rows else []
+
+
+def make_private(url: str) -> None:
+    """Create an SQLite database's file, if need be, and let no other user of the machine read it.
+
+    Rows contain prompts. SQLite gives the files beside it (`-wal`, `-shm`) the same permissions.
+    """
+    parts = sa.make_url(url)
+    if parts.get_backend_name() != "sqlite" or parts.database is None:
+        return
+    try:
+        os.close(os.open(parts.database, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError:
+        return  # SQLite reports it better, when it opens the file
+    for name in (parts.database, f"{parts.database}-wal", f"{parts.database}-shm"):
+        try:
+            Path(name).chmod(0o600)
+        except FileNotFoundError:
+            pass  # an idle database has one file
+        except OSError as error:
+            log.warning("others may read the database", file=name, reason=error.strerror)
 
 
 def engine_options(url: str) -> dict[str, Any]:

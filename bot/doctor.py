@@ -6,6 +6,7 @@ Creates, posts and changes nothing, except for `create`, which makes one real vi
 import asyncio
 import json
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +24,7 @@ from bot import migrations
 from bot.catalog import Catalog, load_catalog
 from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
+from bot.folders import temporary_folder
 from bot.request import VideoRequest, make_request
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import SLACK_TIMEOUT, Timings
@@ -70,9 +72,15 @@ def bad_settings(error: MisconfiguredError) -> Iterator[Finding]:
         yield Finding("settings", line, "Correct it in the environment or in .env.")
 
 
+def _settings_file(path: Path) -> Finding:
+    if path.exists() and path.stat().st_mode & stat.S_IROTH:
+        return Finding("settings", f"everyone can read {path}", f"Run: chmod 600 {path}")
+    return Finding("settings", "complete")
+
+
 async def check(settings: Settings) -> AsyncIterator[Finding]:
     """Check one part after another."""
-    yield Finding("settings", "complete")
+    yield _settings_file(Path(".env"))
     async for finding in _slack(settings):
         yield finding
     yield await asyncio.to_thread(_database, settings.database_url.get_secret_value())
@@ -327,5 +335,5 @@ async def _poll(videos: VideosClient, video_id: str) -> Finding:
 
 
 async def _fetch(videos: VideosClient, video_id: str) -> int:
-    with tempfile.TemporaryDirectory(prefix="video-bot-") as folder:
-        return await videos.download(video_id, Path(folder) / "video.mp4")
+    with temporary_folder() as folder:
+        return await videos.download(video_id, folder / "video.mp4")

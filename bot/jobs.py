@@ -20,7 +20,7 @@ from enum import StrEnum
 
 from bot.errors import Source
 from bot.request import VideoRequest
-from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY
+from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY, RESPONSE_URL_LIFETIME
 
 
 class JobState(StrEnum):
@@ -348,6 +348,12 @@ def post_refused(job: Job) -> Job:
 def closed(job: Job, *, now: float) -> Job:
     """Nothing is left to do; the response URL is a secret, so it is no longer kept."""
     return replace(job, closed_at=now, response_url=None)
+
+
+def response_url_expired(job: Job, *, now: float) -> Job:
+    """The response URL is too old for Slack, if it is, so it is no longer kept."""
+    is_old = now - job.created_at > RESPONSE_URL_LIFETIME
+    return replace(job, response_url=None) if is_old else job
 
 
 def again_key(job_id: str) -> str:

@@ -14,6 +14,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from bot.errors import MisconfiguredError
+from bot.folders import make_private
 
 
 def lock_folder(database_url: str) -> Path:
@@ -25,7 +26,7 @@ def lock_folder(database_url: str) -> Path:
     if url.get_backend_name() == "sqlite":
         return Path(f"{url.database}-locks")
     name = hashlib.sha256(database_url.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"video-bot-{os.geteuid()}" / name
+    return Path(tempfile.gettempdir()) / f"video-bot-{os.geteuid()}-{name}"
 
 
 class ProcessLock:
@@ -46,9 +47,7 @@ class ProcessLock:
             MisconfiguredError: the folder can't be written, or belongs to another user.
         """
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._folder.stat().st_uid != os.geteuid():
-                raise MisconfiguredError(f"{self._folder} belongs to another user")
+            make_private(self._folder)
             # Not inherited by child programs, which would hold the lock after our death (PEP 446).
             self._fd = os.open(self._path(self.owner), os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

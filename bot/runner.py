@@ -7,6 +7,7 @@ is also the only way anything is retried.
 import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,9 @@ MAX_NOT_FOUND = 6
 NOT_A_VIDEO_ATTEMPTS = 6
 """Attempts, within about a minute, after which people are told that no video arrives."""
 
+MAX_DOWNLOADS = 4
+"""Files that one process fetches at once."""
+
 MAX_PICTURE_ATTEMPTS = 5
 """Attempts to fetch a reference picture before the job fails."""
 
@@ -70,7 +74,7 @@ MAX_DECODE_ATTEMPTS = 3
 _MADE_AS_NEW_VIDEO = {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
     """What all runners of a process share."""
 
@@ -81,8 +85,10 @@ class Dependencies:
     homes: Homes
     estimates: Estimates
     timings: Timings
-    clock: Callable[[], float]
-    downloads: FairSlots
+    folder: Path
+    """For temporary files."""
+    clock: Callable[[], float] = time.time
+    downloads: FairSlots = field(default_factory=lambda: FairSlots(MAX_DOWNLOADS))
     pictures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Only one picture at a time is fetched and decoded, because each may take a lot of memory."""
 
@@ -491,7 +497,7 @@ class JobRunner:
     async def _upload(self) -> None:
         """Download the video and upload it; its file id is saved before the bytes are sent."""
         async with self._dependencies.downloads.slot(self.job.user_id):
-            with tempfile.TemporaryDirectory(prefix="video-bot-") as folder:
+            with tempfile.TemporaryDirectory(dir=self._dependencies.folder) as folder:
                 path = Path(folder) / "video.mp4"
                 size = await self._videos.download(_required(self.job.video_id), path)
                 upload = await self._delivery.begin_upload(self.job, size)
@@ -673,6 +679,7 @@ class JobRunner:
         await self._store.postpone(self.job, not_before=self._now() + later.delay)
 
     async def _save(self, job: Job, event: str, **details: str) -> None:
+        job = jobs.response_url_expired(job, now=self._now())
         await self._store.save(job, now=self._now())
         if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):
             self._dependencies.homes.changed(job.user_id)

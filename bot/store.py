@@ -204,6 +204,16 @@ class Store:
         reopened = closed.values(closed_at=None, owner=None, lease_until=now)
         await self._database.execute(reopened, Priority.PERSON)
 
+    async def forget_response_urls(self, *, created_before: float) -> None:
+        """Remove the response URLs of older jobs, whoever runs them: they are secrets.
+
+        A runner that still has one removes it from its job at the next save.
+        """
+        old = jobs.update().where(
+            OPEN, jobs.c.created_at < created_before, jobs.c.response_url.is_not(None)
+        )
+        await self._database.execute(old.values(response_url=None))
+
     async def make_due(self, job_id: str, *, now: float) -> None:
         """Make a postponed job claimable now, because of a signal to it."""
         postponed = jobs.update().where(

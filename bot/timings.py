@@ -47,6 +47,10 @@ DELIVERY_CHECK_CACHE = 300.0
 """How long Slack's permission to upload is remembered."""
 TOKEN_CHECK_INTERVAL = 60.0
 """Between checks that Slack still accepts the token."""
+RESPONSE_URL_LIFETIME = 1800.0
+"""How long Slack accepts messages at a `response_url`: whoever reads it could post there."""
+FORGET_INTERVAL = 60.0
+"""Between removals of response URLs that are older."""
 HOME_REFRESH_WINDOW = 600.0
 """How long a Home tab is kept up to date after it was opened."""
 

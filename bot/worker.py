@@ -3,30 +3,19 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import structlog
 
-from bot.delivery import Delivery
 from bot.errors import TemporaryError
-from bot.estimates import Estimates
-from bot.files import Files
-from bot.homes import Homes
 from bot.jobs import Job, Signal
-from bot.pacing import FairSlots
 from bot.process_lock import ProcessLock
 from bot.runner import Dependencies, JobRunner
-from bot.store import Store
-from bot.timings import Timings
-from bot.videos.servers import VideosServers
 
 log = structlog.get_logger()
 
 MAX_JOBS = 20_000
 """Jobs that one process runs at once."""
-
-MAX_DOWNLOADS = 4
-"""Files that one process fetches at once."""
 
 BATCH = 200
 """Jobs per claim: thousands at once would block the event loop for seconds."""
@@ -38,36 +27,14 @@ _Key = tuple[str, int]
 class Worker:
     """Claims jobs and runs each in a task of its own."""
 
-    def __init__(
-        self,
-        store: Store,
-        servers: VideosServers,
-        delivery: Delivery,
-        files: Files,
-        homes: Homes,
-        *,
-        lock: ProcessLock,
-        timings: Timings | None = None,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._store = store
+    def __init__(self, dependencies: Dependencies, *, lock: ProcessLock) -> None:
+        self._dependencies = dependencies
+        self._store = dependencies.store
+        self._homes = dependencies.homes
+        self._timings = dependencies.timings
+        self._clock = dependencies.clock
         self._lock = lock
         self._owner = lock.owner
-        self._timings = timings or Timings()
-        self._clock = clock
-        downloads = FairSlots(MAX_DOWNLOADS)
-        self._dependencies = Dependencies(
-            store,
-            servers,
-            delivery,
-            files,
-            homes,
-            Estimates(store, self._timings, clock),
-            self._timings,
-            clock,
-            downloads,
-        )
-        self._homes = homes
         self._woken = asyncio.Event()
         self._running: dict[_Key, asyncio.Task[None]] = {}
         self._runners: dict[_Key, JobRunner] = {}

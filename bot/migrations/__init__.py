@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from bot.database import engine_options
+from bot.database import engine_options, make_private
 from bot.errors import MisconfiguredError
 from bot.tables import jobs
 from bot.timings import MIGRATION_TIMEOUT
@@ -95,6 +95,7 @@ def _earlier_revisions() -> frozenset[str]:
 @contextmanager
 def _exclusively(url: str) -> Iterator[sa.Connection]:
     """A transaction that excludes every other process's migration."""
+    make_private(url)
     with _engine(url) as engine:
         if engine.dialect.name == "sqlite":
             _begin_by_locking(engine)

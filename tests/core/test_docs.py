@@ -46,6 +46,30 @@ def test_every_file_named_in_the_table_of_changes_exists() -> None:
     assert [name for name in names if not (ROOT / "bot" / name).exists()] == []
 
 
+def pins(name: str) -> dict[str, str]:
+    """The packages of a lock file, each with its version."""
+    return dict(
+        re.findall(r"^([\w.-]+)(?:\[.*\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE)
+    )
+
+
+def test_the_install_command_pins_the_build_backend_too() -> None:
+    commands = re.findall(r"pip install (.+)", README)
+    assert commands == [
+        "--require-hashes -r requirements.txt -r requirements-build.txt",
+        "--no-deps --no-build-isolation .",
+    ]
+    build, run = pins("requirements-build.txt"), pins("requirements.txt")
+    assert "hatchling" in build
+    assert {name: build[name] for name in build.keys() & run.keys()}.items() <= run.items()
+
+
+def test_the_settings_are_copied_for_the_bots_user_alone() -> None:
+    for path in [*DOCS, ROOT / ".env.example"]:
+        assert "cp .env" not in path.read_text()
+    assert "`install -m 600 .env.example .env`" in README
+
+
 def test_the_pictures_show_the_current_cards() -> None:
     cards = ROOT / "tests" / "core" / "golden" / "cards.json"
     digest = hashlib.sha256(cards.read_bytes()).hexdigest()

@@ -1,9 +1,12 @@
 """The life of a job, as pure functions."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot import jobs
 from bot.jobs import Job, JobState
+from bot.request import InputReference
 from tests.support.jobs import make_job
 
 
@@ -65,3 +68,14 @@ def test_the_other_side_may_name_the_delay_within_reason() -> None:
 
 def test_a_short_hint_does_not_replace_the_backoff() -> None:
     assert [jobs.retry_delay(n, hint=1) for n in (0, 3, 6)] == [1, 8, 60]
+
+
+def test_the_response_url_is_kept_for_half_an_hour(job: Job) -> None:
+    assert jobs.response_url_expired(job, now=100 + 1800).response_url == job.response_url
+    assert jobs.response_url_expired(job, now=100 + 1801).response_url is None
+
+
+def test_a_deleted_job_has_no_prompt_and_no_picture(job: Job) -> None:
+    request = replace(job.request, input_reference=InputReference(file_id="F1", user_id="U1"))
+    deleted = jobs.deleted(replace(job, request=request), server_copy_kept=False)
+    assert (deleted.request.prompt, deleted.request.input_reference) == ("", None)

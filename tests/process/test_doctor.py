@@ -247,6 +247,16 @@ async def test_a_server_need_not_list_its_models(world: World, settings: Setting
     assert [finding for finding in await findings(settings) if finding.remedy] == []
 
 
+async def test_settings_that_everyone_can_read_are_seen(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").touch(mode=0o640)
+    assert [finding for finding in await findings(settings) if finding.remedy] == []
+    (tmp_path / ".env").chmod(0o644)
+    assert (await wrong(settings)).remedy == "Run: chmod 600 .env"
+
+
 def test_every_wrong_variable_gets_a_line() -> None:
     error = MisconfiguredError("A is missing: it should be x\nB should be y")
     assert [str(finding) for finding in doctor.bad_settings(error)] == [

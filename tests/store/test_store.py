@@ -37,6 +37,15 @@ async def claim_one(store: Store, owner: str = "a", now: float = NOW) -> Job:
     return job
 
 
+async def test_old_response_urls_are_forgotten_whoever_runs_the_job(store: Store) -> None:
+    url = "https://hooks.example/1"
+    await store.add(make_job(1, response_url=url, created_at=NOW - 1))
+    await store.add(make_job(2, response_url=url, created_at=NOW))
+    await claim_one(store)
+    await store.forget_response_urls(created_before=NOW)
+    assert [(await store.get(f"job{n}")).response_url for n in (1, 2)] == [None, url]
+
+
 async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
     request = replace(REQUEST, prompt="Wolken ☁")
     await store.add(make_job(request=request, response_url="https://hooks.example/1"))

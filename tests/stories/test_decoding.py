@@ -18,9 +18,9 @@ from bot.decoding.pictures import fitted
 from bot.decoding.process import Limits, decode
 from bot.errors import DecoderDied, FileRefused
 from bot.request import Fit
+from bot.runner import MAX_DOWNLOADS
 from bot.sandbox.world import World
 from bot.ui.failures import describe
-from bot.worker import MAX_DOWNLOADS
 from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
 from tests.support.pictures import picture, size_of

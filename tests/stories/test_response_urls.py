@@ -1,0 +1,56 @@
+"""Response URLs are secrets: they are forgotten when Slack no longer accepts them."""
+
+import asyncio
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from bot import jobs
+from bot.sandbox.world import World
+from bot.store import Store
+from bot.timings import RESPONSE_URL_LIFETIME
+from tests.support.channel import start_rendering
+from tests.support.installation import RunBot
+from tests.support.jobs import make_job
+
+
+def stored(database_url: str) -> object:
+    """The response URL in the only row."""
+    with closing(sqlite3.connect(database_url.partition("///")[2])) as database:
+        [(url,)] = database.execute("SELECT response_url FROM jobs").fetchall()
+    return url
+
+
+async def test_the_bot_removes_old_ones_of_waiting_jobs(
+    run_bot: RunBot, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    created_at = time.time() - RESPONSE_URL_LIFETIME - 1
+    store = Store.open(migrated_url)
+    await store.add(make_job(response_url="https://hooks.example/1", created_at=created_at))
+    [job] = await store.claim("another process", now=time.time(), limit=1)
+    await store.postpone(job, not_before=time.time() + 3600)
+    forgotten = asyncio.Event()
+    forget = Store.forget_response_urls
+
+    async def watched(store: Store, *, created_before: float) -> None:
+        await forget(store, created_before=created_before)
+        forgotten.set()
+
+    monkeypatch.setattr(Store, "forget_response_urls", watched)
+    async with run_bot():
+        await asyncio.wait_for(forgotten.wait(), 10)
+    assert (await store.get(job.id)).response_url is None
+    await store.close()
+
+
+async def test_a_running_job_does_not_write_it_again(
+    world: World, run_bot: RunBot, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with run_bot():
+        video = await start_rendering(world)
+        assert stored(database_url) is not None
+        monkeypatch.setattr(jobs, "RESPONSE_URL_LIFETIME", 0.0)
+        world.videos.progress(video.id, 50)
+        await world.until(lambda: stored(database_url) is None)
