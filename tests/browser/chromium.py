@@ -12,7 +12,7 @@ from bot.sandbox.page.acts import BOT_NAME
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation
 
-SWITCHES = (
+ARGUMENTS = (
     "--no-sandbox",  # the sandbox needs rights that root in a container lacks
     "--disable-gpu",
     "--disable-quic",
@@ -21,7 +21,7 @@ SWITCHES = (
     "--disable-component-update",
     "--disable-sync",
 )
-PATIENCE_MS = 20_000
+TIMEOUT_MS = 20_000
 
 
 def find_chromium() -> str | None:
@@ -37,7 +37,7 @@ async def launched() -> AsyncIterator[Browser]:
     """A Chromium without a window."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=find_chromium(), args=SWITCHES, headless=True
+            executable_path=find_chromium(), args=ARGUMENTS, headless=True
         )
         yield browser
         await browser.close()
@@ -50,8 +50,8 @@ class Window:
         self.page = page
         self.play = play
         self.problems: list[str] = []
-        """What is never right: console errors, exceptions, requests to other hosts."""
-        page.set_default_timeout(PATIENCE_MS)
+        """What must never happen: console errors, exceptions, requests to other hosts."""
+        page.set_default_timeout(TIMEOUT_MS)
         page.on("console", lambda message: self._note(message.type, message.text))
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("request", self._check_host)
@@ -65,7 +65,7 @@ class Window:
             self.problems.append(f"a request to {request.url}")
 
     async def open(self, who: str, place: str) -> None:
-        """Go to the conversation as this person, and wait until it is there."""
+        """Go to the conversation as this person, and wait for it."""
         await self.page.goto(f"{self.play.address}#/{who}/{place}")
         name = {"home": "Home", "messages": BOT_NAME}.get(place, f"#{place}")
         await self.page.get_by_role("region", name=name, exact=True).wait_for()
@@ -99,7 +99,7 @@ class Window:
         await self.composer(channel).press("Enter")
 
     async def flip(self, switch: str, *, on: bool) -> None:
-        """Put a switch of the drawer on or off, and close the drawer again."""
+        """Turn a switch of the drawer on or off, and close the drawer."""
         await self.button("Behind the scenes").click()
         await self.page.get_by_role("switch", name=switch).set_checked(on)
         await self.button("Close Behind the scenes").click()

@@ -12,13 +12,13 @@ from bot.sandbox.page.behind import Switch
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation
 from bot.timings import LEASE
-from tests.browser.chromium import PATIENCE_MS, Window, find_chromium, launched
+from tests.browser.chromium import TIMEOUT_MS, Window, find_chromium, launched
 from tests.support.installation import install
 
 HERE = Path(__file__).parent
 FAST_BOT = ("bot.sandbox.replica", "--lease", str(LEASE))
 """With short timings: the bot itself is started by `make play` and in other tests."""
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 numbers = itertools.count(1)
 
 OpenWindow = Callable[..., Awaitable[Window]]

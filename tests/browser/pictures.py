@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.async_api import Browser, Locator, expect
 
 from bot.sandbox.page.play import Play
-from tests.browser.chromium import PATIENCE_MS, Window, find_chromium, launched
+from tests.browser.chromium import TIMEOUT_MS, Window, find_chromium, launched
 from tests.support.installation import install
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def main() -> int:
 
 
 async def _make() -> None:
-    expect.set_options(timeout=3 * PATIENCE_MS)
+    expect.set_options(timeout=3 * TIMEOUT_MS)
     with tempfile.TemporaryDirectory() as folder:
         play = Play(Path(folder), render_seconds=RENDER_SECONDS)
         install(play.world)
@@ -55,7 +55,7 @@ async def _window(browser: Browser, play: Play) -> Window:
         viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light"
     )
     window = Window(await context.new_page(), play)
-    window.page.set_default_timeout(3 * PATIENCE_MS)
+    window.page.set_default_timeout(3 * TIMEOUT_MS)
     await window.open("ada", "videos")
     return window
 

@@ -231,7 +231,7 @@ async def test_an_ephemeral_message_is_marked_and_before_one_person_only(
     await ada.send(channel, "/video help")
     await expect(ada.messages(channel)).to_contain_text("Only visible to you")
     grace = await open_window("grace")
-    await grace.page.get_by_text("Nothing has been said").wait_for()
+    await grace.page.get_by_text("No messages in").wait_for()
     await expect(grace.messages(channel)).to_have_count(0)
 
 
@@ -333,7 +333,7 @@ async def test_an_archived_channel_has_no_message_field(open_window: OpenWindow)
     await expect(window.page.get_by_role("textbox")).to_have_count(0)
 
 
-async def test_one_can_be_somebody_else(ada: Window, channel: Conversation) -> None:
+async def test_the_person_can_be_changed(ada: Window, channel: Conversation) -> None:
     you = ada.page.get_by_role("combobox", name="You are")
     await you.select_option("Grace")
     await ada.send(channel, "I am Grace")

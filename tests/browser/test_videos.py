@@ -146,7 +146,7 @@ async def test_a_prompt_in_the_direct_message_is_answered_there(open_window: Ope
     await expect(window.thread.locator("video")).to_be_visible()
 
 
-async def test_a_press_on_somebody_elses_video_is_refused_in_private(
+async def test_a_click_on_another_persons_video_is_refused_in_private(
     ada: Window, channel: Conversation, open_window: OpenWindow
 ) -> None:
     await ada.flip("Video server is slow", on=True)

@@ -84,7 +84,7 @@ async def test_a_typed_command_reaches_the_app_which_is_not_there(
         {"act": "close"},
         {"act": "say", "place": "videos", "text": "/dance"},
         {"act": "say", "place": "videos", "text": "/video x", "thread_ts": "1.1"},
-        {"act": "press", "where": {"view": "V1"}, "action_id": "a", "block_id": "b"},
+        {"act": "click", "where": {"view": "V1"}, "action_id": "a", "block_id": "b"},
     ],
 )
 async def test_what_slack_does_not_let_a_person_do_is_refused_with_a_sentence(

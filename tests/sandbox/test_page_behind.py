@@ -1,4 +1,4 @@
-"""Behind the scenes: each switch makes its trouble, alone, and takes it back."""
+"""Behind the scenes: each switch injects its own fault, and removes it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def says(words: str) -> Callable[[Thread], Callable[[], bool]]:
         (Switch.DOWN, says("Cancel")),
     ],
 )
-async def test_a_switch_makes_its_trouble_and_takes_it_back(
+async def test_a_switch_injects_its_fault_and_removes_it(
     world: World,
     bot: Bot,
     behind: Behind,

@@ -1,4 +1,4 @@
-"""What a browser may do: one model for each act, and the person's method that it calls."""
+"""What a browser may do: one model for each act, and the method of `Person` that it calls."""
 
 import re
 from typing import Annotated, Any, Literal
@@ -17,7 +17,7 @@ MESSAGE_SHORTCUTS = [{"id": "video_of_message", "name": "Make a video of this"}]
 
 
 class Say(BaseModel):
-    """Send what stands in the message field: a command, a mention, or a message."""
+    """Send the text in the message field: a command, a mention or a message."""
 
     act: Literal["say"]
     place: str
@@ -26,7 +26,7 @@ class Say(BaseModel):
     files: list[str] = []
 
 
-class Spot(BaseModel):
+class Target(BaseModel):
     """Where a button or a menu is: in a message of a conversation, or in a view."""
 
     place: str = ""
@@ -34,11 +34,11 @@ class Spot(BaseModel):
     view: str = ""
 
 
-class Press(BaseModel):
-    """Press a button."""
+class Click(BaseModel):
+    """Click a button."""
 
-    act: Literal["press"]
-    where: Spot
+    act: Literal["click"]
+    where: Target
     action_id: str
     block_id: str
     value: str | None = None
@@ -48,7 +48,7 @@ class Choose(BaseModel):
     """Pick from a menu that tells the app at once."""
 
     act: Literal["choose"]
-    where: Spot
+    where: Target
     name: str
     value: Any
 
@@ -72,7 +72,7 @@ class Attach(BaseModel):
 
 
 class Submit(BaseModel):
-    """Press the modal's submit button."""
+    """Submit the modal on top."""
 
     act: Literal["submit"]
 
@@ -99,7 +99,7 @@ class Shortcut(BaseModel):
     ts: str = ""
 
 
-Act = Say | Press | Choose | Fill | Attach | Submit | Close | OpenHome | Shortcut
+Act = Say | Click | Choose | Fill | Attach | Submit | Close | OpenHome | Shortcut
 ACT: TypeAdapter[Act] = TypeAdapter(Annotated[Act, Field(discriminator="act")])
 
 
@@ -112,15 +112,15 @@ async def perform(act: Act, person: Person, workspace: Workspace) -> Ack | None:
     match act:
         case Say():
             return await _say(act, person, workspace)
-        case Press(where=spot, action_id=action_id, block_id=block_id, value=value):
-            where = _find(spot, person, workspace)
+        case Click(where=target, action_id=action_id, block_id=block_id, value=value):
+            where = _find(target, person, workspace)
             # An edit gives new ids to blocks that the app left without one.
             same = (
                 block_id if any(block["block_id"] == block_id for block in where.blocks) else None
             )
             return await person.click(where, action_id, value=value, block_id=same)
-        case Choose(where=spot, name=name, value=value):
-            return await person.choose(name, value, where=_find(spot, person, workspace))
+        case Choose(where=target, name=name, value=value):
+            return await person.choose(name, value, where=_find(target, person, workspace))
         case Fill(view=view, name=name, value=value):
             _check_on_top(view, person)
             await person.fill({name: value})
@@ -177,10 +177,10 @@ def _check_on_top(view: str, person: Person) -> None:
         raise Impossible("this modal is no longer on top")
 
 
-def _find(spot: Spot, person: Person, workspace: Workspace) -> Message | PrivateMessage | View:
-    views = [view for view in (person.view, person.home) if view and view.id == spot.view]
-    private = [message for message in person.private if message.ts == spot.ts]
-    message = workspace.message(spot.place, spot.ts) if spot.ts else None
+def _find(target: Target, person: Person, workspace: Workspace) -> Message | PrivateMessage | View:
+    views = [view for view in (person.view, person.home) if view and view.id == target.view]
+    private = [message for message in person.private if message.ts == target.ts]
+    message = workspace.message(target.place, target.ts) if target.ts else None
     for found in (*views, *private, message):
         if found is not None:
             return found

@@ -1,4 +1,4 @@
-"""Behind the scenes: the bot's requests, acks, rows and log, and switches that make trouble."""
+"""Behind the scenes: the bot's requests, acks, rows and log, and switches that inject faults."""
 
 import asyncio
 import sqlite3
@@ -20,8 +20,8 @@ from bot.sandbox.world import World
 
 REQUESTS, ENVELOPES, JOBS, LOG_BYTES = 60, 15, 10, 4000
 """How much of each is shown, the newest first."""
-LOOK = 0.5
-"""Seconds between two looks at the bot's database and log, which announce nothing."""
+POLL_INTERVAL = 0.5
+"""Seconds between reads of the bot's database and log, which announce no changes."""
 SLOW_SECONDS = 120.0
 """How long a slow server renders."""
 RETRY_AFTER = 3
@@ -30,19 +30,19 @@ FAILURE = Failure("server_error", "The GPU ran out of memory.")
 
 
 class Switch(StrEnum):
-    """Trouble that is there while its switch is on; the value is the switch's label."""
+    """A fault that lasts while its switch is on; the value is the switch's label."""
 
     SLOW = "Video server is slow"
     REFUSING = "Video server refuses requests"
     FAILING = "Video server fails while rendering"
     DOWN = "Video server is down"
     FORGETTING = "Video server forgets its videos"
-    LIMITED = "Slack answers 429 (too many requests)"
+    LIMITED = "Slack returns 429 (too many requests)"
     KILLED = "Bot is killed"
 
 
 class Flip(BaseModel):
-    """Put one switch on or off."""
+    """Turn one switch on or off."""
 
     do: Literal["flip"]
     switch: Switch
@@ -50,20 +50,20 @@ class Flip(BaseModel):
 
 
 class Restart(BaseModel):
-    """Kill the bot and start it again."""
+    """Kill the bot and restart it."""
 
     do: Literal["restart"]
 
 
 class Replace(BaseModel):
-    """Put another kind of video server in the place of this one."""
+    """Replace the video server with another kind."""
 
     do: Literal["replace"]
     dialect: str
 
 
-Deed = Flip | Restart | Replace
-DEED: TypeAdapter[Deed] = TypeAdapter(Deed)
+Control = Flip | Restart | Replace
+CONTROL: TypeAdapter[Control] = TypeAdapter(Control)
 
 
 class Behind:
@@ -98,13 +98,13 @@ class Behind:
     async def watch(self) -> None:
         """Keep the rows and the log up to date, until cancelled."""
         while True:
-            found = await asyncio.to_thread(self._look)
+            found = await asyncio.to_thread(self._read)
             if found != (self._jobs, self._log):
                 self._jobs, self._log = found
                 self._world.changes.happened()
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
 
-    def _look(self) -> tuple[list[Json], str]:
+    def _read(self) -> tuple[list[Json], str]:
         return _rows(self._bot.database), _tail(self._bot.log)
 
     def _requests(self) -> list[Json]:
@@ -123,7 +123,7 @@ class Behind:
                 "at": call.at,
                 "to": "Videos",
                 "what": f"{call.method} {call.path}",
-                "result": str(call.status or "no answer"),
+                "result": str(call.status or "no response"),
                 "good": call.status is not None and call.status < 400,
             }
             for call in self._world.videos.calls[-REQUESTS:]
@@ -133,10 +133,10 @@ class Behind:
     # What is done
 
     async def act(self, request: web.Request) -> web.Response:
-        """Do what the drawer asks for."""
+        """Do what the drawer requests."""
         try:
-            deed = DEED.validate_json(await request.read())
-            match deed:
+            control = CONTROL.validate_json(await request.read())
+            match control:
                 case Flip(switch=switch, on=on):
                     await self.flip(switch, on=on)
                 case Restart():
@@ -148,10 +148,10 @@ class Behind:
         return web.json_response({})
 
     async def flip(self, switch: Switch, *, on: bool) -> None:
-        """Put a switch on or off."""
+        """Turn a switch on or off."""
         if on != (switch in self._on):
             self._on ^= {switch}
-            await self._turn(switch, on=on)
+            await self._apply(switch, on=on)
             self._world.changes.happened()
 
     async def restart_bot(self) -> None:
@@ -162,7 +162,7 @@ class Behind:
         self._world.changes.happened()
 
     async def replace_server(self, dialect: str) -> None:
-        """Put a new server there, which knows no videos; the bot starts with its catalog.
+        """Replace the video server with an empty one, and restart the bot with its catalog.
 
         Raises:
             KeyError: there is no such dialect.
@@ -182,7 +182,7 @@ class Behind:
             await self._bot.start()
         self._world.changes.happened()
 
-    async def _turn(self, switch: "Switch", *, on: bool) -> None:
+    async def _apply(self, switch: "Switch", *, on: bool) -> None:
         videos = self._world.videos
         match switch:
             case Switch.SLOW:

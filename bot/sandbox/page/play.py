@@ -30,7 +30,9 @@ ROLES = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until Ctrl-C; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bot.sandbox.page")
-    parser.add_argument("--port", type=int, help=f"of the page; otherwise {PORT} if it is free")
+    parser.add_argument(
+        "--port", type=int, help=f"of the page (default: {PORT}, or another if that is in use)"
+    )
     port = parser.parse_args(arguments).port
     with tempfile.TemporaryDirectory(prefix="video-bot-play-") as folder:
         try:
@@ -71,7 +73,7 @@ class Play:
         program: Sequence[str] = UNMODIFIED,
     ) -> None:
         self.world = World(render_seconds=render_seconds, poll_after_ms=500)
-        self.people = _furnish(self.world.slack.workspace)
+        self.people = _populate(self.world.slack.workspace)
         self.bot = BotProcess(folder, self.world.changes.happened, program)
         self.behind = Behind(self.world, self.bot, slow_seconds=slow_seconds)
         self._server = PageServer(self.world, self.bot, self.people)
@@ -127,8 +129,8 @@ class Play:
             await self._server.start()
 
 
-def _furnish(workspace: Workspace) -> list[dict[str, str]]:
-    """Fill the workspace with people and conversations; returns who one can be."""
+def _populate(workspace: Workspace) -> list[dict[str, str]]:
+    """Fill the workspace with people and conversations; returns the people to choose from."""
     workspace.users[workspace.bot_user_id].name = BOT_NAME
     alan = workspace.add_user("alan", role="admin")
     mary = workspace.add_user("mary", role="guest")

@@ -19,13 +19,12 @@ from bot.sandbox.world import World
 
 HOST = "127.0.0.1"
 STATIC = Path(__file__).parent / "static"
-MOST_BODY = 200_000_000
-"""Bytes of one upload."""
-HEARTBEAT = 15.0
+MAX_UPLOAD_BYTES = 200_000_000
+HEARTBEAT_INTERVAL = 15.0
 """Seconds between comments on an idle stream, so that a dead connection is noticed."""
-STARTING = 10.0
-"""Seconds that a bot may take to start."""
-PAUSE = 0.05
+BOT_START_TIMEOUT = 10.0
+"""Seconds to wait for a starting bot to connect."""
+MIN_EVENT_INTERVAL = 0.05
 """Seconds between two events: a browser need not draw more often."""
 HEADERS = {
     "Content-Security-Policy": (
@@ -36,11 +35,11 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # A browser asks each time, and is mostly told "not modified".
+    # Browsers revalidate each time, and mostly get "304 Not Modified".
     "Cache-Control": "no-cache",
 }
-FAILURES = {
-    "operation_timeout": "The app did not answer within 3 seconds.",
+ACK_ERRORS = {
+    "operation_timeout": "The app did not respond within 3 seconds.",
     "dispatch_failed": "The app could not be reached: it is not running.",
 }
 
@@ -59,7 +58,7 @@ class PageServer:
         self._feeds: dict[str, Feed] = {}
         self._runner: web.AppRunner | None = None
         self._application = web.Application(
-            client_max_size=MOST_BODY, middlewares=[self._only_this_page]
+            client_max_size=MAX_UPLOAD_BYTES, middlewares=[self._only_this_page]
         )
         self._application.on_response_prepare.append(_add_headers)
         self._add_routes(self._application.router)
@@ -111,14 +110,14 @@ class PageServer:
 
     @web.middleware
     async def _only_this_page(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Other sites' pages in the same browser can reach loopback: they are turned away.
+        """Other sites' pages in the same browser can reach loopback: they are refused.
 
         The Host header stops DNS rebinding, the Origin header requests from other pages.
         """
         hosts = {f"{name}:{self.port}" for name in (HOST, "localhost")}
         origin = request.headers.get("Origin")
         if request.host not in hosts or (origin and urlsplit(origin).netloc != request.host):
-            raise web.HTTPForbidden(text="This page is for this machine's own browser.")
+            raise web.HTTPForbidden(text="This page is only for browsers on this machine.")
         return await handler(request)
 
     async def _index(self, _request: web.Request) -> web.StreamResponse:
@@ -158,12 +157,12 @@ class PageServer:
             event = feed.after(seen)
             await response.write((event or ": idle\n\n").encode())
             seen = feed.last_id
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(MIN_EVENT_INTERVAL)
             await self._wait_for_a_change(changed)
 
     async def _wait_for_a_change(self, since: int) -> None:
         try:
-            await self._changes.until(lambda: self._changes.count > since, HEARTBEAT)
+            await self._changes.until(lambda: self._changes.count > since, HEARTBEAT_INTERVAL)
         except TimeoutError:
             return
 
@@ -188,7 +187,7 @@ class PageServer:
         except KeyError as error:
             raise web.HTTPNotFound(text=f"There is no {error}.") from error
         if ack is not None and ack.error is not None:
-            words = FAILURES.get(ack.error, f"Slack did not take the ack: {ack.error}.")
+            words = ACK_ERRORS.get(ack.error, f"Slack rejected the ack: {ack.error}.")
             return web.json_response({"error": words})
         return web.json_response({"took": ack.took if ack else None})
 
@@ -198,7 +197,7 @@ class PageServer:
             return
         try:
             await self._changes.until(
-                lambda: self._slack.sockets.connected or not self._bot.running, STARTING
+                lambda: self._slack.sockets.connected or not self._bot.running, BOT_START_TIMEOUT
             )
         except TimeoutError:
             return

@@ -16,7 +16,7 @@ function App() {
   const [, redraw] = useState(0);
   const [online, setOnline] = useState(true);
   const [question, setQuestion] = useState(null);
-  const [complaint, complain] = useState("");
+  const [errorText, showError] = useState("");
   const [menu, setMenu] = useState(false);
   const [behind, setBehind] = useState(() => sessionStorage.getItem("behind") === "yes");
   const me = personOf(route.who);
@@ -36,7 +36,7 @@ function App() {
   useEffect(() => {
     if (route.place === "home") act("open_home", { tab: "home" });
     setMenu(false);
-    complain("");
+    showError("");
   }, [me.id, route.place]);
   useEffect(keepFocus);
   useEffect(() => {
@@ -50,12 +50,12 @@ function App() {
   const screen = {
     route,
     go,
-    complain,
+    showError,
     problems: {},
     ask: (confirm) => new Promise((answer) => setQuestion({ confirm, answer })),
     perform: async (name, fields) => {
       const wrong = await act(name, fields);
-      complain(wrong ? wrong.error : "");
+      showError(wrong ? wrong.error : "");
     },
   };
   const answer = (yes) => {
@@ -78,9 +78,9 @@ function App() {
         ${ready && place && html`<${Conversation} key=${place.id} place=${place} />`}
         ${ready && !place && route.place !== "home" &&
         html`<p class="notice">${me.label} does not see a conversation of this name.</p>`}
-        ${complaint &&
-        html`<div class="complaint" role="alert">⚠ ${complaint}
-          <button class="quiet" aria-label="Dismiss" onClick=${() => complain("")}><${Icon} name="close" /></button></div>`}
+        ${errorText &&
+        html`<div class="error-banner" role="alert">⚠ ${errorText}
+          <button class="quiet" aria-label="Dismiss" onClick=${() => showError("")}><${Icon} name="close" /></button></div>`}
       </main>
       ${place && route.thread && html`<${Thread} place=${place} ts=${route.thread} />`}
       ${behind && html`<${Behind} close=${() => setBehind(false)} />`}

@@ -1,4 +1,4 @@
-// The drawer: what the bot does, and switches that make trouble for it.
+// The drawer: what the bot does, and switches that inject faults.
 
 import { html, useEffect, useState } from "./hooks.js";
 import { Icon } from "./icons.js";
@@ -16,9 +16,9 @@ export function Behind({ close }) {
     };
     return () => stream.close();
   }, []);
-  const act = async (deed) => {
+  const act = async (control) => {
     setBusy(true);
-    await fetch("/behind", { method: "POST", body: JSON.stringify(deed) });
+    await fetch("/behind", { method: "POST", body: JSON.stringify(control) });
     setBusy(false);
   };
   // What was chosen is shown at once; the stream confirms it.
@@ -35,7 +35,7 @@ export function Behind({ close }) {
     <header class="pane-header"><h2>Behind the scenes</h2>
       <button class="quiet" aria-label="Close Behind the scenes" title="Close" onClick=${close}>
         <${Icon} name="close" /></button></header>
-    <h3>Make trouble</h3>
+    <h3>Faults</h3>
     ${(parts.get("switches") || []).map(
       (one) => html`<label class="switch"><input type="checkbox" role="switch" checked=${one.on}
         onChange=${(event) => flip(one, event.target.checked)} />${one.label}</label>`,
@@ -44,16 +44,16 @@ export function Behind({ close }) {
       <button class="button danger" onClick=${() => act({ do: "restart" })}>
         Kill and restart the bot</button>
     </div>
-    <p>${bot.pid ? `The bot runs as process ${bot.pid}` : "The bot is not running"}${
+    <p>${bot.pid ? `The bot is running as process ${bot.pid}` : "The bot is not running"}${
       bot.pid && !bot.connected ? ", and is not connected yet" : ""}.</p>
-    <label>Video server speaks like
+    <label>Video server works like
       <select onChange=${(event) => replace(event.target.value)}>
         ${parts.get("dialect")?.all.map(
           (name) => html`<option value=${name} selected=${name === parts.get("dialect").chosen}>
             ${NAMES[name] || name}</option>`,
         )}
       </select></label>
-    <p><small>Another kind of server knows none of the videos, and the bot starts anew with its models.
+    <p><small>Another server has none of these videos. The bot restarts with that server's models.
     </small></p>
     <${Jobs} jobs=${parts.get("jobs") || []} />
     <${Acks} envelopes=${parts.get("envelopes") || []} />

@@ -7,7 +7,7 @@ import { Screen } from "./screen.js";
 import { act, people, start, upload } from "./state.js";
 
 export function Composer({ place, thread, label }) {
-  const { perform, route, complain } = useContext(Screen);
+  const { perform, route, showError } = useContext(Screen);
   const field = useRef();
   const id = useId();
   const draft = `draft/${route.who}/${place.id}/${thread || ""}`;
@@ -37,7 +37,7 @@ export function Composer({ place, thread, label }) {
     const sent = { place: place.id, text: words.trim(), thread_ts: thread || null };
     const wrong = await act("say", { ...sent, files: attached.map((file) => file.id) });
     if (!wrong) return;
-    complain(wrong.error);
+    showError(wrong.error);
     if (!field.current.value) write(words);
     setFiles((now) => (now.length ? now : attached));
   };
@@ -65,7 +65,7 @@ export function Composer({ place, thread, label }) {
   };
   const add = async (list) => {
     const uploaded = await Promise.all([...list].map(upload));
-    if (uploaded.includes(null)) complain("The file could not be uploaded.");
+    if (uploaded.includes(null)) showError("The file could not be uploaded.");
     setFiles((now) => [...now, ...uploaded.filter(Boolean)]);
     field.current.focus();
   };

@@ -128,7 +128,7 @@ const Beginning = ({ place }) =>
   place.kind === "im"
     ? html`<p class="notice">Write what the video should show, or type <code>/video</code>.</p>`
     : html`<p class="notice">
-        Nothing has been said in ${titleOf(place)} yet. Type${" "}
+        No messages in ${titleOf(place)} yet. Type${" "}
         <code>/video a timelapse of clouds</code>, or only${" "}<code>/video</code>${" "}for the form.
       </p>`;
 
@@ -199,7 +199,7 @@ export function Avatar({ user }) {
     ${user === start.bot ? html`<${Icon} name="play" />` : name.charAt(0).toUpperCase()}</span>`;
 }
 
-// An mp4 plays where it is; the server answers Range requests, so that one can seek in it.
+// An mp4 plays where it is; the server answers Range requests, so it can be seeked.
 function File({ file }) {
   const kind = file.mimetype.split("/")[0];
   return html`<figure class="file">

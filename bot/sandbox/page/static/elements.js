@@ -1,5 +1,5 @@
 // Buttons, menus and fields. In a message and in Home they tell the app at once; in a modal most
-// of them keep what is entered until the modal is submitted. Which do what is the server's affair.
+// of them keep what is entered until the modal is submitted. The server decides which do what.
 
 import { html, useContext, useEffect, useId, useRef, useState } from "./hooks.js";
 import { Text, Unknown } from "./blocks.js";
@@ -26,18 +26,18 @@ export function Element({ element, block, where }) {
 function Button({ element, block, where }) {
   const { ask, perform } = useContext(Screen);
   const [busy, setBusy] = useState(false);
-  const press = async () => {
+  const click = async () => {
     if (element.confirm && !(await ask(element.confirm))) return;
     setBusy(true);
     const { action_id, value } = element;
-    await perform("press", { where, action_id, value, block_id: block.block_id });
+    await perform("click", { where, action_id, value, block_id: block.block_id });
     setBusy(false);
   };
   return html`<button
     class="button ${element.style || ""}"
     aria-label=${element.accessibility_label}
     aria-busy=${busy}
-    onClick=${press}
+    onClick=${click}
   ><${Text} text=${element.text} /></button>`;
 }
 
@@ -279,12 +279,12 @@ function Choices({ element, block, where, view, id, error, describedby, label, t
 }
 
 function Files({ element, block, view, id, error, describedby }) {
-  const { attach, complain } = useContext(Screen);
+  const { attach, showError } = useContext(Screen);
   const held = entered({ block, element, view }) || [];
   const change = async (event) => {
     const files = [...event.target.files];
     const uploaded = await Promise.all(files.map(upload));
-    if (uploaded.includes(null)) complain("The file could not be uploaded.");
+    if (uploaded.includes(null)) showError("The file could not be uploaded.");
     const ids = uploaded.filter(Boolean).map((file) => file.id);
     await attach(block.block_id, ids);
   };

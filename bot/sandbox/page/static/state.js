@@ -48,7 +48,7 @@ export async function act(name, fields = {}) {
     const answer = response.ok ? await response.json() : { error: await response.text() };
     return answer.error ? answer : null;
   } catch {
-    return { error: "The page's server does not answer. Is `make play` still running?" };
+    return { error: "The page's server does not respond. Is `make play` still running?" };
   }
 }
 
