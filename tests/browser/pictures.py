@@ -74,7 +74,7 @@ async def _story(window: Window) -> None:
     card = window.messages(channel).last
     while "Ready" not in (words := await card.inner_text() if await card.count() else ""):
         await film.take_if_changed(words, hold=6)
-        if re.search(r"[4-7]\d %", words):
+        if re.search(r"[4-7]\d ?%", words):
             await _save(window.page.get_by_role("main"), "rendering")
         await asyncio.sleep(0.1)
     await film.take(hold=10)
