@@ -86,6 +86,14 @@ class MessageKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """The message `ts` shares a file, in a public channel or elsewhere."""
+
+    ts: str
+    in_public: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Posted:
     """A message that has been posted."""
 
@@ -340,18 +348,18 @@ class Delivery:
             initial_comment=cards.finished_comment(job, also),
         )
 
-    async def find_share(self, job: Job) -> str | None:
-        """The ts of the message that shares the file in the job's thread, if there is one.
+    async def find_share(self, job: Job) -> Share | None:
+        """The message that shares the file in the job's thread, if there is one.
 
         Raises:
             PermanentError: Slack has no such file; the code is `file_not_found`.
         """
         response = await self._call("files.info", file=job.file_id)
         shares = response["file"].get("shares") or {}
-        for by_channel in shares.values():
+        for kind, by_channel in shares.items():
             for share in by_channel.get(job.channel_id, []):
                 if share.get("thread_ts") == job.root_ts:
-                    return str(share["ts"])
+                    return Share(str(share["ts"]), in_public=kind == "public")
         return None
 
     async def permalink(self, job: Job, ts: str) -> str:

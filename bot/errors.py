@@ -101,6 +101,7 @@ class Impossible(StrEnum):
     UNKNOWN_VIDEO = "unknown_video"
     DELETED_VIDEO = "deleted_video"
     NOT_READY = "not_ready"
+    ONLY_ON_CARD = "only_on_card"
     PICTURE_NOT_YOURS = "picture_not_yours"
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     NOTHING_TO_DELETE = "nothing_to_delete"

@@ -138,6 +138,8 @@ class Job:
     """Its price in US dollars according to the catalog; None: unknown."""
     permalink: str | None = None
     """The address of the message with the finished file."""
+    in_public: bool | None = None
+    """Whether the file was shared in a public channel; None: not shared yet, or not known."""
     state: JobState = JobState.REQUESTED
     card_ts: str | None = None
     video_id: str | None = None
@@ -162,6 +164,15 @@ class Job:
     def root_ts(self) -> str | None:
         """The message that starts the job's thread; None: there is none yet."""
         return self.thread_ts or self.card_ts
+
+    @property
+    def is_surely_readable(self) -> bool:
+        """Whether the requester can read its conversation, as far as the bot can be sure.
+
+        They may have been removed from a private channel since: the manifest requests no scope
+        that tells.
+        """
+        return self.channel_id.startswith("D") or self.in_public is True
 
     def lends_picture_to(self, user_id: str) -> bool:
         """Whether this person may use its reference picture: as uploader or requester.
@@ -285,9 +296,16 @@ def upload_lost(job: Job) -> Job:
     return _moved(job, JobState.DELIVERING, file_id=None)
 
 
-def delivered(job: Job, *, reply_ts: str, permalink: str, now: float) -> Job:
+def delivered(job: Job, *, reply_ts: str, permalink: str, in_public: bool, now: float) -> Job:
     """The file was shared in the thread, in the message `reply_ts`."""
-    return _moved(job, JobState.DELIVERED, reply_ts=reply_ts, permalink=permalink, finished_at=now)
+    return _moved(
+        job,
+        JobState.DELIVERED,
+        reply_ts=reply_ts,
+        permalink=permalink,
+        in_public=in_public,
+        finished_at=now,
+    )
 
 
 def failed(job: Job, *, code: str, message: str, now: float, source: Source = Source.VIDEOS) -> Job:

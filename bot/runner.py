@@ -17,7 +17,7 @@ import structlog
 
 from bot import jobs
 from bot.decoding.pictures import fitted
-from bot.delivery import Delivery, MessageKind, Posted
+from bot.delivery import Delivery, MessageKind, Posted, Share
 from bot.errors import (
     BotError,
     CannotPost,
@@ -480,8 +480,8 @@ class JobRunner:
         """Share the file in the thread, at most once: its id tells what was already done."""
         if self.job.file_id is None:
             await self._upload()
-        elif (ts := await self._find_share()) is not None:
-            await self._deliver_as(ts)
+        elif (share := await self._find_share()) is not None:
+            await self._deliver_as(share)
             return
         try:
             await self._delivery.share(self.job, await self._senders_of(Signal.NOTIFY))
@@ -508,14 +508,14 @@ class JobRunner:
     async def _await_share(self) -> None:
         """Slack shares a file after a delay, and occasionally never."""
         began = self._now()
-        while (ts := await self._find_share()) is None:
+        while (share := await self._find_share()) is None:
             if self._now() - began > self._timings.share_timeout:
                 await self._delivery.delete_file(self.job)
                 await self._upload_again(failures.NOT_SHARED)
             await asyncio.sleep(self._timings.share_poll_interval)
-        await self._deliver_as(ts)
+        await self._deliver_as(share)
 
-    async def _find_share(self) -> str | None:
+    async def _find_share(self) -> Share | None:
         try:
             return await self._delivery.find_share(self.job)
         except PermanentError as error:
@@ -527,9 +527,15 @@ class JobRunner:
         await self._save(jobs.upload_lost(self.job), "upload lost")
         raise TemporaryError(reason, source=Source.SLACK)
 
-    async def _deliver_as(self, ts: str) -> None:
-        permalink = await self._delivery.permalink(self.job, ts)
-        delivered = jobs.delivered(self.job, reply_ts=ts, permalink=permalink, now=self._now())
+    async def _deliver_as(self, share: Share) -> None:
+        permalink = await self._delivery.permalink(self.job, share.ts)
+        delivered = jobs.delivered(
+            self.job,
+            reply_ts=share.ts,
+            permalink=permalink,
+            in_public=share.in_public,
+            now=self._now(),
+        )
         await self._save(delivered, "delivered")
 
     async def _show_cancelling(self) -> None:

@@ -117,11 +117,12 @@ class Service:
         `without_picture`: leave out a reference picture that this person may not use.
 
         Raises:
-            NotPossible: it is not ready (nor cancelled by this person), unknown or deleted, or
-                this person may not use its reference picture.
+            NotPossible: it is not ready (nor cancelled by this person), unknown or deleted,
+                this person may not use its reference picture, or as `check_reachable` says.
             TemporaryError: the database does not respond.
         """
         job = await self.undeleted(job_id)
+        check_reachable(job, origin)
         if job.state is JobState.CANCELLED:
             _check_requester(job, origin.user_id)
         elif job.state is not JobState.DELIVERED:
@@ -314,6 +315,18 @@ class Service:
         added = await self._store.add(replace(job, price=price), max_open=self._max_open)
         self._wake()
         return added
+
+
+def check_reachable(job: Job, origin: Origin) -> None:
+    """Check that whoever clicks can read the conversation in which a new job would post.
+
+    A click on the Home tab, which is in no channel, doesn't show that.
+
+    Raises:
+        NotPossible: they may have been removed from it.
+    """
+    if not origin.channel_id and not job.is_surely_readable:
+        raise NotPossible(Impossible.ONLY_ON_CARD)
 
 
 def _check_requester(job: Job, user_id: str) -> None:

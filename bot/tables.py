@@ -27,6 +27,7 @@ jobs = sa.Table(
     sa.Column("server", sa.Text),
     sa.Column("note", sa.Text),
     sa.Column("permalink", sa.Text),
+    sa.Column("in_public", sa.Boolean),
     sa.Column("price", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("card_ts", sa.Text),

@@ -11,7 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.errors import BotError, Impossible, NotPossible
 from bot.jobs import Job
-from bot.service import Origin, Service
+from bot.service import Origin, Service, check_reachable
 from bot.slack.ack import within_ack
 from bot.slack.modals import open_form, tell
 from bot.slack_errors import CALL_ERRORS
@@ -125,7 +125,9 @@ async def _own(service: Service, click: Click) -> Job:
 
 
 async def _ready(service: Service, click: Click) -> Job:
-    return await service.ready(click.job_id)
+    job = await service.ready(click.job_id)
+    check_reachable(job, click.origin)
+    return job
 
 
 async def _undeleted(service: Service, click: Click) -> Job:

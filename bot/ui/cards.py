@@ -42,6 +42,8 @@ MAKE_AGAIN = "make_again"
 DELETE = "delete"
 """Actions of a card's buttons; their value is the job's id."""
 
+_POSTING = {REMIX, MAKE_AGAIN}
+
 CONFIRM_CANCEL = ("Cancel this video?", "It will not be posted.", "Cancel the video", "Keep it")
 CONFIRM_DELETE = (
     "Delete this video?",
@@ -255,9 +257,12 @@ def _notes(job: Job) -> Iterator[str]:
         yield "The video server may have kept its copy: it does not delete."
 
 
-def buttons(job: Job) -> Iterator[Block]:
-    """The buttons for the job's state; a click checks the state in the database again."""
-    offered = [*_offers(job)]
+def buttons(job: Job, *, may_post: bool = True) -> Iterator[Block]:
+    """The buttons for the job's state; a click checks the state in the database again.
+
+    `may_post`: offer also what posts in the job's channel.
+    """
+    offered = [each for each in _offers(job) if may_post or each["action_id"] not in _POSTING]
     if len(job.request.prompt) > EXCERPT and job.state is not JobState.DELETED:
         offered.append(button("Show full prompt", SHOW_PROMPT, job.id))
     if offered:

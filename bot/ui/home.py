@@ -82,7 +82,7 @@ def _view(*blocks: Block) -> Block:
 def _with_buttons(job: Job) -> Iterator[Block]:
     # The tab is published again for a new state, not for each percent.
     yield from about(replace(job, progress=None))
-    yield from buttons(job)
+    yield from buttons(job, may_post=job.is_surely_readable)
 
 
 def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:

@@ -165,6 +165,11 @@ def not_possible(error: NotPossible) -> str:
             return "This video was deleted, and its prompt with it."
         case Impossible.NOT_READY:
             return "This video isn't ready, so it can't be remixed or made again."
+        case Impossible.ONLY_ON_CARD:
+            return (
+                "Please use the button on the video's card. From here I can't tell whether you "
+                "are still in its channel."
+            )
         case Impossible.PICTURE_NOT_YOURS:
             return (
                 "This video begins with somebody else's image, which only they can use. Make it "

@@ -21,7 +21,9 @@ def test_the_story_runs_from_the_request_to_the_delivered_file(job: Job) -> None
     job = jobs.accepted(job, video_id="video_1")
     job = jobs.rendered(job, now=150)
     job = jobs.upload_started(job, file_id="F1")
-    job = jobs.delivered(job, reply_ts="1.2", permalink="https://x.example/1", now=160)
+    job = jobs.delivered(
+        job, reply_ts="1.2", permalink="https://x.example/1", in_public=True, now=160
+    )
     assert job.state is JobState.DELIVERED
     assert job.took == 60
 

@@ -46,6 +46,7 @@ made_up_jobs = st.builds(
     note=st.none() | st.sampled_from(Note),
     price=st.none() | st.decimals(0, 10_000, places=4),
     progress=st.none() | st.integers(0, 100),
+    in_public=st.none() | st.booleans(),
     permalink=st.none() | st.just("https://sandbox.slack.com/archives/C1/p1"),
 )
 
@@ -244,6 +245,51 @@ async def test_a_video_is_made_again_from_home(world: World) -> None:
     await ada.click(view, "make_again")
     await world.until(lambda: home_of(ada).count("ready, in the thread") == 2)
     assert len(Thread(world).cards) == 2
+
+
+async def delivered_in_private(world: World, ada: Person) -> None:
+    """Ada's video in a private channel, of which she may no longer be a member."""
+    secret = world.slack.workspace.add_channel("secret", private=True)
+    await opened(world, ada)
+    await ada.command("clouds", channel=secret)
+    await world.until(lambda: "Delete" in home_of(ada))
+    await until_idle()
+
+
+@pytest.mark.usefixtures("bot")
+async def test_home_has_no_button_that_posts_in_a_private_channel(world: World) -> None:
+    await delivered_in_private(world, world.slack.ada)
+    for action in ("remix", "make_again"):
+        assert f'"{action}"' not in home_of(world.slack.ada)
+
+
+@pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("action", ["remix", "make_again"])
+async def test_an_old_home_posts_nothing_in_a_private_channel(world: World, action: str) -> None:
+    ada = world.slack.ada
+    await delivered_in_private(world, ada)
+    assert ada.home is not None
+    [button] = [
+        each
+        for block in ada.home.blocks
+        for each in block.get("elements", [])
+        if each.get("action_id") == "delete"
+    ]
+    button["action_id"] = action  # as an earlier version published it
+    await ada.click(ada.home, action)
+    place = world.slack.workspace.direct_message(ada.user)
+    [told] = await world.until(lambda: place.messages)
+    assert "button on the video's card" in told.text
+    assert ada.view is None
+    assert len(world.videos.creates) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_ones_own_direct_message_is_no_private_channel(world: World) -> None:
+    ada = world.slack.ada
+    await opened(world, ada)
+    await ada.direct_message("clouds")
+    await world.until(lambda: "Make it again" in home_of(ada))
 
 
 @pytest.mark.usefixtures("bot")
