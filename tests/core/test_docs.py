@@ -35,6 +35,7 @@ def test_the_layout_names_every_file_and_no_other() -> None:
         "__init__.py",
         "__pycache__",
         "catalog.toml",
+        "py.typed",
     }
     assert [name for name in named if not (ROOT / "bot" / name).exists()] == []
 
