@@ -450,3 +450,13 @@ async def test_bolt_s_own_respond_works(slack: SlackSandbox, app: App) -> None:
     await slack.ada.command(command="/ask")
     [message] = await slack.changes.until(lambda: slack.ada.private)
     assert message.text == "only you"
+
+
+async def test_people_of_other_organizations_have_neither_commands_nor_shortcuts() -> None:
+    slack = SlackSandbox(Changes(), Faults())
+    mallory = slack.person(slack.workspace.add_user("mallory", role="external").id)
+    slack.workspace.videos.members.add(mallory.id)
+    with pytest.raises(Impossible, match="doesn't have this app"):
+        await mallory.command("clouds")
+    with pytest.raises(Impossible, match="doesn't have this app"):
+        await mallory.global_shortcut("create_video")

@@ -76,6 +76,7 @@ class Person:
         self, text: str = "", *, channel: Conversation | str = "videos", command: str = "/video"
     ) -> Ack:
         """Send a slash command, and wait for its acknowledgement."""
+        self._check_app_is_installed()
         payload = self._payloads.command(command, text, self._place(channel))
         return await self._send("slash_commands", payload, accepts_response=True)
 
@@ -97,6 +98,7 @@ class Person:
 
     async def global_shortcut(self, callback_id: str) -> Ack:
         """Pick a shortcut from the menu beside the message field."""
+        self._check_app_is_installed()
         return await self._send("interactive", self._payloads.global_shortcut(callback_id))
 
     async def message_shortcut(self, callback_id: str, message: Message) -> Ack:
@@ -319,6 +321,11 @@ class Person:
         if scope is not None and scope not in self._workspace.scopes:
             return None
         return await self._send("events_api", payload)
+
+    def _check_app_is_installed(self) -> None:
+        """In a Slack Connect channel, others lack the app's commands and global shortcuts."""
+        if self.user.role == "external":
+            raise Impossible("your organization doesn't have this app")
 
     def _place(self, channel: Conversation | str) -> Conversation:
         place = self._workspace.channel(channel)
