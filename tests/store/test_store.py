@@ -37,6 +37,16 @@ async def claim_one(store: Store, owner: str = "a", now: float = NOW) -> Job:
     return job
 
 
+async def test_an_error_does_not_show_the_values_of_a_statement(migrated_url: str) -> None:
+    database = Database.open(migrated_url)
+    query = sa.text("SELECT * FROM missing WHERE prompt = :prompt").bindparams(prompt="a secret")
+    with pytest.raises(TemporaryError) as caught:
+        await database.execute(query)
+    await database.close()
+    assert "missing" in str(caught.value.__cause__)
+    assert "a secret" not in str(caught.value.__cause__)
+
+
 async def test_old_response_urls_are_forgotten_whoever_runs_the_job(store: Store) -> None:
     url = "https://hooks.example/1"
     await store.add(make_job(1, response_url=url, created_at=NOW - 1))

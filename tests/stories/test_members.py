@@ -42,6 +42,49 @@ async def test_a_stranger_who_mentions_the_bot_is_turned_away_privately(
 
 
 @pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("field", ["user_team", "source_team"])
+async def test_either_field_of_an_event_is_enough_to_tell_a_stranger(
+    world: World, field: str
+) -> None:
+    ada = world.slack.ada
+    message = ada.post("clouds", channel=world.slack.workspace.direct_message(ada.user))
+    await ada.send_message_event(message, **{field: "T0FOREIGN"})
+    place = world.slack.workspace.direct_message(ada.user)
+    await world.until(lambda: len(place.messages) == 2)
+    assert place.messages[1].text == replies.MEMBERS_ONLY
+    assert world.videos.calls == []
+
+
+@pytest.mark.parametrize("field", ["user_team", "source_team"])
+async def test_on_enterprise_grid_the_organization_is_no_stranger(
+    world: World, run_bot: RunBot, field: str
+) -> None:
+    workspace, ada = world.slack.workspace, world.slack.ada
+    workspace.enterprise_id = "E0SANDBOX"
+    async with run_bot():
+        place = workspace.direct_message(ada.user)
+        message = ada.post("clouds", channel=place)
+        await ada.send_message_event(message, **{field: "E0SANDBOX"})
+        await world.until(lambda: world.videos.creates)
+        other = ada.post("rain", channel=place)
+        await ada.send_message_event(other, **{field: "E0FOREIGN"})
+        await world.until(lambda: replies.MEMBERS_ONLY in [each.text for each in place.messages])
+    assert len(world.videos.creates) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_a_stranger_can_submit_no_form(world: World) -> None:
+    mallory = world.slack.ada  # as if the form had been opened before the team was compared
+    await mallory.command("clouds --form")
+    mallory.user.team_id = "T0FOREIGN"
+    await mallory.submit()
+    place = world.slack.workspace.direct_message(mallory.user)
+    [told] = await world.until(lambda: place.messages)
+    assert told.text == replies.MEMBERS_ONLY
+    assert world.videos.calls == []
+
+
+@pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("action", [cards.MAKE_AGAIN, cards.REMIX])
 async def test_a_stranger_can_use_no_button(world: World, stranger: Person, action: str) -> None:
     thread = Thread(world)

@@ -1,5 +1,6 @@
 """When an answer is lost: what was done is found out, and nothing is done twice."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,7 @@ from aiohttp import web
 
 from bot.config import Settings
 from bot.sandbox.faults import drop, respond_with
+from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 from tests.support.channel import Thread, failed, ready, shown, until_idle
 from tests.support.installation import RunBot
@@ -131,6 +133,26 @@ async def test_a_lost_answer_to_the_card_leaves_one_card(world: World, thread: T
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(thread.cards) == 1
+
+
+@pytest.mark.usefixtures("bot")
+async def test_another_apps_message_with_the_same_metadata_is_not_the_card(
+    world: World, thread: Thread
+) -> None:
+    workspace = world.slack.workspace
+    workspace.scopes |= HISTORY
+
+    async def imitate(request: web.Request) -> web.StreamResponse:
+        form = await request.post()
+        imitation = Message(workspace.new_ts(), workspace.videos.id, "U0OTHER", bot_id="B0OTHER")
+        imitation.text, imitation.metadata = "not the card", json.loads(str(form["metadata"]))
+        workspace.post(imitation)
+        return await drop(request)
+
+    world.faults.inject("chat.postMessage", imitate)
+    await world.slack.ada.command("clouds")
+    await world.until(lambda: any("*Ready*" in shown(card) for card in thread.cards))
+    assert len(thread.cards) == 2
 
 
 @pytest.mark.usefixtures("bot")

@@ -260,6 +260,7 @@ class Workspace:
         self.app_id = "A0SANDBOX01"
         self.bot_id = "B0SANDBOX01"
         self.team_id = "T0SANDBOX01"
+        self.enterprise_id: str | None = None
         self.bot_token = "xoxb-sandbox-bot-token"
         self.app_token = "xapp-1-A0SANDBOX01-sandbox"
         self.signing_secret = "sandbox-signing-secret"

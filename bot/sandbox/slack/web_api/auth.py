@@ -19,6 +19,7 @@ def auth_test(workspace: Workspace, _args: Args) -> Json:
         "user_id": workspace.bot_user_id,
         "bot_id": workspace.bot_id,
         "is_enterprise_install": False,
+        **({"enterprise_id": workspace.enterprise_id} if workspace.enterprise_id else {}),
     }
 
 
