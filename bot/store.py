@@ -5,6 +5,7 @@ that has lost its lease can therefore change nothing.
 """
 
 import contextlib
+import json
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -16,10 +17,11 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from bot.database import Database, Priority, Rows, one_at_a_time
+from bot.drafts import SavedDraft
 from bot.errors import Impossible, LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal, Totals
-from bot.request import Fit, InputReference, VideoRequest
-from bot.tables import OPEN, RENDERED, homes, jobs, signals
+from bot.request import Draft, Fit, InputReference, VideoRequest
+from bot.tables import OPEN, RENDERED, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
 log = structlog.get_logger()
@@ -125,6 +127,21 @@ class Store:
         found = sa.select(jobs).where(jobs.c.user_id == user_id, *contained)
         page = found.order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
         return self._readable(await self._database.execute(page, Priority.PERSON))
+
+    async def delivered_in(self, channel_id: str, thread_ts: str) -> Job | None:
+        """The newest job whose finished video is in this thread."""
+        query = (
+            sa.select(jobs)
+            .where(
+                sa.or_(jobs.c.card_ts == thread_ts, jobs.c.thread_ts == thread_ts),
+                jobs.c.channel_id == channel_id,
+                jobs.c.state == JobState.DELIVERED,
+            )
+            .order_by(jobs.c.created_at.desc())
+            .limit(1)
+        )
+        rows = self._readable(await self._database.execute(query, Priority.PERSON))
+        return next(iter(rows), None)
 
     async def totals(
         self, user_id: str, *, since: float, priority: Priority = Priority.PERSON
@@ -249,6 +266,28 @@ class Store:
         """Who has opened the Home tab since then, and which page."""
         opened = sa.select(homes.c.user_id, homes.c.page).where(homes.c.opened_at >= moment)
         return {row["user_id"]: row["page"] for row in await self._database.execute(opened)}
+
+    async def keep_draft(self, saved: SavedDraft) -> None:
+        """Store the draft, once."""
+        with contextlib.suppress(IntegrityError):  # a repeated delivery
+            new = drafts.insert().values(_draft_row(saved))
+            await self._database.execute(new, Priority.PERSON)
+
+    async def draft(self, draft_id: str, *, since: float) -> SavedDraft:
+        """The draft with this id, if it was created since then.
+
+        Raises:
+            LookupError: there is none.
+        """
+        query = sa.select(drafts).where(drafts.c.id == draft_id, drafts.c.created_at >= since)
+        rows = await self._database.execute(query, Priority.PERSON)
+        if not rows:
+            raise LookupError("no such draft")
+        return _saved_draft(rows[0])
+
+    async def delete_drafts(self, *, before: float) -> None:
+        """Delete the drafts that were created before then."""
+        await self._database.execute(drafts.delete().where(drafts.c.created_at < before))
 
     async def claim(self, owner: str, *, now: float, limit: int) -> list[Job]:
         """Claim up to `limit` open jobs that nobody owns, those that waited longest first.
@@ -427,6 +466,21 @@ def _job(row: Mapping[str, Any]) -> Job:
             "error": None if code is None else JobError(code, message, source),
         }
     )
+
+
+def _draft_row(saved: SavedDraft) -> dict[str, Any]:
+    row = asdict(saved)
+    options = row.pop("draft") | {"remix_of": row.pop("remix_of")}
+    return row | {"prompt": _storable(options.pop("prompt")), "options": json.dumps(options)}
+
+
+def _saved_draft(row: Mapping[str, Any]) -> SavedDraft:
+    values = {name: value for name, value in row.items() if name not in {"prompt", "options"}}
+    options = json.loads(row["options"])
+    remix_of, reference = options.pop("remix_of"), options.pop("input_reference")
+    given = None if reference is None else _reference(**reference)
+    draft = Draft(prompt=row["prompt"], **options, input_reference=given)
+    return SavedDraft(**values, draft=draft, remix_of=remix_of)
 
 
 _REFERENCE = ("file_id", "user_id", "fit")

@@ -63,6 +63,9 @@ sa.Index(
     sqlite_where=RENDERED,
     postgresql_where=RENDERED,
 )
+sa.Index("jobs_card", jobs.c.card_ts)
+IN_THREAD = jobs.c.thread_ts.is_not(None)
+sa.Index("jobs_in_thread", jobs.c.thread_ts, sqlite_where=IN_THREAD, postgresql_where=IN_THREAD)
 
 signals = sa.Table(
     "signals",
@@ -79,3 +82,17 @@ homes = sa.Table(
     sa.Column("opened_at", sa.Double, nullable=False),
     sa.Column("page", sa.Integer, nullable=False),
 )
+
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("team_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("channel_id", sa.Text, nullable=False),
+    sa.Column("thread_ts", sa.Text),
+    sa.Column("prompt", sa.Text, nullable=False),
+    sa.Column("options", sa.Text, nullable=False),
+    sa.Column("created_at", sa.Double, nullable=False),
+)
+"""`options` is a JSON object: the rest of the draft, whose parts are never searched for."""

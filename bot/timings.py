@@ -15,6 +15,10 @@ PROMPT_FILE_TIMEOUT = 1.5
 """For fetching a prompt's text file while Slack waits for an acknowledgement ..."""
 FORM_SAVE_TIMEOUT = 1.0
 """... and for the database after that."""
+DRAFT_SAVE_TIMEOUT = 0.5
+"""For saving what someone typed, before or after what `ACK_TIMEOUT` is for."""
+DRAFT_LIFETIME = 3600.0
+"""How long it is kept."""
 
 LEASE = 120.0
 """How long a claim lasts without a heartbeat."""
@@ -50,7 +54,7 @@ TOKEN_CHECK_INTERVAL = 60.0
 RESPONSE_URL_LIFETIME = 1800.0
 """How long Slack accepts messages at a `response_url`: whoever reads it could post there."""
 FORGET_INTERVAL = 60.0
-"""Between removals of response URLs that are older."""
+"""Between removals of response URLs and drafts that are older."""
 HOME_REFRESH_WINDOW = 600.0
 """How long a Home tab is kept up to date after it was opened."""
 
