@@ -43,6 +43,7 @@ from bot.store import Store
 from bot.timings import (
     CONNECT_TIMEOUT,
     DATABASE_TIMEOUT,
+    DRAFT_LIFETIME,
     FORGET_INTERVAL,
     KEEPALIVE_EXPIRY,
     LEASE,
@@ -221,11 +222,15 @@ def _periodic_tasks(
     async def forget_response_urls() -> None:
         await store.forget_response_urls(created_before=time.time() - RESPONSE_URL_LIFETIME)
 
+    async def forget_drafts() -> None:
+        await store.delete_drafts(before=time.time() - DRAFT_LIFETIME)
+
     return [
         PeriodicTask("check the Slack token", TOKEN_CHECK_INTERVAL, delivery.check_token),
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
         PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
+        PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),
     ]
 
 

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +26,9 @@ from bot.errors import MisconfiguredError
 
 MAX_OPTIONS = 100
 """Of a select menu in Slack (docs.slack.dev: select menu element)."""
+
+RATIO_TOLERANCE = Fraction(1, 20)
+"""By how much a size may differ from the aspect ratio that was asked for: 832x480 is 16:9."""
 
 
 def _texts(values: Any) -> Any:  # noqa: ANN401 -- whatever stands in the file
@@ -81,6 +85,25 @@ class Model:
         """The name that people see."""
         return self.label or self.name
 
+    def size_like(self, wanted: str) -> str | None:
+        """The size that someone means by `1280x720`, `landscape` or `16:9`; None: it has none."""
+        # People copy `720 × 1280` from a card.  # noqa: RUF003 -- that sign
+        wanted = wanted.lower().replace("×", "x").replace(" ", "")  # noqa: RUF001 -- that sign
+        if wanted in self.sizes:
+            return wanted
+        if wanted in _SHAPES:
+            return next((size for size in self.sizes if _shape(size) == _SHAPES[wanted]), None)
+        if ratio := _RATIO.fullmatch(wanted):
+            return self._closest(Fraction(int(ratio[1]), int(ratio[2])))
+        return None
+
+    def _closest(self, ratio: Fraction) -> str | None:
+        """The size closest to this aspect ratio, if it is close at all."""
+        ratios = {size: Fraction(*_measures(size)) for size in self.sizes}
+        size = min(ratios, key=lambda size: abs(ratios[size] / ratio - 1), default=None)
+        is_close = size is not None and abs(ratios[size] / ratio - 1) <= RATIO_TOLERANCE
+        return size if is_close else None
+
     def price(self, *, seconds: str, size: str) -> Decimal | None:
         """The price of a video in US dollars, if it is known."""
         each = self.price_per_second
@@ -115,8 +138,13 @@ class Catalog:
         return next((model for model in self.models if model.name == name), None)
 
     def models_for(self, size: str) -> list[str]:
-        """The names of the models that support this size."""
-        return [model.name for model in self.models if size in model.sizes]
+        """The names of the models that support this size, in any of its spellings."""
+        return [model.name for model in self.models if model.size_like(size) is not None]
+
+    def price(self, *, model: str, seconds: str, size: str) -> Decimal | None:
+        """The price of a video in US dollars, if it is known."""
+        found = self.find(model)
+        return None if found is None else found.price(seconds=seconds, size=size)
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
@@ -155,6 +183,24 @@ def _place(location: Sequence[int | str]) -> str:
     """`models[2].sizes[0]: `, counted from 0."""
     names = [f"[{part}]" if isinstance(part, int) else f".{part}" for part in location]
     return "".join(names).removeprefix(".") + ": " if names else ""
+
+
+_SHAPES = {
+    **dict.fromkeys(("landscape", "wide", "horizontal"), "landscape"),
+    **dict.fromkeys(("portrait", "tall", "vertical"), "portrait"),
+    "square": "square",
+}
+_RATIO = re.compile(r"([1-9]\d?)[:/x]([1-9]\d?)", re.ASCII)
+
+
+def _measures(size: str) -> tuple[int, int]:
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def _shape(size: str) -> str:
+    width, height = _measures(size)
+    return "square" if width == height else "portrait" if width < height else "landscape"
 
 
 def _twice(values: Sequence[str]) -> str | None:

@@ -251,11 +251,12 @@ class Delivery:
         The response URL also works where the bot is not a member, but only for 30 minutes. After
         that, posting to a user's id opens the direct message with the bot.
         """
-        message = cards.not_started(job) if job.card_ts is None else cards.status_reply(job)
-        if job.response_url is None or not await self._respond(job.response_url, message):
-            await self._call(
-                "chat.postMessage", channel=job.user_id, **_post(job, MessageKind.END, message)
-            )
+        has_card = job.card_ts is not None
+        for message in [cards.status_reply(job)] if has_card else cards.not_started(job):
+            if job.response_url is None or not await self._respond(job.response_url, message):
+                await self._call(
+                    "chat.postMessage", channel=job.user_id, **_post(job, MessageKind.END, message)
+                )
 
     async def _respond(self, response_url: str, message: Message) -> bool:
         body = {"response_type": "ephemeral", "text": message.text, "blocks": message.blocks}

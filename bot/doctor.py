@@ -25,7 +25,7 @@ from bot.catalog import Catalog, load_catalog
 from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
 from bot.folders import temporary_folder
-from bot.request import VideoRequest, make_request
+from bot.request import Draft, VideoRequest, make_request
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import SLACK_TIMEOUT, Timings
 from bot.ui.samples import samples
@@ -321,7 +321,7 @@ def _disk(settings: Settings) -> Finding:
 
 
 def _request(catalog: Catalog) -> VideoRequest:
-    return make_request(prompt=PROMPT, catalog=catalog)
+    return make_request(Draft(prompt=PROMPT), catalog)
 
 
 async def _poll(videos: VideosClient, video_id: str) -> Finding:

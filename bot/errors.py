@@ -58,6 +58,7 @@ class RequestProblem(StrEnum):
     PROMPT_NOT_UTF8 = "prompt_not_utf8"
     VALUE_MISSING = "value_missing"
     GIVEN_TWICE = "given_twice"
+    UNKNOWN_OPTION = "unknown_option"
     NOT_ALLOWED = "not_allowed"
 
 
@@ -65,7 +66,8 @@ class BadRequest(BotError):
     """The person can correct their request.
 
     `field` is the part that is wrong, `value` what was given and `allowed` what can be given
-    instead; `alternative` is the name of a model that allows the value.
+    instead; `alternative` is the name of a model that allows the value, or of the option that was
+    probably meant.
     """
 
     def __init__(
@@ -103,6 +105,8 @@ class Impossible(StrEnum):
     NOT_READY = "not_ready"
     ONLY_ON_CARD = "only_on_card"
     PICTURE_NOT_YOURS = "picture_not_yours"
+    UNKNOWN_DRAFT = "unknown_draft"
+    """It is no longer kept."""
     NOTHING_TO_CANCEL = "nothing_to_cancel"
     NOTHING_TO_DELETE = "nothing_to_delete"
     NOTHING_TO_WAIT_FOR = "nothing_to_wait_for"

@@ -14,6 +14,8 @@ MAX_PROMPT_LENGTH = 32_000
 MAX_PROMPT_BYTES = 4 * MAX_PROMPT_LENGTH + 3
 """The longest prompt in UTF-8, with the byte order mark that some editors add."""
 
+_UNIT = re.compile(r"(?<=\d) ?s(?:ec(?:ond)?s?)?$", re.IGNORECASE | re.ASCII)
+
 # PostgreSQL cannot store NUL, and UTF-8 has no lone surrogates.
 _UNSENDABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -50,7 +52,7 @@ class VideoRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a form is filled in with: possibly incomplete, and unchecked."""
+    """What someone has typed or chosen so far: possibly incomplete, and unchecked."""
 
     prompt: str = ""
     model: str | None = None
@@ -59,26 +61,40 @@ class Draft:
     input_reference: InputReference | None = None
 
 
-def make_request(
+def make_draft(
     *,
     prompt: str,
     catalog: Catalog,
     model: str | None = None,
     seconds: str | None = None,
     size: str | None = None,
-) -> VideoRequest:
+) -> Draft:
+    """A draft whose values are spelled as in the catalog: `8` for `8s`, `1280x720` for `wide`.
+
+    What the catalog doesn't have stays as it is.
+    """
+    chosen = catalog.default if model is None else catalog.find(model)
+    if seconds is not None:
+        seconds = _UNIT.sub("", seconds)
+    if size is not None and chosen is not None:
+        size = chosen.size_like(size) or size
+    return Draft(prompt=prompt, model=model, seconds=seconds, size=size)
+
+
+def make_request(draft: Draft, catalog: Catalog) -> VideoRequest:
     """A request with the model's defaults for whatever was not chosen.
 
     Raises:
         BadRequest: a value is not one that the catalog allows.
     """
-    check_prompt(prompt)
-    chosen = _check_model(model, catalog)
+    check_prompt(draft.prompt)
+    model = _check_model(draft.model, catalog)
     return VideoRequest(
-        prompt=prompt,
-        model=chosen.name,
-        seconds=_check_seconds(seconds, chosen),
-        size=_check_size(size, chosen, catalog),
+        prompt=draft.prompt,
+        model=model.name,
+        seconds=_check_seconds(draft.seconds, model),
+        size=_check_size(draft.size, model, catalog),
+        input_reference=draft.input_reference,
     )
 
 
@@ -121,7 +137,6 @@ def _check_seconds(seconds: str | None, model: Model) -> str:
 def _check_size(size: str | None, model: Model, catalog: Catalog) -> str:
     if size is None:
         return next(iter(model.sizes), "")
-    size = size.lower().replace("×", "x")  # noqa: RUF001 -- people copy the sign from the card
     if size in model.sizes:
         return size
     alternative = next(iter(catalog.models_for(size)), None)

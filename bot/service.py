@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 from bot.catalog import Catalog
 from bot.database import Priority
+from bot.drafts import SavedDraft, draft_id
 from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import CANCELLABLE, Job, JobState, Note, Signal, again_key
-from bot.request import MAX_PROMPT_BYTES, VideoRequest, check_prompt
+from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, check_prompt, make_request
 from bot.store import Store
+from bot.timings import DRAFT_LIFETIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,62 @@ class Service:
         request = replace(original.request, prompt=prompt, input_reference=None)
         return await self.start(_where(original, origin), request, remix_of=original.id)
 
+    async def keep(
+        self, origin: Origin, draft: Draft, *, remix_of: str | None = None
+    ) -> SavedDraft:
+        """Keep what someone typed for an hour; a repeated delivery keeps the same draft.
+
+        Raises:
+            TemporaryError: the database does not respond.
+        """
+        saved = SavedDraft(
+            id=draft_id(origin.request_key),
+            team_id=origin.team_id,
+            user_id=origin.user_id,
+            channel_id=origin.channel_id,
+            thread_ts=origin.thread_ts,
+            draft=draft,
+            remix_of=remix_of,
+            created_at=self._clock(),
+        )
+        await self._store.keep_draft(saved)
+        return saved
+
+    async def draft(self, draft_id: str, user_id: str) -> SavedDraft:
+        """One's own draft.
+
+        Raises:
+            NotPossible: someone else typed it, or it is no longer kept.
+            TemporaryError: the database does not respond.
+        """
+        try:
+            saved = await self._store.draft(draft_id, since=self._clock() - DRAFT_LIFETIME)
+        except LookupError:
+            raise NotPossible(Impossible.UNKNOWN_DRAFT) from None
+        if saved.user_id != user_id:
+            raise NotPossible(Impossible.NOT_YOURS, requester=saved.user_id)
+        return saved
+
+    async def start_draft(self, saved: SavedDraft, click: Origin) -> Job:
+        """Start the video of a draft where it was typed; however often, that is one job.
+
+        Raises:
+            BadRequest: the catalog no longer allows it.
+            NotPossible: this person has too many unfinished videos.
+            TemporaryError: the database does not respond.
+        """
+        return await self.start(_typed_at(saved, click), make_request(saved.draft, self._catalog))
+
+    async def remix_draft(self, saved: SavedDraft, click: Origin) -> Job:
+        """Start a remix of the video in the draft's thread, there; otherwise as `start_draft`.
+
+        Raises:
+            NotPossible: as above, or the video was deleted.
+        """
+        original = await self.ready(saved.remix_of or "")
+        request = replace(original.request, prompt=saved.draft.prompt, input_reference=None)
+        return await self.start(_typed_at(saved, click), request, remix_of=original.id)
+
     async def cancel(self, job_id: str, user_id: str) -> Job:
         """Cancel a job that has not ended.
 
@@ -219,6 +277,14 @@ class Service:
             TemporaryError: the database does not respond.
         """
         return await self._store.search(user_id, words, limit=limit, offset=offset)
+
+    async def delivered_in(self, channel_id: str, thread_ts: str) -> Job | None:
+        """The newest job whose finished video is in this thread.
+
+        Raises:
+            TemporaryError: the database does not respond.
+        """
+        return await self._store.delivered_in(channel_id, thread_ts)
 
     async def show_home(self, user_id: str, page: int = 0) -> None:
         """Show this person their Home tab.
@@ -310,8 +376,7 @@ class Service:
 
     async def _add(self, job: Job) -> Job:
         request = job.request
-        model = self._catalog.find(request.model)
-        price = model.price(seconds=request.seconds, size=request.size) if model else None
+        price = self._catalog.price(model=request.model, seconds=request.seconds, size=request.size)
         added = await self._store.add(replace(job, price=price), max_open=self._max_open)
         self._wake()
         return added
@@ -337,6 +402,16 @@ def _check_requester(job: Job, user_id: str) -> None:
 def _where(job: Job, origin: Origin) -> Origin:
     """A new job goes where the job went that it comes from."""
     return replace(origin, channel_id=job.channel_id, thread_ts=job.thread_ts)
+
+
+def _typed_at(saved: SavedDraft, click: Origin) -> Origin:
+    """Where the draft was typed, with the way to reach the person who clicks."""
+    return replace(
+        click,
+        request_key=saved.request_key,
+        channel_id=saved.channel_id,
+        thread_ts=saved.thread_ts,
+    )
 
 
 def _new_id() -> str:

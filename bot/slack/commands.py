@@ -1,9 +1,11 @@
 """The slash command `/video`."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from slack_bolt.async_app import AsyncAck, AsyncApp
+import structlog
+from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
@@ -11,9 +13,12 @@ from bot.request import Draft
 from bot.service import Origin, Service
 from bot.slack.modals import open_form
 from bot.slack.prompts import Typed, handle_text
-from bot.ui import replies
+from bot.slack_errors import CALL_ERRORS
+from bot.ui import drafts, replies
 from bot.ui.blocks import MAX_INPUT_TEXT, Message
 from bot.ui.form import build_form
+
+log = structlog.get_logger()
 
 # The app's manifest names the command: Slack sends an app only its own.
 ANY_COMMAND = re.compile(r"^/")
@@ -22,24 +27,34 @@ ANY_COMMAND = re.compile(r"^/")
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     """Register the listener."""
 
-    async def video(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        reply = await handle_text(_typed(body, client, catalog), service, catalog)
-        # Nothing may follow the ack: Bolt loses it if an exception follows at once.
-        if reply is None:
-            await ack()
-        else:
-            await ack(**reply.content)
+    async def video(
+        ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
+    ) -> None:
+        messages = await handle_text(_typed(body, client, catalog), service, catalog)
+        # No exception may follow the ack: Bolt loses it if one follows at once.
+        await ack(**(messages[0].content if messages else {}))
+        await _send(messages[1:], respond)
 
     app.command(ANY_COMMAND)(video)
 
 
+async def _send(messages: Sequence[Message], respond: AsyncRespond) -> None:
+    """Send what did not fit into the acknowledgement, which a response URL allows five times."""
+    try:
+        for message in messages:
+            await respond(response_type="ephemeral", **message.content)
+    except CALL_ERRORS as error:
+        log.warning("private reply not delivered", reason=type(error).__name__)
+
+
 def _typed(body: dict[str, Any], client: AsyncWebClient, catalog: Catalog) -> Typed:
-    async def open_it(draft: Draft) -> Message | None:
+    async def open_it(draft: Draft) -> Sequence[Message]:
         form = build_form(draft, catalog, channel_id=body["channel_id"])
         problem = await open_form(client, body["trigger_id"], form)
         if problem is None and len(draft.prompt) > MAX_INPUT_TEXT:
-            return replies.too_long_for_the_form(draft.prompt)
-        return problem
+            words = replies.too_long_for_the_form(draft.prompt)
+            return drafts.returned(words, draft.prompt)
+        return [] if problem is None else drafts.returned(problem.text, draft.prompt)
 
     return Typed(
         text=body.get("text") or "", origin=_origin(body), name=body["command"], open_form=open_it

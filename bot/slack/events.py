@@ -1,6 +1,6 @@
 """Messages to the bot: a mention in a channel or thread, and the direct message."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -11,11 +11,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.request import Draft
 from bot.service import Origin, Service
-from bot.slack.prompts import Typed, handle_text
+from bot.slack.prompts import Typed, handle_text, keep
 from bot.slack.shortcuts import read_message
 from bot.slack.text import typed, without_mention
 from bot.slack_errors import CALL_ERRORS, translate
-from bot.ui import replies
+from bot.ui import drafts, replies
 from bot.ui.blocks import Message
 
 log = structlog.get_logger()
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 TYPED_SUBTYPES = {None, "file_share", "thread_broadcast"}
 """Subtypes of messages that a person has just typed (docs.slack.dev: message event)."""
 
-_REPLY = "reply"
+_REPLIES = "replies"
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
@@ -39,13 +39,14 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         next_: Callable[[], Awaitable[BoltResponse]],
     ) -> BoltResponse:
         if is_request(body["event"]):
-            context[_REPLY] = await handle_text(_typed(body, context, catalog), service, catalog)
+            typed = _typed(body, context, service, catalog)
+            context[_REPLIES] = await handle_text(typed, service, catalog)
         return await next_()
 
     async def reply(
         event: dict[str, Any], context: AsyncBoltContext, client: AsyncWebClient
     ) -> None:
-        if (private := context.get(_REPLY)) is not None:
+        for private in context.get(_REPLIES, ()):
             await reply_privately(client, event, private)
 
     app.event("app_mention", middleware=[submit])(reply)
@@ -63,20 +64,36 @@ def is_request(event: dict[str, Any]) -> bool:
     return is_here and by_person and is_new
 
 
-def _typed(body: dict[str, Any], context: AsyncBoltContext, catalog: Catalog) -> Typed:
+def _typed(
+    body: dict[str, Any], context: AsyncBoltContext, service: Service, catalog: Catalog
+) -> Typed:
     event, name = body["event"], _name(context)
-    text = typed(without_mention(event.get("text") or "", context.bot_user_id or ""))
+    message = typed(without_mention(event.get("text") or "", context.bot_user_id or ""))
+    text = _without_command(message, name)
 
-    async def offer_form(_draft: Draft) -> Message | None:
-        return replies.form_by_button() if text else replies.usage(name, catalog)
+    async def offer_form(draft: Draft) -> Sequence[Message]:
+        if not text:
+            return [replies.usage(name, catalog)]
+        saved = await keep(service, request, draft)
+        if saved is None:
+            return drafts.returned(replies.DATABASE_DOWN, text)
+        return [drafts.form_by_button(saved)]
 
-    return Typed(
+    request = Typed(
         text=text,
         origin=_origin(body),
         name=name,
         open_form=offer_form,
         picture=read_message(event).input_reference,
+        may_be_chat=text == message,
     )
+    return request
+
+
+def _without_command(text: str, name: str) -> str:
+    """The text after `/video`, or whatever the command is called, where Slack has no commands."""
+    first, *rest = text.split(maxsplit=1) or [""]
+    return "".join(rest) if first in {"/video", name.replace("@", "/", 1)} else text
 
 
 def _name(context: AsyncBoltContext) -> str:

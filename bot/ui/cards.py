@@ -6,6 +6,7 @@ from bot.errors import FileRefused
 from bot.jobs import CANCELLABLE, NOT_A_VIDEO, Job, JobError, JobState, Note
 from bot.request import Fit
 from bot.ui.blocks import (
+    MAX_INPUT_TEXT,
     MAX_SECTION_TEXT,
     Block,
     Message,
@@ -23,6 +24,7 @@ from bot.ui.blocks import (
     section,
     user,
 )
+from bot.ui.drafts import returned
 from bot.ui.failures import Failure, explain
 from bot.ui.progress import SILENCE, ProgressContext, duration, no_news_line, progress_line
 
@@ -63,10 +65,6 @@ NOT_A_VIDEO_REPLY = (
 )
 MAX_ERROR_LENGTH = 1000
 """Characters of a server's message that are shown."""
-
-
-NOT_STARTED_PROMPT = 10_000
-"""Characters of a prompt that is returned to its author; Slack accepts about 12,000."""
 
 
 def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
@@ -165,8 +163,8 @@ def answered(reply: Block, words: str) -> Message:
     return Message(text=str(reply.get("text") or words), blocks=[*kept, context(words)])
 
 
-def not_started(job: Job) -> Message:
-    """What the requester is told privately when their job has no card."""
+def not_started(job: Job) -> list[Message]:
+    """What the requester is told privately when their job has no card, with the whole prompt."""
     reason = _reason(job)
     trouble = f"I can't post in <#{job.channel_id}>"
     if reason.code == FileRefused.CODE:
@@ -175,8 +173,9 @@ def not_started(job: Job) -> Message:
         f"{trouble}, so I did not start your video: nothing was asked of the video server, and "
         f"nothing was charged.\n{escape(excerpt(reason.message, MAX_ERROR_LENGTH))}"
     )
-    prompt = quote(excerpt(job.request.prompt, NOT_STARTED_PROMPT))
-    return Message(text=words, blocks=[section(words), section("Your prompt was:"), prompt])
+    prompt = job.request.prompt
+    fix = [button("Fix in the form", EDIT, job.id)] if len(prompt) <= MAX_INPUT_TEXT else []
+    return returned(words, prompt, *fix)
 
 
 def _picture_in_words(job: Job) -> str:

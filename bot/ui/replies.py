@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from bot.catalog import Catalog
 from bot.errors import BadRequest, BotError, FileRefused, Impossible, NotPossible, RequestProblem
 from bot.jobs import Job
-from bot.ui.blocks import MAX_INPUT_TEXT, Message, actions, button, escape, excerpt, quote, section
+from bot.ui.blocks import MAX_INPUT_TEXT, Message, actions, button, escape, excerpt, section
 from bot.ui.cards import state_in_words
 from bot.ui.failures import file_problem
 from bot.ui.home import NOTHING_YET, about, place
@@ -19,8 +19,6 @@ SHOWN_VALUES = 10
 _ABOUT_VIDEOS = ("list", "search WORDS", "status ID", "cancel ID")
 MAX_REASON = 750
 """Characters of a reason: escaping makes up to five of each, and a message has 4,000."""
-MAX_RETURNED_PROMPT = 10_000
-"""Characters of a prompt that is returned; a message holds about 12,000."""
 
 DATABASE_DOWN = (
     "I can't take requests just now: my database does not answer. Please ask again in a few "
@@ -54,7 +52,7 @@ def usage(command: str, catalog: Catalog) -> Message:
         [
             f"*Say what the video should show:*  `{command} a timelapse of clouds`",
             "I post a card in this channel and bring the finished video into its thread.",
-            f"*With options, at the end:*  `{command} a timelapse of clouds{_example(catalog)}`",
+            f"*With options, first or last:*  `{command} a timelapse of clouds{_example(catalog)}`",
             *_options(catalog),
             "• `--form` shows all of it in a form first, also a picture to begin with",
             "*Your videos:*  " + ", ".join(f"`{command} {verb}`" for verb in _ABOUT_VIDEOS),
@@ -65,22 +63,13 @@ def usage(command: str, catalog: Catalog) -> Message:
     return Message(text=words, blocks=[section(words), actions(button("More options…", OPEN_FORM))])
 
 
-def form_by_button() -> Message:
-    """A button that opens the form: Slack opens one only after a click or a command."""
-    words = "Slack lets me open the form only when you press something: here it is."
-    return Message(
-        text=words, blocks=[section(words), actions(button("Open the form…", OPEN_FORM))]
-    )
-
-
-def too_long_for_the_form(prompt: str) -> Message:
-    """What to do with a prompt that is too long for the form, and the prompt itself."""
-    words = (
+def too_long_for_the_form(prompt: str) -> str:
+    """What to do with a prompt that is too long for the form."""
+    return (
         f"Your prompt has {len(prompt):,} characters, and the form's text field takes "
         f"{MAX_INPUT_TEXT:,}. Put it into a text file (.txt or .md) and choose that in the "
         "form, or ask again without `--form`."
     )
-    return Message(text=words, blocks=[section(words), quote(excerpt(prompt, MAX_RETURNED_PROMPT))])
 
 
 def form_not_opened(*, expired: bool) -> Message:
@@ -88,11 +77,9 @@ def form_not_opened(*, expired: bool) -> Message:
     return Message(TOO_LATE if expired else CANNOT_OPEN)
 
 
-def bad_request(command: str, error: BadRequest) -> Message:
-    """Why a request was not started, and what to do."""
-    return Message(
-        f"{_escaped(problem(error))}\nNothing was started. `{command} help` shows how to ask."
-    )
+def bad_request(command: str, error: BadRequest) -> str:
+    """Why a request was not started, and what to do; mrkdwn."""
+    return f"{_escaped(problem(error))}\nNothing was started. `{command} help` shows how to ask."
 
 
 def refused(error: BotError, otherwise: str = DATABASE_DOWN) -> Message:
@@ -134,9 +121,20 @@ def problem(error: BadRequest) -> str:
         case RequestProblem.VALUE_MISSING:
             return f"`--{error.field}` needs a value. " + _IF_PART_OF_PROMPT.format("it is")
         case RequestProblem.GIVEN_TWICE:
-            return f"`--{error.field}` stands there twice. Give it once."
+            return f"`--{error.field}` is given twice. Give it once."
+        case RequestProblem.UNKNOWN_OPTION:
+            return _unknown_option(error)
         case RequestProblem.NOT_ALLOWED:
             return _not_allowed(error)
+
+
+def _unknown_option(error: BadRequest) -> str:
+    words = f"There is no option `--{excerpt(error.field, 80)}`. "
+    if error.alternative:
+        words += f"Did you mean `--{error.alternative}`?"
+    else:
+        words += f"The options are {_either([f'`--{name}`' for name in error.allowed])}."
+    return f"{words} {_IF_PART_OF_PROMPT.format('it is')}"
 
 
 def _not_allowed(error: BadRequest) -> str:
@@ -175,6 +173,8 @@ def not_possible(error: NotPossible) -> str:
                 "This video begins with somebody else's image, which only they can use. Make it "
                 "without the starting image?"
             )
+        case Impossible.UNKNOWN_DRAFT:
+            return "I keep such text for an hour only. Please type it again."
         case Impossible.NOTHING_TO_CANCEL:
             return "This video is over already, so there is nothing to cancel."
         case Impossible.NOTHING_TO_DELETE:
@@ -196,6 +196,18 @@ def job_list(jobs: list[Job]) -> Message:
 def job_status(job: Job) -> Message:
     """The reply to `status`."""
     return Message(text=f"Video {job.id}: {state_in_words(job)}", blocks=about(job))
+
+
+def no_such_id(name: str, subcommand: str, argument: str) -> Message:
+    """The reply to `status` or `cancel` without a video's ID."""
+    wrong = f"“{_escaped(excerpt(argument, 40))}” is not the ID of a video. " if argument else ""
+    return Message(
+        f"{wrong}To {_DOES[subcommand]}, add its ID, which `{name} list` shows: "
+        f"`{name} {subcommand} 0123abcdef`."
+    )
+
+
+_DOES = {"status": "see one of your videos", "cancel": "cancel a video"}
 
 
 def cancelling(job: Job) -> Message:

@@ -112,5 +112,5 @@ def _words() -> dict[str, Message]:
         "reply: failed": status_reply(failed),
         "reply: late": status_reply(replace(_JOB, state=JobState.OVERDUE, error=late)),
         "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=lost)),
-        "privately: not started": not_started(replace(failed, card_ts=None, error=closed)),
+        "privately: not started": not_started(replace(failed, card_ts=None, error=closed))[0],
     }

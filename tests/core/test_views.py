@@ -12,15 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.catalog import Catalog, Model, load_catalog, read_catalog
-from bot.command import parse
-from bot.errors import BadRequest
+from bot.command import Refuse, parse
 from bot.request import Draft, Fit, InputReference, VideoRequest
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.objects import view_object
 from bot.sandbox.slack.state import Workspace
 from bot.sandbox.slack.web_api.views import check_view, push
-from bot.ui import replies
-from bot.ui.blocks import MAX_INPUT_TEXT, Message
+from bot.ui import drafts, replies
+from bot.ui.blocks import MAX_INPUT_TEXT
 from bot.ui.form import MAX_NOTIFY, build_form, read_form, redraw_form
 
 CATALOG = load_catalog()
@@ -145,8 +144,9 @@ def test_the_largest_and_the_smallest_form_are_within_slacks_limits(catalog: Cat
 
 @pytest.mark.parametrize("catalog", [CATALOG, LARGEST, BARE])
 def test_the_usage_is_within_slacks_limits(catalog: Catalog) -> None:
-    for message in (replies.usage("/video", catalog), replies.too_long_for_the_form("&<" * 16_000)):
-        assert isinstance(message, Message)
+    prompt = "&<" * 16_000
+    returned = drafts.returned(replies.too_long_for_the_form(prompt), prompt)
+    for message in (replies.usage("/video", catalog), *returned):
         assert block_kit.problems_of_message(message.blocks) == []
         assert not block_kit.is_too_long(message.blocks)
 
@@ -157,9 +157,9 @@ def names(view: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("name", ["size", "model"])
 def test_a_wrong_choice_among_hundreds_is_answered_within_slacks_limits(name: str) -> None:
-    with pytest.raises(BadRequest) as caught:
-        parse(f"clouds --{name} {'&' * 500}", LARGEST)
-    reply = replies.bad_request("/video", caught.value)
+    refusal = parse(f"clouds --{name} {'&' * 500}", LARGEST)
+    assert isinstance(refusal, Refuse)
+    [reply] = drafts.returned(replies.bad_request("/video", refusal.error), "clouds")
     assert "/video help" in reply.text
 
 

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 
 import bot
 from bot.catalog import load_catalog
-from bot.command import parse
-from bot.errors import BadRequest
+from bot.command import may_be_chat, parse
 from bot.slack.text import typed, without_mention
 from bot.videos import wire
 from tests.support.fuzzing import FUZZING, TOKENS, bounded
@@ -69,10 +68,9 @@ def shown_with_code(text: str) -> None:
 
 
 def command(text: str) -> None:
-    try:
-        parse(text, CATALOG)
-    except BadRequest:
-        return
+    parse(text, CATALOG)
+    if text.strip():
+        may_be_chat(text)
 
 
 READERS: list[Callable[[str], object]] = [

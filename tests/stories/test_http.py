@@ -73,7 +73,7 @@ async def test_slacks_question_whether_the_address_is_ours_is_answered(
 @pytest.mark.usefixtures("http_bot")
 async def test_events_come_by_http_too(world: World) -> None:
     ada = world.slack.ada
-    heard = await ada.direct_message("clouds")
+    heard = await ada.direct_message("clouds at dusk, slowly")
     assert heard is not None
     assert heard.delivered
     place = world.slack.workspace.direct_message(ada.user)

@@ -35,7 +35,7 @@ def guest(world: World) -> Person:
 async def test_a_stranger_who_mentions_the_bot_is_turned_away_privately(
     world: World, stranger: Person
 ) -> None:
-    await stranger.mention("clouds")
+    await stranger.mention("clouds at dusk")
     await world.until(lambda: stranger.private)
     assert stranger.private[0].text == replies.MEMBERS_ONLY
     assert [message for message in Thread(world).messages if message.bot_id] == []
@@ -122,7 +122,7 @@ async def test_guests_may_not_ask_if_the_operator_says_so(
             refusal = await guest.command("clouds")
             assert refusal.payload == {"text": replies.NO_GUESTS}
         assert len(world.slack.calls_of("users.info")) == 1
-        await guest.mention("clouds")
+        await guest.mention("clouds at dusk")
         await world.until(lambda: guest.private)
         await world.slack.ada.command("clouds")
         await world.until(lambda: world.videos.creates)

@@ -1,5 +1,6 @@
 """What people say to the bot: mentions in channels and threads, and direct messages."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 from bot.slack.text import typed, without_mention
+from bot.ui import drafts
 from tests.support.channel import Thread, shown
 from tests.support.installation import OPTIONAL_SCOPES, RunBot
 from tests.support.pictures import picture
@@ -92,7 +94,7 @@ async def test_a_mention_in_somebody_elses_thread_makes_a_video_there(
 @pytest.mark.usefixtures("bot")
 async def test_a_mention_in_a_channel_makes_a_video_under_it(world: World) -> None:
     ada = world.slack.ada
-    await start_of(await ada.mention("clouds"))
+    await start_of(await ada.mention("clouds at dusk, slowly"))
     [mention] = Thread(world).cards
     await world.until(lambda: is_delivered(in_thread_of(world, mention)))
     assert len(with_file(in_thread_of(world, mention))) == 1
@@ -102,7 +104,7 @@ async def test_a_mention_in_a_channel_makes_a_video_under_it(world: World) -> No
 @pytest.mark.usefixtures("bot")
 async def test_why_there_is_no_video_is_said_in_the_thread_of_the_mention(world: World) -> None:
     root = world.slack.grace.post("shall we?")
-    await world.slack.ada.mention("something forbidden", thread_ts=root.ts)
+    await world.slack.ada.mention("something forbidden at night", thread_ts=root.ts)
     await world.until(lambda: "*Failed:*" in "".join(map(shown, in_thread_of(world, root))))
     reply = in_thread_of(world, root)[-1]
     assert "moderation_blocked" in shown(reply)
@@ -114,7 +116,7 @@ async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> No
     ada, root = world.slack.ada, world.slack.grace.post("shall we?")
     world.faults.inject("create", drop, when="after")
     world.faults.inject("list", respond_with(404, {"detail": "Not Found"}), times=100)
-    await ada.mention("clouds", thread_ts=root.ts)
+    await ada.mention("clouds over the sea", thread_ts=root.ts)
     unclear = await world.until(
         lambda: next((m for m in in_thread_of(world, root) if "cannot tell" in shown(m)), None)
     )
@@ -126,8 +128,11 @@ async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> No
 @pytest.mark.usefixtures("bot")
 async def test_two_videos_in_one_thread_are_two_cards_and_two_files(world: World) -> None:
     root = world.slack.grace.post("shall we?")
-    await world.slack.ada.mention("clouds", thread_ts=root.ts)
-    await world.slack.grace.mention("rain", thread_ts=root.ts)
+    world.videos.hold()
+    await world.slack.ada.mention("clouds over the sea", thread_ts=root.ts)
+    await world.slack.grace.mention("rain on the sea", thread_ts=root.ts)
+    for video in await world.until(lambda: world.videos.creates[1:] and world.videos.creates):
+        world.videos.finish(video.id)
     await world.until(lambda: len(with_file(in_thread_of(world, root))) == 2)
     people = [message.mentions for message in with_file(in_thread_of(world, root))]
     assert {frozenset({world.slack.ada.id}), frozenset({world.slack.grace.id})} == {*people}
@@ -144,7 +149,7 @@ async def test_a_lost_answer_doubles_nothing_in_a_long_thread_of_others(
     for number in range(120):
         world.slack.grace.post(f"{number}", thread_ts=root.ts)
     world.faults.inject(operation, drop, when=when)
-    await world.slack.ada.mention("clouds", thread_ts=root.ts)
+    await world.slack.ada.mention("clouds over the sea", thread_ts=root.ts)
     await world.until(lambda: is_delivered(in_thread_of(world, root)))
     _, card, reply = in_thread_of(world, root)[120:]
     assert "clouds" in shown(card)
@@ -174,7 +179,7 @@ async def test_the_picture_of_a_mention_is_where_the_video_begins(world: World) 
 
 @pytest.mark.usefixtures("bot")
 async def test_the_same_event_twice_is_one_video(world: World) -> None:
-    heard = await start_of(await world.slack.ada.mention("clouds"))
+    heard = await start_of(await world.slack.ada.mention("clouds at dusk, slowly"))
     again = await world.slack.redeliver(heard.envelope)
     assert again.delivered
     [mention] = Thread(world).cards
@@ -187,7 +192,7 @@ async def test_what_slack_believes_to_be_heard_outlives_a_restart(
     world: World, run_bot: RunBot
 ) -> None:
     async with run_bot():
-        await start_of(await world.slack.ada.mention("clouds"))
+        await start_of(await world.slack.ada.mention("clouds at dusk, slowly"))
     async with run_bot():
         [mention] = Thread(world).cards
         await world.until(lambda: is_delivered(in_thread_of(world, mention)))
@@ -221,10 +226,14 @@ async def test_what_is_no_request_is_answered_privately_where_it_was_said(
 @pytest.mark.usefixtures("bot")
 async def test_who_wants_the_form_gets_its_button(world: World) -> None:
     ada = world.slack.ada
-    await ada.mention("clouds --form")
+    await ada.mention("clouds --form --seconds 8")
     [told] = await world.until(lambda: ada.private)
-    await ada.click(told, "open_form")
+    await ada.click(told, drafts.FORM)
     assert ada.view is not None
+    assert '"initial_value": "clouds"' in json.dumps(ada.view.blocks)
+    await ada.submit()
+    [video] = await world.until(lambda: world.videos.creates)
+    assert (video.prompt, video.seconds) == ("clouds", "8")
 
 
 # Direct messages
@@ -256,7 +265,7 @@ def said(world: World, text: str) -> Message:
 async def test_a_thread_of_a_direct_message_is_kept(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     root = ada.post("hm", channel=place)
-    await ada.direct_message("clouds", thread_ts=root.ts)
+    await ada.direct_message("clouds over the sea", thread_ts=root.ts)
     await world.until(lambda: is_delivered(in_thread_of(world, root)))
     assert [message for message in place.messages if not message.is_reply] == [root]
 
@@ -288,11 +297,11 @@ async def test_what_is_no_request_is_answered_in_the_direct_message(
 @pytest.mark.usefixtures("bot")
 async def test_a_corrected_message_is_no_second_request(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
-    await ada.direct_message("clowds")
-    heard = await ada.edit(place.messages[0], "clouds")
+    await ada.direct_message("clowds over the sea")
+    heard = await ada.edit(place.messages[0], "clouds over the sea")
     await start_of(heard)
     await world.until(lambda: is_delivered(place.messages))
-    assert [video.prompt for video in world.videos.creates] == ["clowds"]
+    assert [video.prompt for video in world.videos.creates] == ["clowds over the sea"]
     assert len(place.messages) == 3
 
 
@@ -346,7 +355,7 @@ async def test_messages_of_channels_are_not_the_bots_business(world: World) -> N
 async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(world: World) -> None:
     ada = world.slack.ada
     world.faults.inject("chat.postMessage", SLOWER, times=2)
-    await ada.mention("clouds")
+    await ada.mention("clouds at dusk, slowly")
     [mention] = Thread(world).cards
     world.slack.workspace.delete(mention)
     place = world.slack.workspace.direct_message(ada.user)
@@ -360,7 +369,7 @@ async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(wo
 @pytest.mark.usefixtures("bot")
 async def test_a_thread_whose_first_message_is_deleted_goes_on(world: World) -> None:
     world.videos.hold()
-    await world.slack.ada.mention("clouds")
+    await world.slack.ada.mention("clouds at dusk, slowly")
     [video] = await world.until(lambda: world.videos.creates)
     [mention] = Thread(world).cards
     world.slack.workspace.delete(mention)
@@ -373,7 +382,7 @@ async def test_a_thread_whose_first_message_is_deleted_goes_on(world: World) -> 
 async def test_a_channel_archived_after_a_mention_costs_nothing(world: World) -> None:
     ada = world.slack.ada
     world.faults.inject("chat.postMessage", SLOWER, times=2)
-    await ada.mention("clouds")
+    await ada.mention("clouds at dusk, slowly")
     world.slack.workspace.videos.archived = True
     place = world.slack.workspace.direct_message(ada.user)
     [told] = await world.until(lambda: place.messages)

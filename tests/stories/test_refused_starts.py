@@ -62,7 +62,7 @@ async def test_after_a_command_it_is_the_private_reply(ada: Person, words: str) 
 async def test_after_a_mention_it_is_the_private_reply(
     world: World, ada: Person, words: str
 ) -> None:
-    await ada.mention("clouds")
+    await ada.mention("clouds at dusk, slowly")
     await world.until(lambda: ada.private)
     [reply] = ada.private
     assert words in reply.text
@@ -75,7 +75,7 @@ async def test_after_a_direct_message_it_is_the_reply(
     world: World, ada: Person, words: str
 ) -> None:
     place = world.slack.workspace.direct_message(ada.user)
-    await ada.direct_message("clouds")
+    await ada.direct_message("clouds at dusk, slowly")
     await world.until(lambda: len(world.slack.workspace.messages(place)) == 2)
     assert words in shown(world.slack.workspace.messages(place)[1])
 
