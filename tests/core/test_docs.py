@@ -47,6 +47,19 @@ def test_every_file_named_in_the_table_of_changes_exists() -> None:
     assert [name for name in names if not (ROOT / "bot" / name).exists()] == []
 
 
+def test_every_threat_names_a_test_that_exists() -> None:
+    lines = (ROOT / "docs" / "threats.md").read_text().splitlines()
+    rows = [line for line in lines if re.match(r"\| (?!Threat |---)", line)]
+    assert len(rows) > 40
+    for row in rows:
+        _, threat, defense, test, _ = map(str.strip, row.split("|"))
+        assert threat, row
+        assert defense, row
+        named = re.fullmatch(r"`(tests/\w+/\w+\.py)::(test_\w+)`", test)
+        assert named is not None, row
+        assert f"def {named[2]}(" in (ROOT / named[1]).read_text(), row
+
+
 def pins(name: str) -> dict[str, str]:
     """The packages of a lock file, each with its version."""
     return dict(

@@ -189,6 +189,23 @@ async def test_a_form_without_an_image_does_not_get_one_from_the_submitted_state
     assert world.videos.calls == []
 
 
+async def test_another_persons_upload_in_the_submitted_state_is_refused(
+    world: World, ada: Person, grace: Person
+) -> None:
+    secret = ada.upload("secret.png", SKY, "image/png")
+    secret.readers.add(world.slack.workspace.bot_user_id)
+    await grace.command("clouds --form")
+    assert grace.view is not None
+    forged = {"type": "file_input", "files": [{"id": secret.id}]}
+    grace.view.values["input_reference"]["input_reference"] = forged
+    await grace.submit()
+    await world.until(lambda: world.slack.workspace.direct_message(grace.user).messages)
+    [told] = world.slack.workspace.direct_message(grace.user).messages
+    assert "somebody else" in shown(told)
+    assert world.videos.calls == []
+    assert world.slack.calls_of("download") == []
+
+
 # Remix
 
 
