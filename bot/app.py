@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
 from bot.catalog import load_catalog
+from bot.claimed import Dependencies
 from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.delivery import Delivery
 from bot.errors import (
@@ -35,7 +36,6 @@ from bot.homes import Homes
 from bot.log import configure
 from bot.periodic import PeriodicTask, run_periodically
 from bot.process_lock import ProcessLock, lock_folder
-from bot.runner import Dependencies
 from bot.service import Service
 from bot.slack import make_bolt_app
 from bot.slack_errors import CALL_ERRORS, error_code, translate

@@ -7,17 +7,16 @@ is also the only way anything is retried.
 import asyncio
 import contextlib
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import structlog
 
 from bot import jobs
+from bot.claimed import ClaimedJob, Dependencies, required
 from bot.decoding.pictures import fitted
-from bot.delivery import Delivery, MessageKind, Posted, Share
+from bot.delivery import MessageKind, Posted, Share
 from bot.errors import (
     BotError,
     CannotPost,
@@ -34,27 +33,19 @@ from bot.errors import (
     TemporaryError,
     TokenRefused,
     VideoGone,
-    VideoTaken,
 )
-from bot.estimates import Estimates
-from bot.files import Files
-from bot.homes import Homes
 from bot.jobs import CANCELLABLE, NOT_A_VIDEO, PAUSABLE, Job, JobState, Note, Signal, again_key
-from bot.pacing import FairSlots
 from bot.pictures import Picture
 from bot.request import Fit, InputReference
 from bot.retries import RetryLater, retry_later
-from bot.store import Store
-from bot.timings import MAX_RETRY_DELAY, Timings
+from bot.submission import Reconciled, Submission
+from bot.timings import MAX_RETRY_DELAY
 from bot.ui import failures
 from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, progress_line
 from bot.videos.client import VideosClient
-from bot.videos.servers import VideosServers
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 MAX_NOT_FOUND = 6
 """Responses in a row, within about a minute, after which a video that is not found is gone."""
@@ -62,49 +53,31 @@ MAX_NOT_FOUND = 6
 NOT_A_VIDEO_ATTEMPTS = 6
 """Attempts, within about a minute, after which people are told that no video arrives."""
 
-MAX_DOWNLOADS = 4
-"""Files that one process fetches at once."""
-
 MAX_PICTURE_ATTEMPTS = 5
 """Attempts to fetch a reference picture before the job fails."""
 
 MAX_DECODE_ATTEMPTS = 3
 """Attempts to decode a reference picture that broke off before the job fails."""
 
-_MADE_AS_NEW_VIDEO = {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependencies:
-    """What all runners of a process share."""
-
-    store: Store
-    servers: VideosServers
-    delivery: Delivery
-    files: Files
-    homes: Homes
-    estimates: Estimates
-    timings: Timings
-    folder: Path
-    """For temporary files."""
-    clock: Callable[[], float] = time.time
-    downloads: FairSlots = field(default_factory=lambda: FairSlots(MAX_DOWNLOADS))
-    pictures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    """Only one picture at a time is fetched and decoded, because each may take a lot of memory."""
-
 
 class JobRunner:
-    """Runs one claimed job; `self.job` always equals its row."""
+    """Runs one claimed job."""
 
     def __init__(self, job: Job, dependencies: Dependencies, *, is_cancelled: bool = False) -> None:
-        self.job = job
+        self._claimed = ClaimedJob(job, dependencies)
+        self._save = self._claimed.save
+        self._submission = Submission(self._claimed, dependencies)
         self._is_cancelled = is_cancelled
-        self._is_submitting = False
         self._dependencies = dependencies
         self._store = dependencies.store
         self._delivery = dependencies.delivery
         self._timings, self._now = dependencies.timings, dependencies.clock
         self._picture: Picture | None = None
+
+    @property
+    def job(self) -> Job:
+        """The job, as last saved."""
+        return self._claimed.job
 
     @property
     def _videos(self) -> VideosClient:
@@ -130,8 +103,8 @@ class JobRunner:
 
         Returns whether there is one: otherwise the job is cancelled by claiming it again.
         """
-        self._is_cancelled = self._is_cancelled or self._is_submitting
-        return self._is_submitting
+        self._is_cancelled = self._is_cancelled or self._submission.is_in_flight
+        return self._submission.is_in_flight
 
     async def _step_safely(self) -> None:
         """Take one step; an error leads to a later attempt or ends the job."""
@@ -306,87 +279,16 @@ class JobRunner:
         server.check_accepts_creates()
         await self._delivery.check_deliverable(self.job)
         picture, self._picture = await self._reference(), None
-        started = jobs.submission_started(self.job, server=server.server, now=self._now())
-        await self._save(started, "submission started")
-        submission = asyncio.create_task(self._create(picture))
-        self._is_submitting = True
-        try:
-            await asyncio.shield(submission)
-        except asyncio.CancelledError:
-            # The server may be about to accept it: its response says what must be stopped.
-            await asyncio.wait({submission}, timeout=self._timings.create_grace)
-            await _cancelled(submission)
-            raise
-        finally:
-            self._is_submitting = False
-
-    async def _create(self, picture: Picture | None) -> None:
-        try:
-            async with asyncio.timeout(self._timings.create_timeout):
-                video_id = await self._create_or_remix(picture)
-        except (OutcomeUnknown, TimeoutError) as error:
-            log.warning("create response lost", job=self.job.id, reason=str(error))
-        except (TemporaryError, MisconfiguredError):
-            await self._save(jobs.submission_not_received(self.job), "submission not received")
-            raise
-        else:
-            await self._accept(video_id)
-
-    async def _create_or_remix(self, picture: Picture | None) -> str:
-        if self.job.remix_of is not None and self.job.note not in _MADE_AS_NEW_VIDEO:
-            video_id = await self._remix(self.job.remix_of)
-            if video_id is not None:
-                return video_id
-        return await self._videos.create(self.job.request, picture)
-
-    async def _remix(self, original_id: str) -> str | None:
-        """The id of the remix; None if there can't be one, which the card then says."""
-        note = Note.NEW_VIDEO
-        try:
-            original = await self._store.get(original_id)
-        except LookupError:
-            original, note = None, Note.ORIGINAL_GONE
-        if original is not None and original.video_id and original.server == self.job.server:
-            video_id = await self._videos.remix(original.video_id, self.job.request.prompt)
-            if video_id is not None:
-                return video_id
-        await self._save(jobs.remix_unavailable(self.job, note=note), "remix unavailable")
-        return None
-
-    async def _accept(self, video_id: str) -> None:
-        try:
-            await self._save(jobs.accepted(self.job, video_id=video_id), "accepted")
-        except VideoTaken:
-            # Another job with an equal request has adopted it: either may have it.
-            log.warning("video taken", job=self.job.id, video=video_id)
+        await self._submission.send(picture, server=server.server)
 
     async def _reconcile_submission(self) -> None:
-        """A create was sent and its response is unknown: never repeat it without proof.
-
-        A video of ours in the server's list is adopted at once. Only when no response can arrive
-        any more does a complete list without it prove that the create was never received; if the
-        list can't decide, the person does.
-        """
-        begun = _required(self.job.submitted_at)
-        known = await self._store.video_ids(submitted_since=begun - self._timings.give_up_after)
-        found = await self._videos.find_submitted(self.job.request, since=begun, known=known)
-        log.info(
-            "submission looked up",
-            job=self.job.id,
-            matches=len(found.matches),
-            complete=found.complete,
-        )
-        timeout = self._timings.create_timeout + self._timings.process_clock_skew
-        wait = begun + timeout - self._now()
-        if len(found.matches) == 1:
-            await self._accept(found.matches[0])
-        elif wait > 0:
-            delay = min(wait, self._timings.reconcile_interval)
-            raise RetryLater("the create may still be in progress", delay)
-        elif not found.matches and found.complete:
-            await self._submit_again()
-        else:
-            await self._leave_uncertain()
+        match await self._submission.reconcile():
+            case Reconciled.ADOPTED:
+                return
+            case Reconciled.NOT_RECEIVED:
+                await self._submit_again()
+            case Reconciled.UNDECIDED:
+                await self._leave_uncertain()
 
     async def _submit_again(self) -> None:
         """The create was provably never received; try again until the deadline."""
@@ -398,11 +300,11 @@ class JobRunner:
     async def _poll(self) -> None:
         """Poll until the video is finished, and show its progress on the card."""
         typical = await self._dependencies.estimates.typical(
-            _required(self.job.server), self.job.request
+            required(self.job.server), self.job.request
         )
         shown, interval = "", self._timings.card_interval
         while isinstance(status := await self._retrieve(), InProgress):
-            if self._is_out_of_time(_required(self.job.submitted_at)):
+            if self._is_out_of_time(required(self.job.submitted_at)):
                 await self._run_out_of_time()
                 return
             if self._delivery.may_update_progress(self.job, min_interval=interval):
@@ -423,11 +325,11 @@ class JobRunner:
     async def _progress_context(
         self, status: InProgress, typical: TypicalDuration | None
     ) -> ProgressContext:
-        submitted_at = _required(self.job.submitted_at)
+        submitted_at = required(self.job.submitted_at)
         ahead = 0
         if status.is_queued:
             ahead = await self._dependencies.estimates.queued_ahead(
-                _required(self.job.server), submitted_at
+                required(self.job.server), submitted_at
             )
         return ProgressContext(
             elapsed=self._now() - submitted_at,
@@ -440,9 +342,7 @@ class JobRunner:
         """Notify the person, then poll rarely, for a day or until they repeat the request."""
         await self._notify(MessageKind.OVERDUE)
         until = (
-            _required(self.job.submitted_at)
-            + self._timings.deadline
-            + self._timings.overdue_timeout
+            required(self.job.submitted_at) + self._timings.deadline + self._timings.overdue_timeout
         )
         while isinstance(status := await self._retrieve(), InProgress):
             if await self._store.has_key(again_key(self.job.id)):
@@ -455,7 +355,7 @@ class JobRunner:
         await self._finish_rendering(status)
 
     async def _retrieve(self) -> VideoStatus:
-        status = await self._videos.retrieve(_required(self.job.video_id))
+        status = await self._videos.retrieve(required(self.job.video_id))
         if isinstance(status, InProgress):
             progressed = jobs.progressed(self.job, percent=status.percent)
             if progressed != self.job:
@@ -499,7 +399,7 @@ class JobRunner:
         async with self._dependencies.downloads.slot(self.job.user_id):
             with tempfile.TemporaryDirectory(dir=self._dependencies.folder) as folder:
                 path = Path(folder) / "video.mp4"
-                size = await self._videos.download(_required(self.job.video_id), path)
+                size = await self._videos.download(required(self.job.video_id), path)
                 upload = await self._delivery.begin_upload(self.job, size)
                 begun = jobs.upload_started(self.job, file_id=upload.file_id)
                 await self._save(begun, "upload started")
@@ -580,7 +480,7 @@ class JobRunner:
                 await self._store.reopen(self.job.id, now=self._now())
             return
         await self._delivery.delete_file(self.job)
-        server_copy_kept = not await self._delete_at_server(_required(self.job.video_id))
+        server_copy_kept = not await self._delete_at_server(required(self.job.video_id))
         await self._save(jobs.deleted(self.job, server_copy_kept=server_copy_kept), "deleted")
 
     async def _close_quietly(self) -> None:
@@ -654,12 +554,12 @@ class JobRunner:
         if self.job.not_found and not isinstance(error, VideoGone):
             await self._save(jobs.found_again(self.job), "not-found count reset")
         if self.job.state is JobState.RENDERING and self._is_out_of_time(
-            _required(self.job.submitted_at)
+            required(self.job.submitted_at)
         ):
             await self._run_out_of_time()
             return
         if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
-            elapsed = self._now() - _required(self.job.submitted_at)
+            elapsed = self._now() - required(self.job.submitted_at)
             await self._delivery.update_progress(self.job, ProgressContext(elapsed=elapsed))
         if self._has_tried_long_enough() and not isinstance(error, TokenRefused):
             await self._give_up("gave_up", error.message, source=error.source)
@@ -684,29 +584,6 @@ class JobRunner:
         )
         await self._store.postpone(self.job, not_before=self._now() + later.delay)
 
-    async def _save(self, job: Job, event: str, **details: str) -> None:
-        job = jobs.response_url_expired(job, now=self._now())
-        await self._store.save(job, now=self._now())
-        if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):
-            self._dependencies.homes.changed(job.user_id)
-        self.job = job
-        log.info(event, job=job.id, state=job.state, **details)
-
     def _poll_delay(self, status: InProgress) -> float:
         wanted = self._timings.poll_interval if status.poll_after is None else status.poll_after
         return min(max(wanted, self._timings.min_poll_interval), self._timings.max_poll_interval)
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel a task, and wait for its end; its error, if it had one, is in the job's row."""
-    task.cancel()
-    await asyncio.wait({task})
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.warning("stopped during a create", reason=type(error).__name__)
-
-
-def _required(value: T | None) -> T:
-    """A value that the job always has in its current state."""
-    if value is None:
-        raise AssertionError("the row lacks a value that its state requires")
-    return value

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import structlog
 
+from bot.claimed import Dependencies
 from bot.errors import TemporaryError
 from bot.jobs import Job, Signal
 from bot.process_lock import ProcessLock
-from bot.runner import Dependencies, JobRunner
+from bot.runner import JobRunner
 
 log = structlog.get_logger()
 

@@ -1,10 +1,10 @@
 """How often a video is polled."""
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from bot.runner import Dependencies, JobRunner
+from bot.runner import JobRunner
 from bot.timings import Timings
 from bot.videos.wire import InProgress
 from tests.support.jobs import make_job
@@ -13,7 +13,7 @@ from tests.support.jobs import make_job
 class Parts:
     """As many of the dependencies as a runner needs to know its intervals."""
 
-    store = servers = delivery = clock = None
+    store = servers = delivery = clock = homes = None
     timings = Timings()
 
 
@@ -23,5 +23,5 @@ class Parts:
 def test_a_servers_hint_keeps_polling_between_a_second_and_five_minutes(
     hint: float | None, delay: float
 ) -> None:
-    runner = JobRunner(make_job(), cast("Dependencies", Parts()))
+    runner = JobRunner(make_job(), cast("Any", Parts()))
     assert runner._poll_delay(InProgress(poll_after=hint)) == delay

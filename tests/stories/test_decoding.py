@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 from PIL import Image
 
+from bot.claimed import MAX_DOWNLOADS
 from bot.decoding import pictures, process
 from bot.decoding.pictures import fitted
 from bot.decoding.process import Limits, decode
 from bot.errors import DecoderDied, FileRefused
 from bot.request import Fit
-from bot.runner import MAX_DOWNLOADS
 from bot.sandbox.world import World
 from bot.ui.failures import describe
 from tests.support.channel import Thread, ready, shown
