@@ -32,9 +32,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+_EXAMPLES = """\
+examples:
+  video-bot demo "a red fox in the snow"   try the bot without any account
+  video-bot doctor                         check the settings, tokens, scopes and server
+  video-bot doctor --create                also make one real video, after you confirm its price
+  video-bot run                            run the bot, with the settings in .env
+  video-bot migrate                        only migrate the database, for example before a deploy
+
+The settings come from the environment or from .env, which .env.example describes.
+"""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="video-bot", description="A Slack bot that turns a prompt into a video."
+        prog="video-bot",
+        description="A Slack bot that turns a prompt into a video.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     version = f"%(prog)s {metadata.version('video-bot')}"
     parser.add_argument("--version", action="version", version=version)

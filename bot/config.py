@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
@@ -11,7 +11,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    model_validator,
+    ValidationInfo,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import URL, make_url
@@ -24,6 +24,7 @@ DEFAULT_PORT = 3000
 
 
 _VISIBLE_ASCII = re.compile("[!-~]+")
+_PLACEHOLDER_ENDS = ("...", "…")
 _CURLY_QUOTES = "‘’“”"  # noqa: RUF001 -- exactly these
 
 
@@ -45,7 +46,10 @@ def _sendable(value: SecretStr) -> SecretStr:
 
 def _token(prefix: str, where: str) -> AfterValidator:
     def check(value: SecretStr) -> SecretStr:
-        if not value.get_secret_value().startswith(prefix):
+        text = value.get_secret_value()
+        if text.startswith(prefix) and text.endswith(_PLACEHOLDER_ENDS):
+            raise ValueError(f"still has the placeholder of .env.example: replace it with {where}")
+        if not text.startswith(prefix):
             raise ValueError(f"should start with {prefix} ({where})")
         return _sendable(value)
 
@@ -104,10 +108,23 @@ _DATABASE_HINT = (
     "should be an address such as postgresql://user:password@host/name or sqlite:///file"
 )
 
+
+def _or_app_token(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    """Require one of the two connection modes, and report it with whatever else is missing."""
+    if value is None and info.data.get("slack_app_token", ...) is None:
+        raise ValueError(
+            "or SLACK_APP_TOKEN is missing: set SLACK_APP_TOKEN (xapp-…) for Socket Mode, which "
+            "needs no public URL, or SLACK_SIGNING_SECRET for HTTP mode, in which Slack sends "
+            "requests to /slack/events on PORT"
+        )
+    return value
+
+
 ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 BotToken = Annotated[
-    SecretStr, _token("xoxb-", "the Bot User OAuth Token on your app's page “OAuth & Permissions”")
+    SecretStr,
+    _token("xoxb-", "the Bot User OAuth Token from your app's page “OAuth & Permissions”"),
 ]
 AppToken = Annotated[
     SecretStr,
@@ -143,7 +160,9 @@ class Settings(DatabaseSettings, WebSettings):
 
     slack_bot_token: BotToken
     slack_app_token: AppToken | None = None
-    slack_signing_secret: ApiKey | None = None
+    slack_signing_secret: Annotated[ApiKey | None, AfterValidator(_or_app_token)] = Field(
+        default=None, validate_default=True
+    )
     slack_api_url: Annotated[WebAddress, AfterValidator(_folder)] = "https://slack.com/api/"
     slack_file_hosts: Hosts = ["files.slack.com"]
     openai_api_key: ApiKey
@@ -163,16 +182,6 @@ class Settings(DatabaseSettings, WebSettings):
         """The values that nobody may see."""
         values = [value for _, value in self if isinstance(value, SecretStr)]
         return [value.get_secret_value() for value in values]
-
-    @model_validator(mode="after")
-    def _require_a_connection_mode(self) -> Self:
-        if self.slack_app_token is None and self.slack_signing_secret is None:
-            raise ValueError(
-                "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. Set one of them: "
-                "SLACK_APP_TOKEN (xapp-…) for Socket Mode, which needs no public address, or "
-                "SLACK_SIGNING_SECRET for HTTP mode, in which Slack calls /slack/events on PORT."
-            )
-        return self
 
 
 def read_settings(**overrides: Any) -> Settings:  # noqa: ANN401 -- for tests and the sandbox
@@ -222,8 +231,6 @@ _SHOULD_BE = {
 
 def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
     words = message.removeprefix("Value error, ")
-    if not location:
-        return words
     name = str(location[0])
     if kind == "missing":
         return f"{name.upper()} is missing: it should be {_SHOULD_BE[name]}"

@@ -111,7 +111,7 @@ async def create(settings: Settings) -> AsyncIterator[Finding]:
         try:
             began = time.monotonic()
             video_id = await videos.create(request)
-            yield Finding("create", f"accepted as {video_id[:80]}")
+            yield Finding("real video", f"accepted as {video_id[:80]}")
             async with asyncio.timeout(settings.job_timeout_minutes * 60):
                 rendered = await _poll(videos, video_id)
             yield rendered
@@ -119,11 +119,11 @@ async def create(settings: Settings) -> AsyncIterator[Finding]:
                 return
             size = await _fetch(videos, video_id)
             seconds = round(time.monotonic() - began)
-            yield Finding("video", f"{size:,} bytes after {seconds} s, downloaded and deleted")
+            yield Finding("real video", f"{size:,} bytes after {seconds} s, downloaded and deleted")
         except BotError as error:
-            yield Finding("create", _with_cause(error), _remedy(error))
+            yield Finding("real video", _with_cause(error), _remedy(error))
         except TimeoutError:
-            yield Finding("create", "not finished in time", "Raise JOB_TIMEOUT_MINUTES.")
+            yield Finding("real video", "not finished in time", "Raise JOB_TIMEOUT_MINUTES.")
 
 
 def cost(settings: Settings) -> str:
@@ -146,11 +146,15 @@ async def _slack(settings: Settings) -> AsyncIterator[Finding]:
         try:
             token = settings.slack_bot_token.get_secret_value()
             response = await slack.api_call("auth.test", headers=_bearer(token))
-            yield Finding("bot token", f"{response.get('user')} in {response.get('team')}")
+            yield Finding(
+                "Bot User OAuth Token", f"{response.get('user')} in {response.get('team')}"
+            )
             yield _scopes(response, settings)
         except CALL_ERRORS as error:
             yield _refused(
-                "bot token", error, "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”."
+                "Bot User OAuth Token",
+                error,
+                "Copy SLACK_BOT_TOKEN again from “OAuth & Permissions”.",
             )
         yield await _connection(slack, settings)
         yield await _messages(slack)
@@ -185,12 +189,12 @@ async def _connection(slack: AsyncWebClient, settings: Settings) -> Finding:
         await slack.api_call("apps.connections.open", headers=_bearer(token))
     except CALL_ERRORS as error:
         return _refused(
-            "app token",
+            "app-level token",
             error,
             "Enable Socket Mode, and copy SLACK_APP_TOKEN (scope connections:write) from "
             "“Basic Information”.",
         )
-    return Finding("app token", "Socket Mode can connect")
+    return Finding("app-level token", "Socket Mode can connect")
 
 
 async def _messages(slack: AsyncWebClient) -> Finding:
@@ -244,7 +248,7 @@ def _database(url: str) -> Finding:
     if current is None:
         return Finding("database", "empty: the bot creates its tables when it starts")
     if current != head:
-        remedy = "Run `python -m bot migrate`, or start the bot, which also migrates."
+        remedy = "Run `video-bot migrate`, or start the bot, which also migrates."
         return Finding("database", f"its tables are at version {current}, not {head}", remedy)
     return Finding("database", f"reachable, and its tables are up to date ({head})")
 
@@ -330,8 +334,8 @@ async def _poll(videos: VideosClient, video_id: str) -> Finding:
         delay = timings.poll_interval if status.poll_after is None else status.poll_after
         await asyncio.sleep(min(delay, timings.max_poll_interval))
     if isinstance(status, Failed):
-        return Finding("render", f"{status.code}: {status.message}", "Read the server's log.")
-    return Finding("render", "completed")
+        return Finding("real video", f"{status.code}: {status.message}", "Read the server's log.")
+    return Finding("real video", "completed")
 
 
 async def _fetch(videos: VideosClient, video_id: str) -> int:

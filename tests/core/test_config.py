@@ -7,6 +7,7 @@ import pytest
 from bot.config import Settings, read_database_url, read_settings
 from bot.errors import MisconfiguredError
 
+EXAMPLE = Path(__file__).parents[2] / ".env.example"
 GOOD = {
     "SLACK_BOT_TOKEN": "xoxb-1",
     "SLACK_APP_TOKEN": "xapp-1",
@@ -53,8 +54,24 @@ def test_the_environment_goes_before_the_dotenv_file(monkeypatch: pytest.MonkeyP
 
 def test_every_missing_variable_gets_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = refusal(monkeypatch).splitlines()
-    assert [line.split()[0] for line in lines] == ["SLACK_BOT_TOKEN", "OPENAI_API_KEY"]
-    assert all("is missing: it should be" in line for line in lines)
+    names = ["SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "OPENAI_API_KEY"]
+    assert [line.split()[0] for line in lines] == names
+    assert all("is missing: " in line for line in lines)
+
+
+def test_missing_and_wrong_variables_are_reported_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = refusal(monkeypatch, SLACK_BOT_TOKEN="xapp-1", PORT="0").splitlines()
+    names = ["PORT", "SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "OPENAI_API_KEY"]
+    assert sorted(line.split()[0] for line in lines) == sorted(names)
+
+
+def test_an_untouched_example_file_is_recognized(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(EXAMPLE.read_text())
+    lines = refusal(monkeypatch).splitlines()
+    assert [line.split()[0] for line in lines] == ["SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"]
+    assert all("still has the placeholder of .env.example" in line for line in lines)
 
 
 @pytest.mark.parametrize(

@@ -59,9 +59,9 @@ async def test_a_good_installation_is_well_with_every_server(settings: Settings)
     assert [finding for finding in found if finding.remedy] == []
     assert [finding.part for finding in found] == [
         "settings",
-        "bot token",
+        "Bot User OAuth Token",
         "scopes",
-        "app token",
+        "app-level token",
         "messages",
         "database",
         "video server",
@@ -172,9 +172,13 @@ def server_trouble(world: World, _settings: Settings, _folder: Path) -> dict[str
 
 
 BAD: dict[str, tuple[Change, str, str]] = {
-    "bot token": (token("slack_bot_token", "xoxb-wrong"), "bot token", "SLACK_BOT_TOKEN"),
+    "bot token": (
+        token("slack_bot_token", "xoxb-wrong"),
+        "Bot User OAuth Token",
+        "SLACK_BOT_TOKEN",
+    ),
     "scope": (scope_missing, "scopes", "manifest.yml"),
-    "app token": (token("slack_app_token", "xapp-wrong"), "app token", "SLACK_APP_TOKEN"),
+    "app token": (token("slack_app_token", "xapp-wrong"), "app-level token", "SLACK_APP_TOKEN"),
     "old tables": (old_tables, "database", "migrate"),
     "no database": (no_database, "database", "DATABASE_URL"),
     "no folder": (no_folder, "database", "DATABASE_URL"),
@@ -207,7 +211,7 @@ async def test_what_is_wrong_is_named_with_its_cure(
 async def test_without_slack_both_tokens_are_in_doubt(settings: Settings) -> None:
     settings = settings.model_copy(update={"slack_api_url": f"{_port_of_nobody()}/"})
     doubtful = [finding for finding in await findings(settings) if finding.remedy]
-    assert [finding.part for finding in doubtful] == ["bot token", "app token"]
+    assert [finding.part for finding in doubtful] == ["Bot User OAuth Token", "app-level token"]
     assert all("network" in finding.remedy for finding in doubtful)
 
 

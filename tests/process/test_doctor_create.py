@@ -28,7 +28,7 @@ async def test_a_refusal_is_shown_with_its_cure(world: World, settings: Settings
     for operation in ("create", "models"):
         world.faults.inject(operation, refusal)
     [line] = await lines(settings)
-    assert line.startswith("WRONG  create: bad: No. Check OPENAI_API_KEY")
+    assert line.startswith("WRONG  real video: bad: No. Check OPENAI_API_KEY")
 
 
 async def test_a_lost_answer_is_not_asked_again(world: World, settings: Settings) -> None:
@@ -43,7 +43,7 @@ async def test_a_failed_video_is_shown(
 ) -> None:
     monkeypatch.setattr(doctor, "PROMPT", "something forbidden")
     *_, last = await lines(settings)
-    assert last.startswith("WRONG  render: moderation_blocked")
+    assert last.startswith("WRONG  real video: moderation_blocked")
     assert [call.operation for call in world.videos.calls].count("content") == 0
 
 
