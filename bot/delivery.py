@@ -48,6 +48,7 @@ from bot.timings import (
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
 from bot.ui.progress import ProgressContext
+from bot.ui.titles import file_name, file_title
 
 log = structlog.get_logger()
 
@@ -306,7 +307,7 @@ class Delivery:
     async def begin_upload(self, job: Job, size: int) -> Upload:
         """Get a URL for a file of exactly `size` bytes."""
         response = await self._call(
-            "files.getUploadURLExternal", filename=f"video-{job.id}.mp4", length=size
+            "files.getUploadURLExternal", filename=file_name(job, "mp4"), length=size
         )
         return Upload(response["file_id"], response["upload_url"])
 
@@ -343,7 +344,7 @@ class Delivery:
         await self._joining_if_needed(
             job,
             "files.completeUploadExternal",
-            files=[{"id": job.file_id, "title": f"Video {job.id}"}],
+            files=[{"id": job.file_id, "title": file_title(job)}],
             channel_id=job.channel_id,
             thread_ts=job.root_ts,
             initial_comment=cards.finished_comment(job, also),

@@ -30,7 +30,9 @@ async def test_a_prompt_becomes_a_video_in_a_thread(world: World, clip: bytes) -
     )
     [reply] = thread.replies
     assert reply.thread_ts == thread.card.ts
-    assert [file.data for file in reply.files] == [clip]
+    [file] = reply.files
+    assert file.data == clip
+    assert (file.name, file.title) == ("a-timelapse-of-clouds.mp4", "a timelapse of clouds")
     assert reply.mentions == {ada.id}
     for words in ("a timelapse of clouds", "sora-2 · 4 s", "720", f"<@{ada.id}>", "*Ready* after"):
         assert words in shown(thread.card)

@@ -1,0 +1,29 @@
+"""What a video's files are called in Slack, whose search then finds them by their prompt."""
+
+import unicodedata
+
+from bot.jobs import Job
+from bot.ui.blocks import excerpt
+
+MAX_TITLE = 80
+MAX_NAME = 60
+
+
+def file_title(job: Job) -> str:
+    """The beginning of the prompt, on one line."""
+    return excerpt(" ".join(job.request.prompt.split()), MAX_TITLE)
+
+
+def file_name(job: Job, extension: str) -> str:
+    """`a-timelapse-of-clouds.mp4`: the first words of the prompt, in their own script."""
+    letters = (each if _is_in_words(each) else " " for each in job.request.prompt.lower())
+    words = "".join(letters).split()
+    slug = "-".join(word for word in words if any(map(str.isalnum, word)))
+    if len(slug) > MAX_NAME:
+        slug = slug[: MAX_NAME + 1].rpartition("-")[0] or slug[:MAX_NAME]
+    return f"{slug or 'video'}.{extension}"
+
+
+def _is_in_words(character: str) -> bool:
+    """Letters, marks such as the vowels of Hindi, and digits."""
+    return unicodedata.category(character)[0] in "LMN"
