@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
+from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
@@ -31,20 +32,27 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
     ) -> None:
         messages = await handle_text(_typed(body, client, catalog), service, catalog)
-        # No exception may follow the ack: Bolt loses it if one follows at once.
-        await ack(**(messages[0].content if messages else {}))
-        await _send(messages[1:], respond)
+        await acknowledge(messages, ack, respond)
 
     app.command(ANY_COMMAND)(video)
 
 
-async def _send(messages: Sequence[Message], respond: AsyncRespond) -> None:
-    """Send what did not fit into the acknowledgement, which a response URL allows five times."""
+async def acknowledge(
+    messages: Sequence[Message], ack: AsyncAck, respond: AsyncRespond
+) -> BoltResponse:
+    """Show the messages privately: the first one with the acknowledgement.
+
+    A response URL takes up to five more, for 30 minutes (docs.slack.dev: handling user
+    interaction).
+    """
+    response = await ack(**(messages[0].content if messages else {}))
+    # No exception may follow the ack: Bolt loses it if one follows at once.
     try:
-        for message in messages:
+        for message in messages[1:]:
             await respond(response_type="ephemeral", **message.content)
     except CALL_ERRORS as error:
         log.warning("private reply not delivered", reason=type(error).__name__)
+    return response
 
 
 def _typed(body: dict[str, Any], client: AsyncWebClient, catalog: Catalog) -> Typed:

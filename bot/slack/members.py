@@ -14,11 +14,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.commands import acknowledge
 from bot.slack.events import is_request, reply_privately
 from bot.slack.modals import tell
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import GUEST_CACHE, GUEST_CHECK_TIMEOUT
-from bot.ui import replies
+from bot.ui import drafts, replies
 from bot.ui.blocks import Message
 
 log = structlog.get_logger()
@@ -49,7 +50,8 @@ def members_only(identity: AuthorizeResult, *, allow_guests: bool) -> Middleware
         if refusal is None:
             return await next_()
         if "command" in body:
-            return await ack(**refusal.content)
+            returned = drafts.returned(refusal.text, body.get("text") or "")
+            return await acknowledge(returned, ack, respond)
         response = await ack()
         await _tell(refusal, body, client, respond)
         return response

@@ -10,7 +10,7 @@ from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import User
 from bot.sandbox.world import World
 from bot.ui import cards, replies
-from tests.support.channel import Thread, ready
+from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
 
 
@@ -47,7 +47,9 @@ async def test_either_field_of_an_event_is_enough_to_tell_a_stranger(
     world: World, field: str
 ) -> None:
     ada = world.slack.ada
-    message = ada.post("clouds", channel=world.slack.workspace.direct_message(ada.user))
+    message = ada.post(
+        "clouds over the sea", channel=world.slack.workspace.direct_message(ada.user)
+    )
     await ada.send_message_event(message, **{field: "T0FOREIGN"})
     place = world.slack.workspace.direct_message(ada.user)
     await world.until(lambda: len(place.messages) == 2)
@@ -63,7 +65,7 @@ async def test_on_enterprise_grid_the_organization_is_no_stranger(
     workspace.enterprise_id = "E0SANDBOX"
     async with run_bot():
         place = workspace.direct_message(ada.user)
-        message = ada.post("clouds", channel=place)
+        message = ada.post("clouds over the sea", channel=place)
         await ada.send_message_event(message, **{field: "E0SANDBOX"})
         await world.until(lambda: world.videos.creates)
         other = ada.post("rain", channel=place)
@@ -119,11 +121,12 @@ async def test_guests_may_not_ask_if_the_operator_says_so(
     settings = settings.model_copy(update={"allow_guests": False})
     async with run_bot(settings=settings):
         for _ in range(2):
-            refusal = await guest.command("clouds")
-            assert refusal.payload == {"text": replies.NO_GUESTS}
+            await guest.command("clouds over the sea")
+            assert guest.private[-1].text == replies.NO_GUESTS
+            assert "clouds over the sea" in shown(guest.private[-1])
         assert len(world.slack.calls_of("users.info")) == 1
         await guest.mention("clouds at dusk")
-        await world.until(lambda: guest.private)
+        await world.until(lambda: len(guest.private) == 3)
         await world.slack.ada.command("clouds")
         await world.until(lambda: world.videos.creates)
     assert len(world.videos.creates) == 1
@@ -136,8 +139,10 @@ async def test_who_can_not_be_told_from_a_guest_is_asked_to_try_again(
     settings = settings.model_copy(update={"allow_guests": False})
     async with run_bot(settings=settings):
         world.slack.workspace.scopes.remove("users:read")
-        refusal = await world.slack.ada.command("clouds")
-    assert refusal.payload == {"text": replies.MEMBERSHIP_UNKNOWN}
+        await world.slack.ada.command("clouds over the sea")
+    [refusal] = world.slack.ada.private
+    assert refusal.text == replies.MEMBERSHIP_UNKNOWN
+    assert "clouds over the sea" in shown(refusal)
 
 
 async def test_without_the_scope_that_tells_guests_the_bot_does_not_start(
