@@ -68,11 +68,11 @@ def pins(name: str) -> dict[str, str]:
 
 
 def test_the_install_command_pins_the_build_backend_too() -> None:
-    commands = re.findall(r"pip install (.+)", README)
-    assert commands == [
-        "--require-hashes -r requirements.txt -r requirements-build.txt",
-        "--no-deps --no-build-isolation .",
-    ]
+    for text in (README, (ROOT / "deploy" / "video-bot.service").read_text()):
+        assert re.findall(r"pip install (.+)", text) == [
+            "--require-hashes -r requirements.txt -r requirements-build.txt",
+            "--no-deps --no-build-isolation .",
+        ]
     build, run = pins("requirements-build.txt"), pins("requirements.txt")
     assert "hatchling" in build
     assert {name: build[name] for name in build.keys() & run.keys()}.items() <= run.items()
