@@ -8,12 +8,14 @@ import httpx
 import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot.sandbox import faults
 from bot.sandbox.changes import Changes
 from bot.sandbox.faults import Faults
 from bot.sandbox.slack import SlackSandbox
 from bot.sandbox.slack.state import Conversation, File
+from tests.support.pictures import picture
 
 CLIP = b"not really a clip"
 
@@ -291,3 +293,36 @@ async def test_a_remote_file_says_so(slack: SlackSandbox, client: AsyncWebClient
     file.overrides |= {"mode": "external", "is_external": True, "url_private": "http://evil.test"}
     found = (await client.files_info(file=file.id))["file"]
     assert (found["mode"], found["url_private"]) == ("external", "http://evil.test")
+
+
+async def test_an_image_block_shows_a_file_once_slack_knows_its_type(
+    slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient, videos: Conversation
+) -> None:
+    data = picture("JPEG", (16, 9))
+    ticket = await client.files_getUploadURLExternal(filename="a.jpg", length=len(data))
+    file = slack.workspace.file(ticket["file_id"])
+    image = {"type": "image", "slack_file": {"id": file.id}, "alt_text": "a sky"}
+
+    async def show() -> AsyncSlackResponse:
+        return await client.chat_postMessage(channel=videos.id, text="card", blocks=[image])
+
+    assert await refusal(show()) == "invalid_blocks"
+    await http.post(ticket["upload_url"], content=data)
+    slack.workspace.shares.hold()
+    await complete(client, file)
+    assert await refusal(show()) == "invalid_blocks"
+    slack.workspace.shares.release()
+    assert not slack.workspace.may_read(slack.grace.id, file)
+    await show()
+    assert slack.workspace.may_read(slack.grace.id, file)
+    assert file.shares == []
+
+
+async def test_an_image_block_shows_no_video(
+    slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File
+) -> None:
+    await complete(client, uploaded, channel_id=videos.id)
+    await slack.changes.until(lambda: uploaded.shares)
+    image = {"type": "image", "slack_file": {"id": uploaded.id}, "alt_text": "a sky"}
+    refused = client.chat_postMessage(channel=videos.id, text="card", blocks=[image])
+    assert await refusal(refused) == "invalid_blocks"

@@ -7,7 +7,7 @@ import json
 import mimetypes
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -99,6 +99,8 @@ class File:
     shares: list["Message"] = field(default_factory=list)
     readers: set[str] = field(default_factory=set)
     """Who may read it without a share: the app may read files submitted with a form."""
+    shown_in: set[str] = field(default_factory=set)
+    """The conversations with a message whose image block shows it."""
     overrides: Json = field(default_factory=dict)
     """Overrides of the file object: `mode: external`, `file_access: check_file_info`."""
 
@@ -507,11 +509,11 @@ class Workspace:
 
     def may_read(self, user: str, file: File) -> bool:
         """Whether this user uploaded the file or has access to it."""
-        places = (self.conversations[message.channel] for message in file.shares)
+        channels = {message.channel for message in file.shares} | file.shown_in
         return (
             file.user == user
             or user in file.readers
-            or any(user in place.members for place in places)
+            or any(user in self.conversations[channel].members for channel in channels)
         )
 
     # Interactions
@@ -610,6 +612,17 @@ class Workspace:
         names = {user.name: user.id for user in self.users.values()}
         bare = message.parse != "none"
         message.mentions = mentions.in_message(message.text, message.blocks, names, bare=bare)
+        for file_id, _ in slack_files(message.blocks):
+            self.files[file_id].shown_in.add(message.channel)
+
+
+def slack_files(blocks: Iterable[Json]) -> Iterator[tuple[str, int]]:
+    """Yield the file of each image that has one, and the index of its block."""
+    for at, block in enumerate(blocks):
+        images = [block, block.get("accessory"), *block.get("elements", ())]
+        for image in images:
+            if image and image["type"] == "image" and "slack_file" in image:
+                yield image["slack_file"].get("id", ""), at
 
 
 def elements(block: Mapping[str, Any]) -> list[Json]:

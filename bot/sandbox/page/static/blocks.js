@@ -4,6 +4,7 @@ import { html, useState } from "./hooks.js";
 import { Element, Input } from "./elements.js";
 import { Icon } from "./icons.js";
 import { Mrkdwn, channel, date, emojiNamed, link, mention } from "./mrkdwn.js";
+import { addressOf } from "./state.js";
 
 // `where` says whose blocks these are: {place, ts} of a message, or {view}.
 export function Blocks({ blocks, where, view }) {
@@ -95,8 +96,8 @@ function ContextElement({ element }) {
 
 // Pictures of other hosts are not fetched: no request leaves this machine.
 export function Picture({ image }) {
-  const url = image.image_url || "";
-  if (image.slack_file || !url.startsWith(location.origin)) {
+  const url = image.slack_file?.id ? addressOf(image.slack_file.id) : image.image_url || "";
+  if (!image.slack_file?.id && !url.startsWith(location.origin)) {
     return html`<span class="no-picture"><${Icon} name="picture" /> ${image.alt_text}</span>`;
   }
   return html`<img src=${url} alt=${image.alt_text} />`;

@@ -52,6 +52,9 @@ export async function act(name, fields = {}) {
   }
 }
 
+// Where the person reads a file that a message shows.
+export const addressOf = (fileId) => `/files/${me}/${fileId}/image`;
+
 export async function upload(file) {
   const query = new URLSearchParams({ as: me, name: file.name });
   const response = await fetch(`/upload?${query}`, { method: "POST", body: file });

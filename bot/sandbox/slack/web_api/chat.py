@@ -15,12 +15,14 @@ from bot.sandbox.slack.state import (
     SlackError,
     Workspace,
     compact,
+    slack_files,
 )
 from bot.sandbox.slack.web_api.conversations import visible
 from bot.sandbox.slack.web_api.method import Args, Methods, Parameters
 
 MAX_TEXT_LENGTH = 4000  # documented for chat.update; posts fail too (ChatGPT-in-Slack issue 102)
 MAX_METADATA_LENGTH = 1000  # not documented (metadata_too_large); strict
+DRAWN_TYPES = {"image/png", "image/jpeg", "image/gif"}
 TIMESTAMP = re.compile(r"\d{10}\.\d{6}")
 RESTRICTIONS = {
     "restricted": "restricted_action",
@@ -59,7 +61,7 @@ def post_message(workspace: Workspace, args: Args) -> Json:
     if {"username", "icon_emoji", "icon_url"} & set(args):
         workspace.require_scopes("chat:write.customize")
     conversation = _writable(workspace, args["channel"])
-    text, blocks = _content(args)
+    text, blocks = _content(workspace, args)
     check_restrictions(conversation, args.get("thread_ts"))
     thread = parent_of(workspace, conversation, args.get("thread_ts"))
     message = Message(
@@ -142,7 +144,7 @@ def update_message(workspace: Workspace, args: Args) -> Json:
     message = _own_message(workspace, conversation, args["ts"], "cant_update_message")
     if conversation.archived:
         raise SlackError("is_inactive")
-    text, blocks = _content(_keeping_blocks(message, args))
+    text, blocks = _content(workspace, _keeping_blocks(message, args))
     if _has_rich_text(message.blocks) and not _has_rich_text(blocks):
         # "Rich-text blocks cannot be replaced with non-rich-text blocks."
         raise SlackError("block_mismatch")
@@ -183,7 +185,7 @@ def post_ephemeral(workspace: Workspace, args: Args) -> Json:
         raise SlackError("is_archived")
     if args["user"] not in conversation.members:
         raise SlackError("user_not_in_channel")
-    text, blocks = _content(args)
+    text, blocks = _content(workspace, args)
     thread = parent_of(workspace, conversation, args.get("thread_ts"))
     ts = workspace.new_ts()
     workspace.notify_privately(
@@ -229,7 +231,7 @@ def _writable(workspace: Workspace, channel: str) -> Conversation:
     return conversation
 
 
-def _content(args: Args) -> tuple[str, list[Json]]:
+def _content(workspace: Workspace, args: Args) -> tuple[str, list[Json]]:
     """Check and return the text and the blocks."""
     text, blocks = args.get("text", ""), args.get("blocks", [])
     markdown = args.get("markdown_text", "")
@@ -240,7 +242,26 @@ def _content(args: Args) -> tuple[str, list[Json]]:
     if len(text) > MAX_TEXT_LENGTH or len(markdown) > 12_000:
         raise SlackError("msg_too_long")
     check_message_blocks(blocks)
+    _check_slack_files(workspace, blocks)
     return text or markdown, copy.deepcopy(blocks)
+
+
+def _check_slack_files(workspace: Workspace, blocks: list[Json]) -> None:
+    """An image's file must be processed, of a type that Slack draws, and readable by the app.
+
+    The page of the image block names the types; the words of the refusal are not documented.
+    """
+    for file_id, at in slack_files(blocks):
+        file = workspace.files.get(file_id)
+        is_usable = (
+            file is not None
+            and file.stage == "complete"
+            and file.mimetype in DRAWN_TYPES
+            and workspace.may_read(workspace.bot_user_id, file)
+        )
+        if not is_usable:
+            problem = f"invalid slack file [json-pointer:/blocks/{at}/slack_file]"
+            raise SlackError("invalid_blocks", f"[ERROR] {problem}", errors=[problem])
 
 
 def _metadata(args: Args) -> Json | None:
