@@ -160,12 +160,8 @@ def _print(*lines: object) -> None:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    try:
-        from bot.sandbox import demo  # needs the optional extra `sandbox`
-    except ModuleNotFoundError as error:
-        raise MisconfiguredError(
-            f"The demo needs {error.name}: pip install 'video-bot[sandbox]'"
-        ) from error
+    from bot.sandbox import demo
+
     return demo.main(options.prompt, form=options.form, render_seconds=options.render_seconds)
 
 

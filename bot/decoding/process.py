@@ -5,6 +5,7 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,15 @@ class Limits:
 
 
 async def decode(
-    program: str, *arguments: str, content: bytes = b"", limits: Limits | None = None
+    program: str,
+    *arguments: str,
+    content: bytes = b"",
+    limits: Limits | None = None,
+    files: Collection[int] = (),
 ) -> tuple[list[str], bytes]:
     """Let the module `program` (see `bot.decoding.child`) decode this content.
+
+    `files` are descriptors of open files that the child may read as well, under the same numbers.
 
     Returns the words of its answer, and its result. Trust neither: the decoder may have been
     taken over by the file. The child ends before this does, also if it is cancelled.
@@ -43,7 +50,7 @@ async def decode(
         DecoderDied: it did not answer within its limits.
     """
     limits = limits or Limits()
-    process = await _start(program, str(limits.memory), str(limits.cpu), *arguments)
+    process = await _start(program, str(limits.memory), str(limits.cpu), *arguments, files=files)
     try:
         async with asyncio.timeout(limits.wall):
             await _send(process, content)
@@ -60,7 +67,7 @@ async def decode(
     return words, result
 
 
-async def _start(program: str, *arguments: str) -> Process:
+async def _start(program: str, *arguments: str, files: Collection[int]) -> Process:
     return await asyncio.create_subprocess_exec(
         # -E and -s: nothing that the environment or a home directory adds.
         *(sys.executable, "-E", "-s", "-m", program, *arguments),
@@ -69,6 +76,7 @@ async def _start(program: str, *arguments: str) -> Process:
         stderr=DEVNULL,
         env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
         cwd=_ROOT,
+        pass_fds=files,
         process_group=0,  # Ctrl-C in a terminal is for the bot alone
     )
 
