@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 
 from bot.app import Bot
 from bot.sandbox.slack import http_mode
+from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.sockets import Envelope
+from bot.sandbox.slack.state import PrivateMessage
 from bot.sandbox.world import World
 from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE
+from bot.ui import drafts
 from tests.support.fuzzing import Here, bounded, long_text, search, watched, words
 
 SLACKS = re.compile(r"type|command|token|user|channel|team|.*url|(.*_)?(id|ts)")
@@ -92,14 +95,24 @@ async def record(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Envelope
     await ada.command("")
     await ada.fill({"prompt": "clouds"})
     await ada.submit()
-    await ada.direct_message("clouds")
-    await ada.mention("clouds")
+    await ada.direct_message("clouds over the sea")
+    await ada.mention("clouds over the sea")
     await ada.open_home()
     await ada.global_shortcut(CREATE_VIDEO)
+    await ada.mention("thanks!")
+    question = await world.until(lambda: next(iter(asked(ada)), None))
+    await ada.click(question, drafts.START)
+    await ada.command("clouds --second 8")
+    await ada.click(ada.private[-1], drafts.FORM)
     message = ada.post("a cloud")
     await ada.message_shortcut(VIDEO_OF_MESSAGE, message)
     monkeypatch.setattr(http_mode.SignedRequests, "deliver", deliver)
     return recorded
+
+
+def asked(person: Person) -> list[PrivateMessage]:
+    """The questions that this person has not answered."""
+    return [message for message in person.private if drafts.FORGET in json.dumps(message.blocks)]
 
 
 def places(payload: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 -- JSON

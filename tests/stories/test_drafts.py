@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +21,7 @@ from bot.store import Store
 from bot.timings import DRAFT_LIFETIME
 from bot.ui import drafts
 from tests.support.channel import Thread, ready, shown
+from tests.support.installation import RunBot
 
 Told = Message | PrivateMessage
 
@@ -347,6 +351,26 @@ async def test_an_old_draft_is_neither_used_nor_kept(world: World, bot: Bot) -> 
     await ada.click(question, drafts.START)
     assert "type it again" in (await told(world, ada, 2)).text
     assert world.videos.calls == []
+
+
+async def test_the_bot_deletes_old_drafts_by_itself(
+    world: World, run_bot: RunBot, migrated_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with run_bot() as bot:
+        await world.slack.ada.mention("hi")
+        [saved] = await _all(bot._store, await told(world, world.slack.ada))
+        await bot._store.keep_draft(replace(saved, id="old", created_at=0.0))
+    deleted, delete = asyncio.Event(), Store.delete_drafts
+
+    async def watched(store: Store, *, before: float) -> None:
+        await delete(store, before=before)
+        deleted.set()
+
+    monkeypatch.setattr(Store, "delete_drafts", watched)
+    async with run_bot():
+        await asyncio.wait_for(deleted.wait(), 10)
+    with closing(sqlite3.connect(migrated_url.partition("///")[2])) as database:
+        assert database.execute("SELECT id FROM drafts").fetchall() == [(saved.id,)]
 
 
 async def _all(store: Store, question: PrivateMessage) -> list[SavedDraft]:
