@@ -88,6 +88,8 @@ class Note(StrEnum):
     """Requested as a remix, which this server cannot make: a new video of the same prompt."""
     WITHOUT_PICTURE = "without_picture"
     """A repetition by someone who may not use the original's reference picture."""
+    ASKED_AGAIN = "asked_again"
+    """Late, and the person has asked for it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,7 +341,7 @@ def superseded(job: Job, *, now: float) -> Job:
 
     The reply stays: its buttons show that.
     """
-    return _moved(job, JobState.FAILED, finished_at=now)
+    return _moved(job, JobState.FAILED, note=Note.ASKED_AGAIN, finished_at=now)
 
 
 def left_uncertain(job: Job, *, message: str, now: float) -> Job:

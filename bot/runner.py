@@ -41,7 +41,8 @@ from bot.retries import RetryLater, retry_later
 from bot.submission import Reconciled, Submission
 from bot.timings import MAX_RETRY_DELAY
 from bot.ui import failures
-from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration, progress_line
+from bot.ui.progress import SILENCE, ProgressContext, TypicalDuration
+from bot.ui.states import summarize
 from bot.videos.client import VideosClient
 from bot.videos.wire import Completed, Failed, InProgress, VideoStatus
 
@@ -317,7 +318,7 @@ class JobRunner:
     ) -> str:
         """Update the card if its progress line has changed; returns the line it shows."""
         progress = await self._progress_context(status, typical)
-        line = progress_line(self.job.progress, progress)
+        line = summarize(self.job, progress).line
         if line != shown and await self._delivery.update_progress(self.job, progress):
             return line
         return shown

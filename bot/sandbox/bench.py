@@ -154,7 +154,7 @@ async def deliver(world: World, number: int = 1) -> None:
 
 def finished(world: World) -> list[Message]:
     """Return the cards that say Ready."""
-    return [m for m in world.slack.workspace.messages("videos") if "*Ready*" in str(m.blocks)]
+    return [m for m in world.slack.workspace.messages("videos") if "*Ready:*" in str(m.blocks)]
 
 
 # The measurements

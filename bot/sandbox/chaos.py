@@ -230,7 +230,7 @@ class Chaos:
                 yield f"{prompt}: {len(times)} {what}", self._is_expected(times)
         if len(files) != 1:
             yield f"{prompt}: {len(files)} files", False
-        if len(cards) == 1 and "*Ready*" not in str(cards[0].blocks):
+        if len(cards) == 1 and "*Ready:*" not in str(cards[0].blocks):
             edits = self._world.slack.calls_of("chat.update")
             last = [call.at for call in edits if call.args["ts"] == cards[0].ts][-1:]
             yield f"{prompt}: its card does not say Ready", self._is_expected(last)

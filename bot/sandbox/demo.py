@@ -20,7 +20,7 @@ from bot.sandbox.world import World
 
 TIMEOUT = 120.0
 """Seconds for the whole demo, which takes about half a minute."""
-FINAL = ("*Ready*", "*Failed:*", "*Cancelled:*", "*Unclear:*")
+FINAL = ("*Ready:*", "*Failed:*", "*Cancelled:*", "*Unclear:*")
 FOLDER = Path("videos")
 
 
@@ -112,7 +112,7 @@ class _Story:
             )
             return
         card = await self._world.until(lambda: self._final(1), TIMEOUT)
-        if "*Ready*" in str(card.blocks):
+        if "*Ready:*" in str(card.blocks):
             await self._remix(card)
             await self._cancel_another()
         for file in [file for reply in self._replies() for file in reply.files]:

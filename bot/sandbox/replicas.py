@@ -91,7 +91,7 @@ class _Story:
 
     def _ready(self) -> list[Message]:
         messages = self._world.slack.workspace.messages("videos")
-        return [message for message in messages if "*Ready*" in str(message.blocks)]
+        return [message for message in messages if "*Ready:*" in str(message.blocks)]
 
 
 if __name__ == "__main__":

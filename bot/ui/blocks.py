@@ -6,6 +6,7 @@ Formatting message text).
 """
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 Block = dict[str, Any]
@@ -58,21 +59,33 @@ def actions(*buttons: Block) -> Block:
     return {"type": "actions", "elements": list(buttons)}
 
 
-Confirm = tuple[str, str, str, str]
-"""A confirmation dialog: title, question, and the labels of yes and no."""
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """A confirmation dialog, whose two buttons are `yes` and `no`."""
+
+    title: str
+    question: str
+    yes: str
+    no: str
+    is_danger: bool = True
+    """Whether `yes` destroys something, so that it is red."""
 
 
 def button(
-    label: str, action_id: str, value: str | None = None, confirm: Confirm | None = None
+    label: str,
+    action_id: str,
+    value: str | None = None,
+    confirm: Confirm | None = None,
 ) -> Block:
     """A button; `value` identifies its subject, whose state is in the database."""
     made = {"type": "button", "text": _plain(label), "action_id": action_id}
     if value is not None:
         made["value"] = value
-    if confirm is not None:
-        parts = zip(("title", "text", "confirm", "deny"), confirm, strict=True)
-        made["confirm"] = {name: _plain(words) for name, words in parts}
-    return made
+    if confirm is None:
+        return made
+    if confirm.is_danger:
+        made["style"] = "danger"
+    return made | {"confirm": _dialog(confirm)}
 
 
 def quote(text: str) -> Block:
@@ -110,6 +123,11 @@ def plain_text(text: str) -> Block:
     return {"type": "plain_text", "text": text, "emoji": False}
 
 
+def dollars(amount: Decimal) -> str:
+    """An amount as people write it: `$2.40`, but `$0.125`."""
+    return f"${amount:,.2f}" if amount == round(amount, 2) else f"${amount.normalize():f}"
+
+
 def measure(size: str) -> str:
     """A size as people write it: `720 × 1280`."""  # noqa: RUF002 -- the sign
     return size.replace("x", " × ")  # noqa: RUF001 -- the sign
@@ -123,6 +141,21 @@ def escape(text: str) -> str:
 def excerpt(text: str, limit: int = 300) -> str:
     """The beginning of a text, at most `limit` characters long."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def in_one_line(text: str) -> str:
+    """The text without line breaks and repeated spaces."""
+    return " ".join(text.split())
+
+
+def _dialog(confirm: Confirm) -> Block:
+    return {
+        "title": _plain(confirm.title),
+        "text": _plain(confirm.question),
+        "confirm": _plain(confirm.yes),
+        "deny": _plain(confirm.no),
+        **({"style": "danger"} if confirm.is_danger else {}),
+    }
 
 
 def _plain(text: str) -> Block:

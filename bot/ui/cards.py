@@ -3,20 +3,23 @@
 from collections.abc import Collection, Iterator
 
 from bot.errors import FileRefused
-from bot.jobs import CANCELLABLE, NOT_A_VIDEO, Job, JobError, JobState, Note
+from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note
 from bot.request import Fit
 from bot.ui.blocks import (
     MAX_INPUT_TEXT,
     MAX_SECTION_TEXT,
     Block,
+    Confirm,
     Message,
     actions,
     bold,
     button,
     code,
     context,
+    dollars,
     escape,
     excerpt,
+    in_one_line,
     measure,
     paragraph,
     plain,
@@ -25,8 +28,9 @@ from bot.ui.blocks import (
     user,
 )
 from bot.ui.drafts import returned
-from bot.ui.failures import Failure, explain
-from bot.ui.progress import SILENCE, ProgressContext, duration, no_news_line, progress_line
+from bot.ui.failures import Charge, Failure, explain
+from bot.ui.progress import ProgressContext
+from bot.ui.states import Summary, sends_no_video, summarize
 
 ASK_AGAIN = "ask_again"
 LET_IT_BE = "let_it_be"
@@ -44,38 +48,34 @@ MAKE_AGAIN = "make_again"
 DELETE = "delete"
 """Actions of a card's buttons; their value is the job's id."""
 
-_POSTING = {REMIX, MAKE_AGAIN}
+_POSTING = {REMIX, MAKE_AGAIN, ASK_AGAIN}
 
-CONFIRM_CANCEL = ("Cancel this video?", "It will not be posted.", "Cancel the video", "Keep it")
-CONFIRM_DELETE = (
+CONFIRM_CANCEL = Confirm("Cancel this video?", "It won't be posted.", yes="Cancel it", no="Keep it")
+CONFIRM_DELETE = Confirm(
     "Delete this video?",
-    "The file is deleted in Slack for everybody, and at the video server where it can be.",
-    "Delete",
-    "Keep it",
+    "The file is deleted from Slack for everyone, and from the video server if it allows that.",
+    yes="Delete it",
+    no="Keep it",
 )
+UNKNOWN = JobError("unknown", "The reason is unknown.")
 EXCERPT = 300
 """Characters of a prompt that its card shows."""
-PAUSED = (
-    "The video server takes no requests from me just now. Whoever runs me can see why in my log. "
-    "You need not do anything: I go on as soon as it works again."
-)
-NOT_A_VIDEO_REPLY = (
-    "The video server finished your video, but sends something else in its place. I keep trying "
-    "for a day. “Fetch again” downloads the same video and costs nothing."
-)
+READ_ALOUD = 150
+"""Characters of a prompt in a message's text, for screen readers and notifications."""
 MAX_ERROR_LENGTH = 1000
 """Characters of a server's message that are shown."""
 
 
 def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
     """The job's message in the channel; `progress` is known while the server renders."""
+    summary = summarize(job, progress)
     return Message(
-        text=f"Video {job.id}: {state_in_words(job)}",
+        text=f"{named(job)} {summary.sentences}",
         blocks=[
             prompt_excerpt(job, EXCERPT),
             context(f"<@{job.user_id}> · {describe(job)}"),
-            section(_status_line(job, progress)),
-            *(context(note) for note in _notes(job)),
+            section(_with_link(summary.line, job)),
+            *(context(note) for note in _notes(job, summary)),
             *buttons(job),
         ],
     )
@@ -90,6 +90,13 @@ def prompt_excerpt(job: Job, length: int) -> Block:
     if job.state is JobState.DELETED:
         return paragraph(plain("The prompt was deleted, too."))
     return quote(excerpt(job.request.prompt, length))
+
+
+def named(job: Job) -> str:
+    """The video by its prompt, as a sentence; mrkdwn."""
+    if job.state is JobState.DELETED:
+        return f"Video {job.id}."
+    return f"Video “{escape(excerpt(in_one_line(job.request.prompt), READ_ALOUD))}”."
 
 
 def prompt_view(job: Job) -> Block:
@@ -111,8 +118,8 @@ def describe(job: Job) -> str:
         request.model,
         f"{request.seconds} s" if request.seconds else "",
         measure(request.size),
-        _picture_in_words(job),
-        f"about ${job.price:.2f}" if job.price is not None else "",
+        _image_in_words(job),
+        f"about {dollars(job.price)}" if job.price is not None else "",
     ]
     return escape(" · ".join(filter(None, parts)))
 
@@ -126,35 +133,82 @@ def finished_comment(job: Job, also: Collection[str] = ()) -> str:
 
 def status_reply(job: Job) -> Message:
     """The reply in the thread when there is no video (yet); it notifies the requester."""
-    error = _reason(job)
-    words = _end_in_words(job)
-    blocks = [paragraph(user(job.user_id), plain(" "), bold(words), *_code_and_message(error))]
+    summary = summarize(job)
     failure = None if job.is_paused else explain(job)
-    if failure is not None:
-        blocks += [section(failure.meaning), context(f"{failure.blame} · {failure.charge}")]
-    if offered := _ways_on(job, failure):
-        blocks.append(actions(*offered))
     return Message(
-        text=f"<@{job.user_id}> {words} ({escape(excerpt(error.code, 100))})", blocks=blocks
+        text=f"<@{job.user_id}> {named(job)} {summary.sentences}",
+        blocks=[
+            paragraph(user(job.user_id), plain(" "), bold(_headline(job)), *_error(job)),
+            *_meaning(job, summary, failure),
+            *_reply_buttons(job, failure),
+        ],
     )
 
 
-def _ways_on(job: Job, failure: Failure | None) -> list[Block]:
+def _meaning(job: Job, summary: Summary, failure: Failure | None) -> Iterator[Block]:
+    """What it means, what to do, and what it cost."""
+    if job.is_paused and not sends_no_video(job):
+        yield section(_resumes_by_itself(job))
+    elif failure is None or job.state is JobState.OVERDUE:
+        yield section(f"{_sentence(summary.detail)} {summary.next_step}".strip())
+    else:
+        yield section(f"{_sentence(failure.reason)} {failure.advice}")
+        yield context(f"Reason: {failure.blame} · {failure.charge}")
+
+
+def _resumes_by_itself(job: Job) -> str:
+    begins = job.state is JobState.ANNOUNCED
+    words = f"Your video will {'start' if begins else 'continue'} by itself when it does."
+    return f"{words} Nothing has been charged." if begins else words
+
+
+def _reply_buttons(job: Job, failure: Failure | None) -> Iterator[Block]:
+    offered = [*_ways_on(job, failure)]
+    if job.state in {JobState.UNCERTAIN, JobState.OVERDUE}:
+        offered.append(button("Never mind", LET_IT_BE, job.id))
+    if offered:
+        yield actions(*offered)
+
+
+def _paid_button(label: str, action_id: str, job: Job, cost: str) -> Block:
+    """A button that starts another video, which has its price."""
+    confirm = Confirm(f"{label}?", cost, yes=label, no="Never mind", is_danger=False)
+    return button(label, action_id, job.id, confirm)
+
+
+def _of_both(job: Job) -> str:
+    """What another attempt costs, and whether the first one did."""
+    failure = explain(job)
+    match failure.charge if failure else Charge.UNKNOWN:
+        case Charge.NOT_CHARGED:
+            return f"{_cost(job)} The first attempt wasn't charged."
+        case Charge.CHARGED:
+            return f"{_cost(job)} You also pay for the first video."
+        case Charge.UNKNOWN if job.state is JobState.OVERDUE:
+            return f"{_cost(job)} The first video won't be delivered, but you may pay for both."
+        case Charge.UNKNOWN:
+            return f"{_cost(job)} You may pay for both."
+
+
+def _cost(job: Job) -> str:
+    return "The price is unknown." if job.price is None else f"About {dollars(job.price)}."
+
+
+def _ways_on(job: Job, failure: Failure | None) -> Iterator[Block]:
     """Offer to try again where that may succeed; otherwise the request has to change."""
     match job.state:
-        case JobState.DELIVERING if _sends_no_video(job):
-            return [button("Fetch again", FETCH_AGAIN, job.id)]
+        case JobState.DELIVERING if sends_no_video(job):
+            yield button("Fetch again", FETCH_AGAIN, job.id)
         case JobState.UNCERTAIN | JobState.OVERDUE:
-            return [
-                button("Ask again", ASK_AGAIN, job.id),
-                button("Let it be", LET_IT_BE, job.id),
-            ]
+            yield _paid_button("Ask again", ASK_AGAIN, job, _of_both(job))
+        case JobState.FAILED if job.note is Note.ASKED_AGAIN:
+            return
         case JobState.FAILED if failure is None or failure.may_work_again:
-            return [button("Try again", ASK_AGAIN, job.id)]
+            yield _paid_button("Try again", ASK_AGAIN, job, _of_both(job))
         case JobState.FAILED:
-            return [button("Edit & try again", EDIT, job.id)]
+            yield button("Edit and try again", EDIT, job.id)
         case _:
-            return []
+            return
 
 
 def answered(reply: Block, words: str) -> Message:
@@ -165,30 +219,30 @@ def answered(reply: Block, words: str) -> Message:
 
 def not_started(job: Job) -> list[Message]:
     """What the requester is told privately when their job has no card, with the whole prompt."""
-    reason = _reason(job)
+    reason = job.error or UNKNOWN
     trouble = f"I can't post in <#{job.channel_id}>"
     if reason.code == FileRefused.CODE:
-        trouble = "I can't use your picture"
+        trouble = "I can't use your starting image"
     words = (
-        f"{trouble}, so I did not start your video: nothing was asked of the video server, and "
-        f"nothing was charged.\n{escape(excerpt(reason.message, MAX_ERROR_LENGTH))}"
+        f"{trouble}, so your video wasn't started and nothing was charged.\n"
+        f"{escape(excerpt(reason.message, MAX_ERROR_LENGTH))}"
     )
     prompt = job.request.prompt
     fix = [button("Fix in the form", EDIT, job.id)] if len(prompt) <= MAX_INPUT_TEXT else []
     return returned(words, prompt, *fix)
 
 
-def _picture_in_words(job: Job) -> str:
-    """`picture cropped from 4032 × 3024`."""  # noqa: RUF002 -- the sign
+def _image_in_words(job: Job) -> str:
+    """`starting image cropped from 4032 × 3024`."""  # noqa: RUF002 -- the sign
     reference, was = job.request.input_reference, job.reference_size
     if reference is None:
         return ""
     if was is None or job.request.size in {"", was}:
-        return "with a picture"
+        return "with a starting image"
     done = {Fit.CROP: "cropped", Fit.PAD: "fitted with bars"}[reference.fit]
     if _same_shape(was, job.request.size):
         done = "scaled"
-    return f"picture {done} from {measure(was)}"
+    return f"starting image {done} from {measure(was)}"
 
 
 def _same_shape(one: str, other: str) -> bool:
@@ -196,140 +250,75 @@ def _same_shape(one: str, other: str) -> bool:
     return width * h == w * height
 
 
-def _status_line(job: Job, progress: ProgressContext | None) -> str:
-    if job.note is Note.CANCELLING and job.state in CANCELLABLE:
-        return ":no_entry_sign: Cancelling …"
-    if job.is_paused:
-        return ":double_vertical_bar: *Waiting:* the thread says for what."
-    match job.state:
-        case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
-            return ":hourglass_flowing_sand: Asking the video server …"
-        case JobState.RENDERING:
-            return _rendering(job, progress)
-        case JobState.OVERDUE:
-            return ":hourglass: *Late:* the thread says more."
-        case JobState.DELIVERING:
-            return ":outbox_tray: Finished; bringing the file here …"
-        case JobState.DELIVERED:
-            link = f"<{job.permalink}|in the thread>" if job.permalink else "in the thread"
-            return f":white_check_mark: *Ready* after {duration(job.took or 0)}: {link}."
-        case JobState.FAILED:
-            return ":x: *Failed:* the thread says why."
-        case JobState.UNCERTAIN:
-            return ":grey_question: *Unclear:* the thread says why."
-        case JobState.CANCELLED:
-            return f":no_entry_sign: *Cancelled:* {_how_cancelled(job)}"
-        case JobState.DELETED:
-            return ":wastebasket: *Deleted.*"
+def _with_link(line: str, job: Job) -> str:
+    if job.state is not JobState.DELIVERED or job.permalink is None:
+        return line
+    return f"{line} · <{job.permalink}|Watch it in the thread>"
 
 
-def _rendering(job: Job, progress: ProgressContext | None) -> str:
-    if progress is None:
-        return ":hourglass_flowing_sand: Waiting for the video server …"
-    if job.attempts >= SILENCE:
-        return no_news_line(progress)
-    return progress_line(job.progress, progress)
-
-
-def _how_cancelled(job: Job) -> str:
-    match job.note:
-        case Note.NOT_SUBMITTED:
-            return "the video server was not asked, and nothing was charged."
-        case Note.STOPPED:
-            return "the video server stopped it."
-        case Note.ALREADY_RENDERED:
-            return "it was already finished, so it is charged; I will not post it."
-        case _:
-            return "it could not be stopped: I will not post it; it may still be charged."
-
-
-def _notes(job: Job) -> Iterator[str]:
+def _notes(job: Job, summary: Summary) -> Iterator[str]:
+    if summary.next_step and job.state is not JobState.DELIVERED:
+        yield summary.next_step
     if job.note is Note.ORIGINAL_GONE:
-        yield "The original video is gone: a new video of the whole prompt."
+        yield "The original video is gone, so this is a new video made from the prompt."
     elif job.note is Note.NEW_VIDEO:
-        yield "This server cannot remix: a new video of the whole prompt."
+        yield "The video server can't remix, so this is a new video made from the prompt."
     elif job.remix_of is not None:
-        yield f"Remix of the video {escape(job.remix_of)}."
+        yield f"Remix of video `{escape(job.remix_of)}`"
     if job.note is Note.WITHOUT_PICTURE:
-        yield "Made without the original's starting image."
-    if job.note is Note.SERVER_COPY_KEPT:
-        yield "The video server may have kept its copy: it does not delete."
+        yield "Made without the original's starting image"
 
 
-def buttons(job: Job, *, may_post: bool = True) -> Iterator[Block]:
+def buttons(job: Job, *, own: bool = False, may_post: bool = True) -> Iterator[Block]:
     """The buttons for the job's state; a click checks the state in the database again.
 
-    `may_post`: offer also what posts in the job's channel.
+    `own`: only the requester sees them. `may_post`: offer also what posts in the job's channel.
     """
-    offered = [each for each in _offers(job) if may_post or each["action_id"] not in _POSTING]
+    offered = [
+        each for each in _offers(job, own=own) if may_post or each["action_id"] not in _POSTING
+    ]
     if len(job.request.prompt) > EXCERPT and job.state is not JobState.DELETED:
         offered.append(button("Show full prompt", SHOW_PROMPT, job.id))
     if offered:
         yield actions(*offered)
 
 
-def _offers(job: Job) -> Iterator[Block]:
+def _offers(job: Job, *, own: bool) -> Iterator[Block]:
     if job.note is Note.CANCELLING and job.state in CANCELLABLE:
         return
+    yield from _ways_on(job, explain(job))
     match job.state:
         case state if state in CANCELLABLE:
             yield button("Cancel", CANCEL, job.id, confirm=CONFIRM_CANCEL)
-            yield button("Notify me too", NOTIFY, job.id)
+            if not own:
+                yield button("Notify me too", NOTIFY, job.id)
         case JobState.DELIVERED:
             yield button("Remix", REMIX, job.id)
-            yield button("Make it again", MAKE_AGAIN, job.id)
+            yield _paid_button("Make it again", MAKE_AGAIN, job, _cost(job))
             yield button("Delete", DELETE, job.id, confirm=CONFIRM_DELETE)
         case JobState.CANCELLED:
-            yield button("Make it again", MAKE_AGAIN, job.id)
+            yield _paid_button("Make it again", MAKE_AGAIN, job, _cost(job))
         case _:
-            return  # deleted, or the thread has the reason, with buttons
+            return
 
 
-def state_in_words(job: Job) -> str:
-    """The state in a few words, for places other than the card."""
-    if job.note is Note.CANCELLING and job.state in CANCELLABLE:
-        return "cancelling"
-    if job.is_paused:
-        return "waiting, the thread says for what"
-    match job.state:
-        case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
-            return "asking the video server"
-        case JobState.RENDERING:
-            return "rendering" if job.progress is None else f"rendering, {job.progress} %"
-        case JobState.OVERDUE:
-            return "late, the thread says more"
-        case JobState.DELIVERING:
-            return "finished, the file is on its way"
-        case JobState.DELIVERED:
-            return "ready, in the thread"
-        case JobState.FAILED:
-            return "failed, the thread says why"
-        case JobState.UNCERTAIN:
-            return "unclear, the thread says why"
-        case JobState.CANCELLED:
-            return "cancelled"
-        case JobState.DELETED:
-            return "deleted"
-
-
-def _end_in_words(job: Job) -> str:
+def _headline(job: Job) -> str:
     if job.state is JobState.UNCERTAIN:
-        return "I asked for your video, and cannot tell whether I was heard."
-    if _sends_no_video(job):
-        return NOT_A_VIDEO_REPLY
+        return "I can't tell whether the video server received your request."
+    if sends_no_video(job):
+        return "Your video is finished, but it can't be downloaded."
     if job.is_paused:
-        return PAUSED
+        return "The video server isn't accepting requests."
     if job.state is JobState.OVERDUE:
-        return "Your video is late. I keep looking for a day, and bring it if it comes."
-    return "Your video could not be made."
+        return "Your video is late."
+    return "Your video couldn't be made."
 
 
-def _sends_no_video(job: Job) -> bool:
-    is_content = job.error is not None and job.error.code == NOT_A_VIDEO
-    return is_content and job.state is JobState.DELIVERING
-
-
-def _code_and_message(error: JobError) -> list[Block]:
+def _error(job: Job) -> list[Block]:
+    """The code and message of what went wrong; a pause is the operator's business alone."""
+    if job.is_paused and not sends_no_video(job):
+        return []
+    error = job.error or UNKNOWN
     return [
         plain("\n"),
         code(excerpt(error.code, 100)),
@@ -337,5 +326,5 @@ def _code_and_message(error: JobError) -> list[Block]:
     ]
 
 
-def _reason(job: Job) -> JobError:
-    return job.error or JobError("unknown", "No reason is known.")
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."

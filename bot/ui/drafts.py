@@ -10,6 +10,7 @@ from bot.ui.blocks import (
     Message,
     actions,
     button,
+    dollars,
     escape,
     excerpt,
     quote,
@@ -87,7 +88,7 @@ def fix_in_form(saved: SavedDraft | None) -> Sequence[Block]:
 
 def form_by_button(saved: SavedDraft) -> Message:
     """A button that opens the form: Slack opens one only after a click or a command."""
-    words = "Slack opens a form only when you click something:"
+    words = "Press the button to open the form."
     return Message(words, [section(words), actions(button("Open the form…", FORM, saved.id))])
 
 
@@ -111,4 +112,4 @@ def _one_line(text: str, limit: int) -> str:
 
 
 def _about(price: Decimal | None) -> str:
-    return "" if price is None else f" About ${price:.2f}"
+    return "" if price is None else f" About {dollars(price)}"

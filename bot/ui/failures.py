@@ -13,47 +13,47 @@ from bot.errors import CannotPost, FileProblem, FileRefused, PermanentError, Pos
 from bot.jobs import Job, JobError, JobState
 
 UNCERTAIN = (
-    "I asked the video server, and cannot tell whether it was heard: its answer was lost, and its "
-    "list of videos does not decide it. It may have been charged."
+    "The video server's response was lost, and its list of videos doesn't show whether it received "
+    "the request."
 )
-NO_ANSWER = "The video server does not answer requests."
-NOT_FINISHED = "The video server has not finished within a day."
-NO_WEB_ADDRESS = "The video server named an address for the file that is not a web address."
-NOT_SHARED = "Slack has not shared the file."
-FILE_MISSING = "Slack does not have the file."
-DEFECT = "Something in this app went wrong."
+NO_ANSWER = "The video server doesn't respond."
+NOT_FINISHED = "The video server didn't finish the video within a day."
+NO_WEB_ADDRESS = "The video server gave an address for the file that isn't a web address."
+NOT_SHARED = "Slack hasn't shared the file."
+FILE_MISSING = "Slack doesn't have the file."
+DEFECT = "Something went wrong in this app."
 
 
 _POST_REFUSALS = {
-    PostRefusal.NOT_A_MEMBER: "I am not a member of this conversation. Invite me with "
-    "`/invite @{bot}` and ask again, or ask in another channel.",
-    PostRefusal.ARCHIVED: "This channel is archived. Please ask in another channel.",
-    PostRefusal.RESTRICTED: "Posting in this channel is restricted. Please ask in another channel.",
-    PostRefusal.THREAD_GONE: "The thread is gone. Please ask again in the channel.",
-    PostRefusal.NO_REPLIES: "This message takes no replies. Please ask in the channel.",
-    PostRefusal.NO_DIRECT_MESSAGE: "I cannot post in this conversation. Please ask in a channel.",
-    PostRefusal.NO_FILES: "This workspace does not allow apps to upload videos. Please ask an "
-    "administrator to allow it, then try again.",
-    PostRefusal.NO_SPACE: "This workspace has no room for more files. Please ask an administrator "
-    "to free some space, then try again.",
-    PostRefusal.NO_PERMISSION_TO_UPLOAD: "I do not have permission to upload files. Please ask "
-    "whoever runs me to add the scope files:write and to reinstall me.",
+    PostRefusal.NOT_A_MEMBER: "I'm not a member of this channel. Invite me with `/invite @{bot}` "
+    "and try again, or use another channel.",
+    PostRefusal.ARCHIVED: "This channel is archived. Use another channel.",
+    PostRefusal.RESTRICTED: "Posting in this channel is restricted. Use another channel.",
+    PostRefusal.THREAD_GONE: "The thread was deleted. Try again in the channel.",
+    PostRefusal.NO_REPLIES: "This message doesn't accept replies. Try again in the channel.",
+    PostRefusal.NO_DIRECT_MESSAGE: "I can't post in this conversation. Use a channel.",
+    PostRefusal.NO_FILES: "This workspace doesn't allow apps to upload videos. Ask a workspace "
+    "admin to allow it, then try again.",
+    PostRefusal.NO_SPACE: "This workspace has no storage left for files. Ask a workspace admin to "
+    "free some, then try again.",
+    PostRefusal.NO_PERMISSION_TO_UPLOAD: "I don't have permission to upload files. Ask a workspace "
+    "admin to reinstall me with that permission.",
 }
 _FILE_PROBLEMS = {
-    FileProblem.ONLY_LINKED: "This file is only linked in Slack. Please upload the file itself.",
-    FileProblem.NOT_YOURS: "This file was uploaded by somebody else. Please upload it yourself.",
-    FileProblem.TOO_LARGE: "The file is too large: {kilobytes:,} kB is the most.",
-    FileProblem.NOT_ACCESSIBLE: "Slack does not give me this file: perhaps it was deleted, or it "
-    "is in a conversation that I am not in. Please upload it in the form itself.",
-    FileProblem.LARGER_THAN_STATED: "The file is larger than Slack said. Please upload it again.",
-    FileProblem.NOT_FETCHED: "I cannot fetch it. {reason} Please try again.",
-    FileProblem.NOT_A_PICTURE: "The picture cannot be read. Please choose a JPG, PNG or WebP file.",
-    FileProblem.TOO_MANY_PIXELS: "The picture has too many pixels: {megapixels} megapixels are the "
-    "most for this video. Please choose a smaller one.",
-    FileProblem.TOO_MUCH_MEMORY: "The picture takes too much memory to be read. Please choose a "
-    "smaller one, or save it as JPG.",
-    FileProblem.NOT_DECODED: "The picture cannot be read: each attempt to decode it broke off. "
-    "Please choose another one, or open it in an image editor and save it anew.",
+    FileProblem.ONLY_LINKED: "This file is only linked in Slack. Upload the file itself.",
+    FileProblem.NOT_YOURS: "Someone else uploaded this file. Upload it yourself.",
+    FileProblem.TOO_LARGE: "The file is too large. The limit is {kilobytes:,} kB.",
+    FileProblem.NOT_ACCESSIBLE: "I can't access this file. It was deleted, or it is in a channel "
+    "that I'm not in. Upload it in the form instead.",
+    FileProblem.LARGER_THAN_STATED: "The file is larger than Slack says. Upload it again.",
+    FileProblem.NOT_FETCHED: "I can't download the file. {reason} Try again.",
+    FileProblem.NOT_A_PICTURE: "I can't read this image. Choose a JPG, PNG or WebP file.",
+    FileProblem.TOO_MANY_PIXELS: "The image has too many pixels. The limit is {megapixels} "
+    "megapixels. Choose a smaller one.",
+    FileProblem.TOO_MUCH_MEMORY: "Reading this image takes too much memory. Choose a smaller one, "
+    "or save it as JPG.",
+    FileProblem.NOT_DECODED: "I can't read this image: every attempt failed. Choose another one, "
+    "or save it again in an image editor.",
 }
 
 
@@ -61,7 +61,7 @@ class Blame(StrEnum):
     """What was at fault."""
 
     PROMPT = "the prompt"
-    PICTURE = "the picture"
+    IMAGE = "the starting image"
     SETTINGS = "the settings"
     SERVER = "the video server"
     BUDGET = "the budget"
@@ -72,16 +72,19 @@ class Blame(StrEnum):
 class Charge(StrEnum):
     """Whether the attempt was charged."""
 
-    NOT_CHARGED = "not charged"
-    CHARGED = "charged"
-    UNKNOWN = "whether it was charged is not known"
+    NOT_CHARGED = "Not charged"
+    CHARGED = "Charged"
+    UNKNOWN = "May have been charged"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """What people should know about a job that has no video."""
 
-    meaning: str
+    reason: str
+    """In a few words that follow “Failed:”."""
+    advice: str
+    """What to do, in sentences."""
     blame: Blame
     charge: Charge
     may_work_again: bool
@@ -92,126 +95,114 @@ class Failure:
 class _Known:
     pattern: re.Pattern[str]
     blame: Blame
-    meaning: str
-    may_work_again: bool = False
+    reason: str
+    advice: str
+    may_work_again: bool
 
 
-def _known(pattern: str, blame: Blame, meaning: str, *, again: bool = False) -> _Known:
-    return _Known(re.compile(pattern, re.IGNORECASE), blame, meaning, again)
+_LATER = "Try again later."
+
+
+def _known(pattern: str, blame: Blame, reason: str, advice: str) -> _Known:
+    """A failure that only a change of the request can avoid."""
+    return _Known(re.compile(pattern, re.IGNORECASE), blame, reason, advice, may_work_again=False)
+
+
+def _passing(
+    pattern: str, reason: str, *, blame: Blame = Blame.SERVER, advice: str = _LATER
+) -> _Known:
+    """A failure that the same request may not meet again."""
+    return _Known(re.compile(pattern, re.IGNORECASE), blame, reason, advice, may_work_again=True)
 
 
 # The first match counts. Messages are OpenAI's unless a server is named.
 _KNOWN = (
-    _known(
-        r"^not_a_video ",
-        Blame.SERVER,
-        "The server finished the video, but sends something else in its place.",
-        again=True,
-    ),
+    _passing(r"^not_a_video ", "the video server sends something else instead of the video"),
     _known(
         r"^file_refused ",
-        Blame.PICTURE,
-        "The picture cannot be used. Choose another one, or none.",
+        Blame.IMAGE,
+        "the starting image can't be used",
+        "Choose another one, or none.",
     ),
     _known(
         r"^too_large ",
         Blame.SETTINGS,
-        "The file is too large for Slack. Ask for a shorter or smaller video.",
+        "the video is too large for Slack",
+        "Choose a shorter length or a smaller size.",
     ),
     _known(
         r"^(private_address|no_web_address) ",
         Blame.SERVER,
-        "The server keeps the file where I must not fetch it from. Whoever runs me can allow its "
-        "host with VIDEO_FILE_HOSTS.",
+        "the video server keeps the file at an address that I may not use",
+        "Ask whoever runs this app to allow it.",
     ),
-    _known(
-        r"^timeout ",
-        Blame.SERVER,
-        "The server took too long. It may work another time.",
-        again=True,
-    ),
-    _known(
-        r"^(no_answer|gave_up) ",
-        Blame.SERVER,
-        "It did not work for a long time, however often I tried. It may work later.",
-        again=True,
-    ),
-    _known(
+    _passing(r"^timeout ", "the video server took too long"),
+    _passing(r"^(no_answer|gave_up) ", "the video server was unavailable for too long"),
+    _passing(
         r"insufficient_quota|exceeded your current quota|billing.hard.limit|payment|http_402",
-        Blame.BUDGET,
-        "The account at the video server has no money left. Whoever runs me must add some.",
-        again=True,
+        "the account at the video server has no credit left",
+        blame=Blame.BUDGET,
+        advice="Ask whoever runs this app to add some, then try again.",
     ),
     _known(
         r"people-in-user-uploads",
-        Blame.PICTURE,
-        "The server does not take pictures of people. Use another picture, or none.",
+        Blame.IMAGE,
+        "the video server refuses images of people",
+        "Use another starting image, or none.",
     ),
     _known(
         r"inpaint image|match the requested width and height",
-        Blame.PICTURE,
-        "The picture must have exactly the size of the video.",
+        Blame.IMAGE,
+        "the starting image isn't the size of the video",
+        "Use an image of exactly that size.",
     ),
     _known(
         r"mimetype|cannot be read as an image",
-        Blame.PICTURE,
-        "The server cannot read this picture. JPEG, PNG and WebP usually work.",
+        Blame.IMAGE,
+        "the video server can't read the starting image",
+        "JPG, PNG and WebP usually work.",
     ),
     _known(
         r"input_reference|image_reference|reference_url",
-        Blame.PICTURE,
-        "The server does not take this picture with this model. Try another, or none.",
+        Blame.IMAGE,
+        "this model doesn't accept the starting image",
+        "Use another one, or none.",
     ),
     _known(
         r"moderation|content_policy|sentinel_block|didn't look right with your request",
         Blame.PROMPT,
-        "The server's moderation did not let this pass. Say it in other words.",
+        "blocked by moderation",
+        "Rephrase the prompt.",
     ),
     _known(
         r"'prompt'|\bprompt(: | is required)|invalid_prompt",
         Blame.PROMPT,
-        "The server does not take this prompt. Change it.",
+        "the video server doesn't accept this prompt",
+        "Change the prompt.",
     ),
     _known(
         r"model mismatch|model_not_found|(model|deployment)\b.{0,200}does not exist|invalid model",
         Blame.SETTINGS,
-        "The server does not have this model. Choose another one.",
+        "the video server doesn't have this model",
+        "Choose another model.",
     ),
     _known(
         r"invalid_value|invalid_type|unknown_parameter|should match pattern|http_422|_size\b",
         Blame.SETTINGS,
-        "The server does not take one of the settings. Choose another model, size or length.",
+        "the video server doesn't accept one of the settings",
+        "Choose another model, length or size.",
     ),
-    _known(
-        r"rate_limit|too many|concurrent|http_429",
-        Blame.SERVER,
-        "The server has too much to do just now. It may work later.",
-        again=True,
-    ),
-    _known(
+    _passing(r"rate_limit|too many|concurrent|http_429", "the video server is overloaded"),
+    _passing(
         r"\bnot found\b|http_404|http_410|^404 ",
-        Blame.SERVER,
-        "The server no longer has the video: servers forget when they restart, and keep files "
-        "for a while only.",
-        again=True,
+        "the video server no longer has the video",
+        advice="It may have been restarted. Try again.",
     ),
-    _known(
-        r"^expired ",
-        Blame.SERVER,
-        "The server let the video expire. It may work another time.",
-        again=True,
-    ),
-    _known(
-        r"^cancell?ed ",
-        Blame.SERVER,
-        "Somebody cancelled it at the server.",
-        again=True,
-    ),
-    _known(
+    _passing(r"^expired ", "the video expired at the video server", advice="Try again."),
+    _passing(r"^cancell?ed ", "cancelled at the video server", advice="Try again."),
+    _passing(
         r"server_error|internal_error|processing_error|heavy load|out of memory|^(http_)?5\d\d ",
-        Blame.SERVER,
-        "The server had trouble of its own. It may work another time.",
-        again=True,
+        "the video server had an error",
     ),
 )
 
@@ -219,20 +210,17 @@ _KNOWN = (
 def overdue(deadline: float) -> str:
     """The server has not met the deadline, which is in seconds."""
     minutes = round(deadline / 60)
-    return f"The video server has not finished within {minutes} minutes."
+    return f"The video server didn't finish the video within {minutes} minutes."
 
 
 def too_large(limit: int) -> str:
     """The finished video has more bytes than Slack accepts."""
-    return (
-        f"The finished video is larger than {limit // 1_000_000:,} MB, the most that may be "
-        "uploaded to Slack."
-    )
+    return f"The video is larger than {limit // 1_000_000:,} MB, the limit for uploads to Slack."
 
 
 def private_address(host: str) -> str:
     """The Videos server refers to a host that the bot must not connect to."""
-    return f"The video server named {host} as the file's host, which is not a public address."
+    return f"The video server named {host} as the file's host, which isn't a public address."
 
 
 def describe(error: PermanentError) -> str:
@@ -262,42 +250,47 @@ def explain(job: Job) -> Failure | None:
     charge = _charge(job)
     match job.error.source:
         case Source.SLACK:
-            return Failure(_slack_meaning(job), Blame.SLACK, charge, may_work_again=True)
-        case Source.BOT if job.error.code in _BOT_CODES:
-            return Failure(_BOT_CODES[job.error.code], Blame.BOT, charge, may_work_again=True)
+            return Failure(*_refused_by_slack(job), Blame.SLACK, charge, may_work_again=True)
+        case Source.BOT if job.error.code == "gave_up":
+            reason = "a problem in this app"
+            return Failure(reason, _LATER, Blame.BOT, charge, may_work_again=True)
         case Source.BOT | Source.VIDEOS:
-            return _explain_server(job, charge)
+            return _explain_server(job, job.error, charge)
 
 
-_BOT_CODES = {
-    "gave_up": "It did not work for a day, because of a problem in this app. It may work later.",
-}
-
-
-def _slack_meaning(job: Job) -> str:
+def _refused_by_slack(job: Job) -> tuple[str, str]:
     if job.rendered_at is not None:
-        return "The video is made, but Slack did not take it."
-    return "Slack did not let me post it, so I did not start your video."
+        return "the video was made, but Slack didn't accept it", _LATER
+    return "Slack doesn't let me post here", "Try again, or use another channel."
 
 
-def _explain_server(job: Job, charge: Charge) -> Failure:
-    error = job.error or JobError("unknown", "")
+def _explain_server(job: Job, error: JobError, charge: Charge) -> Failure:
     words = f"{error.code} {error.message}"
     for known in _KNOWN:
         if known.pattern.search(words):
-            return Failure(known.meaning, known.blame, charge, known.may_work_again)
+            return Failure(known.reason, known.advice, known.blame, charge, known.may_work_again)
     return _unknown(job, charge)
 
 
 def _unknown(job: Job, charge: Charge) -> Failure:
     if job.state is JobState.UNCERTAIN:
-        meaning = "Ask again only if it may be charged twice."
-        return Failure(meaning, Blame.SERVER, charge, may_work_again=True)
+        return Failure(
+            "the video server may not have received the request",
+            "If you ask again, you may pay for both.",
+            Blame.SERVER,
+            charge,
+            may_work_again=True,
+        )
     if job.video_id is None:
-        meaning = "The server does not want this request. Its words say why."
-        return Failure(meaning, Blame.SETTINGS, charge, may_work_again=False)
-    meaning = "The server could not make it. It may work another time."
-    return Failure(meaning, Blame.SERVER, charge, may_work_again=True)
+        return Failure(
+            "refused by the video server",
+            "Its message says why. Change the request and try again.",
+            Blame.SETTINGS,
+            charge,
+            may_work_again=False,
+        )
+    reason = "the video server couldn't make it"
+    return Failure(reason, _LATER, Blame.SERVER, charge, may_work_again=True)
 
 
 def _charge(job: Job) -> Charge:

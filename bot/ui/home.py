@@ -12,7 +12,8 @@ from bot.ui.blocks import (
     context,
     section,
 )
-from bot.ui.cards import buttons, describe, prompt_excerpt, state_in_words
+from bot.ui.cards import buttons, describe, prompt_excerpt
+from bot.ui.states import summarize
 
 CREATE = "home_create"
 OLDER = "home_older"
@@ -27,18 +28,18 @@ PROMPT_SHOWN = 150
 
 NOTHING_HERE = "There are no videos on this page."
 NOTHING_YET = (
-    "You have not asked for a video yet. Say what it should show, behind my command or in a "
-    "message that mentions me: *a timelapse of clouds*."
+    "You haven't made a video yet. Type `/video a timelapse of clouds` in any channel, or press "
+    "*Create a video* here."
 )
 
 
 HELP = (
-    "*How to ask:* mention me in a channel or a thread and say what the video should show, or "
-    "write it to me under *Messages*. `help` tells all that can be chosen there."
+    "*How it works:* type `/video` and a prompt in any channel, mention me in a thread, or send me "
+    "a message. `/video help` shows all options."
 )
 UNAVAILABLE = (
-    "I can't show your videos just now: my database does not answer. Please come back in a few "
-    "minutes; what runs goes on meanwhile."
+    "I can't show your videos: my database isn't responding. Videos in progress continue. Come "
+    "back in a few minutes."
 )
 
 
@@ -62,14 +63,14 @@ def build_unavailable() -> Block:
 
 def about(job: Job) -> list[Block]:
     """The request and its state, without buttons."""
-    parts = [f"*{state_in_words(job)}*", place(job), describe(job), _asked(job), f"`{job.id}`"]
+    parts = [summarize(job).brief, place(job), describe(job), _asked(job), f"`{job.id}`"]
     return [prompt_excerpt(job, PROMPT_SHOWN), context(" · ".join(filter(None, parts)))]
 
 
 def place(job: Job) -> str:
     """A link to the video, or to its conversation while there is none."""
     if job.permalink is not None and job.state is not JobState.DELETED:
-        return f"<{job.permalink}|see it>"
+        return f"<{job.permalink}|Watch it>"
     if job.channel_id.startswith("D"):
         return "in our direct message"
     return f"in <#{job.channel_id}>"
@@ -82,7 +83,7 @@ def _view(*blocks: Block) -> Block:
 def _with_buttons(job: Job) -> Iterator[Block]:
     # The tab is published again for a new state, not for each percent.
     yield from about(replace(job, progress=None))
-    yield from buttons(job, may_post=job.is_surely_readable)
+    yield from buttons(job, own=True, may_post=job.is_surely_readable)
 
 
 def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:

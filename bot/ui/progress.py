@@ -1,4 +1,4 @@
-"""The progress of a video: the server's percentage, or an estimate that says so."""
+"""The progress of a video, and how long similar ones took."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,44 +44,28 @@ def estimate(seconds: Sequence[float]) -> TypicalDuration | None:
     return TypicalDuration(max(low, min(seconds)), median(seconds), min(high, max(seconds)))
 
 
-def progress_line(percent: int | None, progress: ProgressContext) -> str:
-    """The server's percentage if it changes, otherwise an estimate; mrkdwn."""
-    if progress.is_queued:
-        return f":hourglass_flowing_sand: {_place(progress)}"
-    late = progress.typical is not None and progress.elapsed > progress.typical.high * 1.2
-    if percent and not (late and percent >= ALMOST):
-        return f":clapper: Rendering  {progress_bar(percent)}"
-    if progress.typical is None:
-        return f":clapper: Rendering, for {duration(progress.elapsed)} so far"
-    if late:
-        return (
-            f":clapper: Rendering, longer than usual: {duration(progress.elapsed)} so far "
-            f"(usually {span(progress.typical)})"
-        )
-    guess = min(ALMOST, round(100 * progress.elapsed / max(progress.typical.middle, 1)))
-    return (
-        f":clapper: Rendering  {progress_bar(guess)} by estimate (usually {span(progress.typical)})"
-    )
+def is_late(progress: ProgressContext) -> bool:
+    """Whether it takes clearly longer than similar videos did."""
+    return progress.typical is not None and progress.elapsed > progress.typical.high * 1.2
 
 
-def no_news_line(progress: ProgressContext) -> str:
-    """The server has not responded for a while; mrkdwn."""
-    return (
-        ":satellite_antenna: No news from the video server for some minutes; I keep asking "
-        f"({duration(progress.elapsed)} since it was asked)."
-    )
+def guessed_percent(progress: ProgressContext, typical: TypicalDuration) -> int:
+    """The percentage that the elapsed time suggests."""
+    return min(ALMOST, round(100 * progress.elapsed / max(typical.middle, 1)))
 
 
 def progress_bar(percent: int) -> str:
-    """A bar with its number, because screen readers can't read a bar."""
+    """A bar; screen readers can't read it, so its number must stand beside it."""
     filled = round(BAR_WIDTH * percent / 100)
-    return f"{'▓' * filled}{'░' * (BAR_WIDTH - filled)} {percent} %"
+    return f"{'▓' * filled}{'░' * (BAR_WIDTH - filled)}"
 
 
 def duration(seconds: float) -> str:
-    """A readable duration: `48 s`, `2 min 5 s`."""
+    """A readable duration: `48 s`, `5 min`, `2 min 5 s`."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 def span(typical: TypicalDuration) -> str:
@@ -93,10 +77,3 @@ def span(typical: TypicalDuration) -> str:
 
 def _range(low: int, high: int, unit: str) -> str:
     return f"{low} {unit}" if low == high else f"{low}–{high} {unit}"  # noqa: RUF001 -- a range
-
-
-def _place(progress: ProgressContext) -> str:
-    if not progress.ahead:
-        return "In the video server's queue"
-    videos = "1 video" if progress.ahead == 1 else f"{progress.ahead} videos"
-    return f"In the video server's queue, behind {videos} asked for here"

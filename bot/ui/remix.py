@@ -24,8 +24,8 @@ def build_remix(original_id: str, prompt: str) -> Block:
         "callback_id": CALLBACK_ID,
         "private_metadata": original_id,
         "title": _plain("Remix"),
-        "submit": _plain("Remix it"),
-        "close": _plain("Not now"),
+        "submit": _plain("Remix"),
+        "close": _plain("Cancel"),
         "blocks": [
             {
                 "type": "input",

@@ -5,10 +5,20 @@ from collections.abc import Iterable, Sequence
 from bot.catalog import Catalog
 from bot.errors import BadRequest, BotError, FileRefused, Impossible, NotPossible, RequestProblem
 from bot.jobs import Job
-from bot.ui.blocks import MAX_INPUT_TEXT, Message, actions, button, escape, excerpt, section
-from bot.ui.cards import state_in_words
+from bot.ui.blocks import (
+    MAX_INPUT_TEXT,
+    MAX_MESSAGE_TEXT,
+    Message,
+    actions,
+    button,
+    escape,
+    excerpt,
+    section,
+)
+from bot.ui.cards import named
 from bot.ui.failures import file_problem
 from bot.ui.home import NOTHING_YET, about, place
+from bot.ui.states import summarize
 
 OPEN_FORM = "open_form"
 """The action_id of the button that opens the form."""
@@ -21,27 +31,23 @@ MAX_REASON = 750
 """Characters of a reason: escaping makes up to five of each, and a message has 4,000."""
 
 DATABASE_DOWN = (
-    "I can't take requests just now: my database does not answer. Please ask again in a few "
-    "minutes. Only if a card appears in this channel all the same did I take this one."
+    "My database isn't responding, so I can't confirm your video. If no card appears in the "
+    "channel within a few minutes, try again."
 )
-CANNOT_ANSWER = "My database does not answer just now. Please ask again in a few minutes."
-TOO_LATE = "I was too slow to open the form: Slack allows three seconds for it. Please try again."
-CANNOT_OPEN = "I can't open the form just now. Please try again in a moment."
+CANNOT_ANSWER = "My database isn't responding. Try again in a few minutes."
+TOO_LATE = "Slack allows three seconds to open the form, and I took longer. Try again."
+CANNOT_OPEN = "I can't open the form. Try again in a moment."
 DATABASE_DOWN_FORM = (
-    "I can't take requests just now: my database does not answer. What you entered stays here; "
-    "please press the button again in a moment."
+    "My database isn't responding. Your entries are kept here: press the button again in a moment."
 )
 FILE_NOT_FETCHED = (
-    "Slack did not give me this file in time. What you entered stays here; please press the "
-    "button again in a moment."
+    "Slack didn't send me this file in time. Your entries are kept here: press the button again in "
+    "a moment."
 )
-MEMBERS_ONLY = (
-    "Sorry, I only work for members of the workspace that I'm installed in. Please ask one of them."
-)
-NO_GUESTS = "Sorry, guests can't ask me for videos here. Please ask a member of the workspace."
+MEMBERS_ONLY = "Only members of the workspace where I'm installed can use me."
+NO_GUESTS = "Guests can't make videos here. Ask a member of the workspace."
 MEMBERSHIP_UNKNOWN = (
-    "I can't check just now whether you are a member of this workspace. Please try again in a "
-    "moment."
+    "I can't check whether you're a member of this workspace. Try again in a moment."
 )
 _IF_PART_OF_PROMPT = "If {} part of your prompt, put ` -- ` in front of the prompt."
 
@@ -50,13 +56,13 @@ def usage(command: str, catalog: Catalog) -> Message:
     """How to use the command, with examples, and a button that opens the form."""
     words = "\n".join(
         [
-            f"*Say what the video should show:*  `{command} a timelapse of clouds`",
-            "I post a card in this channel and bring the finished video into its thread.",
-            f"*With options, first or last:*  `{command} a timelapse of clouds{_example(catalog)}`",
+            f"*Describe your video:*  `{command} a timelapse of clouds`",
+            "I post a card in this channel, and the finished video in its thread.",
+            f"*Add options, first or last:*  `{command} a timelapse of clouds{_example(catalog)}`",
             *_options(catalog),
-            "• `--form` shows all of it in a form first, also a picture to begin with",
+            "• `--form` opens the form, where you can also add a starting image",
             "*Your videos:*  " + ", ".join(f"`{command} {verb}`" for verb in _ABOUT_VIDEOS),
-            "*If your prompt itself ends like an option,* put ` -- ` in front of it:",
+            "*If the prompt itself begins or ends like an option,* put ` -- ` in front of it:",
             f"`{command} -- a film that ends with --seconds 8`",
         ]
     )
@@ -67,8 +73,8 @@ def too_long_for_the_form(prompt: str) -> str:
     """What to do with a prompt that is too long for the form."""
     return (
         f"Your prompt has {len(prompt):,} characters, and the form's text field takes "
-        f"{MAX_INPUT_TEXT:,}. Put it into a text file (.txt or .md) and choose that in the "
-        "form, or ask again without `--form`."
+        f"{MAX_INPUT_TEXT:,}. Put it in a text file (.txt or .md) and add that to the form, or "
+        "send it again without `--form`."
     )
 
 
@@ -79,7 +85,8 @@ def form_not_opened(*, expired: bool) -> Message:
 
 def bad_request(command: str, error: BadRequest) -> str:
     """Why a request was not started, and what to do; mrkdwn."""
-    return f"{_escaped(problem(error))}\nNothing was started. `{command} help` shows how to ask."
+    words = _escaped(problem(error))
+    return f"{words}\nNo video was started. `{command} help` shows what you can do."
 
 
 def refused(error: BotError, otherwise: str = DATABASE_DOWN) -> Message:
@@ -111,17 +118,17 @@ def problem(error: BadRequest) -> str:
     """What is wrong with a request; plain text."""
     match error.problem:
         case RequestProblem.PROMPT_MISSING:
-            return "A prompt is missing: say what the video should show."
+            return "The prompt is missing. Describe the video."
         case RequestProblem.PROMPT_TOO_LONG:
-            return f"The prompt has {error.value} characters; {error.allowed[0]} is the most."
+            return f"The prompt has {error.value} characters. The limit is {error.allowed[0]}."
         case RequestProblem.PROMPT_UNSENDABLE:
-            return "The prompt holds a character that is no text. Please type it anew."
+            return "The prompt contains a character that can't be sent. Type it again."
         case RequestProblem.PROMPT_NOT_UTF8:
-            return "This is no text in UTF-8. Please save it as UTF-8 text."
+            return "This file isn't UTF-8 text. Save it as UTF-8."
         case RequestProblem.VALUE_MISSING:
             return f"`--{error.field}` needs a value. " + _IF_PART_OF_PROMPT.format("it is")
         case RequestProblem.GIVEN_TWICE:
-            return f"`--{error.field}` is given twice. Give it once."
+            return f"`--{error.field}` is given twice."
         case RequestProblem.UNKNOWN_OPTION:
             return _unknown_option(error)
         case RequestProblem.NOT_ALLOWED:
@@ -139,63 +146,62 @@ def _unknown_option(error: BadRequest) -> str:
 
 def _not_allowed(error: BadRequest) -> str:
     if not error.allowed:
-        return f"`--{error.field}` cannot be chosen for this model: leave it out."
-    choices = _either(error.allowed)
-    words = f"`--{error.field}` cannot be “{excerpt(error.value, 80)}”: it is {choices}. "
-    words += _IF_PART_OF_PROMPT.format("those words are")
-    return f"{words} {error.alternative} makes {error.value}." if error.alternative else words
+        return f"This model doesn't have `--{error.field}`. Leave it out."
+    rather = _IF_PART_OF_PROMPT.format("those words are")
+    if error.alternative:
+        return f"{error.value} needs `--model {error.alternative}`. {rather}"
+    choices, given = _either(error.allowed), excerpt(error.value, 80)
+    return f"`--{error.field}` must be {choices}, not {given}. {rather}"
 
 
 def not_possible(error: NotPossible) -> str:
     """Why a click or command was not carried out; mrkdwn."""
     match error.reason:
         case Impossible.NOT_YOURS:
-            return f"Only <@{error.requester}>, who asked for this video, can do that."
+            return f"Only <@{error.requester}>, who requested this video, can do that."
         case Impossible.TOO_MANY_OPEN:
             return (
-                f"You have {error.limit} unfinished videos, which is the most that one person "
-                "can have here. Please ask again when one is finished, or cancel one: “list” "
-                "behind my command shows them."
+                f"You have {error.limit} unfinished videos, the limit per person. Try again "
+                "when one is finished, or cancel one: `/video list` shows them."
             )
         case Impossible.UNKNOWN_VIDEO:
-            return "I no longer know this video."
+            return "I don't know this video."
         case Impossible.DELETED_VIDEO:
             return "This video was deleted, and its prompt with it."
         case Impossible.NOT_READY:
             return "This video isn't ready, so it can't be remixed or made again."
         case Impossible.ONLY_ON_CARD:
             return (
-                "Please use the button on the video's card. From here I can't tell whether you "
-                "are still in its channel."
+                "Use the button on the video's card. From here I can't tell whether you are still "
+                "in its channel."
             )
         case Impossible.PICTURE_NOT_YOURS:
             return (
-                "This video begins with somebody else's image, which only they can use. Make it "
-                "without the starting image?"
+                "Only the person who added this video's starting image can use it. Make the video "
+                "without it?"
             )
         case Impossible.UNKNOWN_DRAFT:
-            return "I keep such text for an hour only. Please type it again."
+            return "Your text was kept for an hour only. Type it again."
         case Impossible.NOTHING_TO_CANCEL:
-            return "This video is over already, so there is nothing to cancel."
+            return "This video can't be cancelled: it has already ended."
         case Impossible.NOTHING_TO_DELETE:
             return "There is no video to delete."
         case Impossible.NOTHING_TO_WAIT_FOR:
-            return "This video is over already: see its thread."
+            return "This video has already ended. Its thread shows how."
 
 
 def job_list(jobs: list[Job]) -> Message:
     """The reply to `list`: open jobs first, then the newest."""
     if not jobs:
         return Message(text=NOTHING_YET, blocks=[section(NOTHING_YET)])
-    words = "*Your videos:* what runs first, then the latest."
-    lines = [f"Video {job.id}: {state_in_words(job)}" for job in jobs]
+    words = "*Your videos,* in progress first, then newest"
     blocks = [block for job in jobs for block in about(job)]
-    return Message(text="\n".join(lines), blocks=[section(words), *blocks])
+    return Message(text=_read_aloud(jobs), blocks=[section(words), *blocks])
 
 
 def job_status(job: Job) -> Message:
     """The reply to `status`."""
-    return Message(text=f"Video {job.id}: {state_in_words(job)}", blocks=about(job))
+    return Message(text=_spoken(job), blocks=about(job))
 
 
 def no_such_id(name: str, subcommand: str, argument: str) -> Message:
@@ -212,19 +218,17 @@ _DOES = {"status": "see one of your videos", "cancel": "cancel a video"}
 
 def cancelling(job: Job) -> Message:
     """The reply to `cancel`."""
-    return Message(
-        f"I am cancelling the video `{job.id}`. Its card says what came of it: {place(job)}."
-    )
+    return Message(f"Cancelling the video `{job.id}`. Its card shows the result: {place(job)}.")
 
 
 def asked_again(user_id: str) -> str:
     """What replaces the buttons after *Ask again*; mrkdwn."""
-    return f"<@{user_id}> asked again: see the new card."
+    return f"<@{user_id}> asked again. The new video has its own card."
 
 
 def let_it_be(user_id: str) -> str:
     """What replaces the buttons after *Let it be*; mrkdwn."""
-    return f"<@{user_id}> lets it be."
+    return f"<@{user_id}> chose not to ask again."
 
 
 def will_be_notified() -> Message:
@@ -234,12 +238,27 @@ def will_be_notified() -> Message:
 
 def fetching() -> Message:
     """The reply to *Download again*."""
-    return Message("I'm downloading it again.")
+    return Message("Downloading it again.")
 
 
 def made_again(job: Job) -> Message:
     """The reply to *Make it again*."""
-    return Message(f"A new card is on its way to <#{job.channel_id}>.")
+    return Message(f"Making it again. The new card will be in <#{job.channel_id}>.")
+
+
+def _read_aloud(jobs: Sequence[Job]) -> str:
+    """As many of the jobs as a message's text holds."""
+    text, *more = map(_spoken, jobs)
+    for words in more:
+        if len(text) + len(words) >= MAX_MESSAGE_TEXT:
+            break
+        text += f"\n{words}"
+    return text
+
+
+def _spoken(job: Job) -> str:
+    """The job for screen readers, and its id for `status` and `cancel`."""
+    return f"{named(job)} {summarize(job).sentences} Id {job.id}."
 
 
 def ask_without_picture(job_id: str) -> Message:
@@ -272,7 +291,7 @@ def _options(catalog: Catalog) -> list[str]:
     """The options, each with its values and its default."""
     models, default = catalog.models, catalog.default
     return [
-        f"• `--{name}` {_some(dict.fromkeys(values))} (otherwise {escape(otherwise)})"
+        f"• `--{name}` {_some(dict.fromkeys(values))} (default: {escape(otherwise)})"
         for name, values, otherwise in (
             ("seconds", [each for m in models for each in m.seconds], _first(default.seconds)),
             ("size", [each for m in models for each in m.sizes], _first(default.sizes)),
@@ -289,4 +308,4 @@ def _some(values: Iterable[str]) -> str:
 
 
 def _first(values: Sequence[str]) -> str:
-    return values[0] if values else "what the server likes"
+    return values[0] if values else "the video server's choice"

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from bot.errors import Source
+from bot.errors import CannotPost, PostRefusal, Source
 from bot.jobs import NOT_A_VIDEO, Job, JobError, JobState, Note
 from bot.request import Fit, InputReference, VideoRequest
+from bot.ui import failures
 from bot.ui.blocks import Message
 from bot.ui.cards import job_card, not_started, status_reply
 from bot.ui.progress import ProgressContext, TypicalDuration
@@ -27,8 +28,9 @@ _JOB = Job(
     submitted_at=0,
 )
 _REFUSED = JobError("moderation_blocked", "Your request was blocked by our moderation system.")
+_LOST = JobError("outcome_unknown", failures.UNCERTAIN)
 _TYPICAL = TypicalDuration(low=60, middle=90, high=120)
-_PICTURE = InputReference(file_id="F0123456789", user_id="U0123456789", fit=Fit.CROP)
+_IMAGE = InputReference(file_id="F0123456789", user_id="U0123456789", fit=Fit.CROP)
 
 
 def samples() -> dict[str, Message]:
@@ -39,21 +41,23 @@ def samples() -> dict[str, Message]:
 def _cards_on_the_way() -> dict[str, Message]:
     rendering = replace(_JOB, state=JobState.RENDERING, video_id="video_1")
     at_40 = replace(rendering, progress=40)
-    with_picture = replace(_REQUEST, input_reference=_PICTURE)
+    with_image = replace(_REQUEST, input_reference=_IMAGE)
     queued = ProgressContext(elapsed=5, is_queued=True, ahead=2)
     return {
-        "asking": job_card(_JOB),
-        "asking, with a picture": job_card(
-            replace(_JOB, request=with_picture, reference_size="4032x3024")
+        "starting": job_card(_JOB),
+        "starting, with a starting image": job_card(
+            replace(_JOB, request=with_image, reference_size="4032x3024")
         ),
         "queued": job_card(rendering, queued),
         "rendering, percent": job_card(at_40, ProgressContext(elapsed=40, typical=_TYPICAL)),
         "rendering, estimate": job_card(rendering, ProgressContext(elapsed=45, typical=_TYPICAL)),
-        "rendering, no idea": job_card(rendering, ProgressContext(elapsed=45)),
+        "rendering, unknown progress": job_card(rendering, ProgressContext(elapsed=45)),
         "rendering, longer than usual": job_card(
             rendering, ProgressContext(elapsed=300, typical=_TYPICAL)
         ),
-        "rendering, no news": job_card(replace(at_40, attempts=3), ProgressContext(elapsed=300)),
+        "rendering, no response": job_card(
+            replace(at_40, attempts=3), ProgressContext(elapsed=300)
+        ),
         "late": job_card(replace(rendering, state=JobState.OVERDUE)),
         "delivering": job_card(replace(_JOB, state=JobState.DELIVERING)),
     }
@@ -76,13 +80,16 @@ def _cards_at_the_end() -> dict[str, Message]:
         "ready, the original is gone": job_card(
             replace(ready, remix_of="9876543210", note=Note.ORIGINAL_GONE)
         ),
-        "ready, no remix to be had": job_card(
+        "ready, cannot be remixed": job_card(
             replace(ready, remix_of="9876543210", note=Note.NEW_VIDEO)
         ),
         "ready, without the image": job_card(replace(ready, note=Note.WITHOUT_PICTURE)),
         "failed": job_card(replace(_JOB, state=JobState.FAILED, error=_REFUSED)),
-        "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN)),
-        "cancelled, not asked": job_card(replace(cancelled, note=Note.NOT_SUBMITTED)),
+        "failed, asked again": job_card(
+            replace(_JOB, state=JobState.FAILED, note=Note.ASKED_AGAIN)
+        ),
+        "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN, error=_LOST)),
+        "cancelled, not started": job_card(replace(cancelled, note=Note.NOT_SUBMITTED)),
         "cancelled, stopped": job_card(replace(cancelled, note=Note.STOPPED)),
         "cancelling": job_card(replace(rendering, note=Note.CANCELLING)),
         "cancelled, already finished": job_card(replace(cancelled, note=Note.ALREADY_RENDERED)),
@@ -96,21 +103,20 @@ def _cards_at_the_end() -> dict[str, Message]:
 
 def _words() -> dict[str, Message]:
     failed = replace(_JOB, state=JobState.FAILED, error=_REFUSED)
-    archived = "This channel is archived. Please ask in another channel."
-    closed = JobError("is_archived", archived, Source.SLACK)
-    late = JobError("timeout", "The video server has not finished within 30 minutes.")
-    lost = JobError("outcome_unknown", "The answer was lost. It may have been charged.")
+    refusal = CannotPost(PostRefusal.ARCHIVED, code="is_archived", bot_name="video")
+    closed = JobError(refusal.code, failures.describe(refusal), Source.SLACK)
+    late = JobError("timeout", failures.overdue(1800))
     key = JobError("invalid_api_key", "Incorrect API key provided: [key].")
     waiting = replace(_JOB, state=JobState.ANNOUNCED, error=key)
     sent = "text/html: 502 Bad Gateway"
     return {
-        "waiting": job_card(waiting),
-        "reply: waiting": status_reply(waiting),
+        "paused": job_card(waiting),
+        "reply: paused": status_reply(waiting),
         "reply: not a video": status_reply(
             replace(_JOB, state=JobState.DELIVERING, error=JobError(NOT_A_VIDEO, sent))
         ),
         "reply: failed": status_reply(failed),
         "reply: late": status_reply(replace(_JOB, state=JobState.OVERDUE, error=late)),
-        "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=lost)),
+        "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=_LOST)),
         "privately: not started": not_started(replace(failed, card_ts=None, error=closed))[0],
     }

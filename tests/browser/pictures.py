@@ -104,7 +104,7 @@ async def _failure(window: Window) -> None:
     await window.open("ada", channel.name)
     await window.send(channel, "/video something forbidden")
     await window.button("1 reply").click()
-    await window.thread.get_by_role("button", name="try again").wait_for()
+    await window.thread.get_by_role("button", name="try again").last.wait_for()
     await window.page.mouse.move(1, 1)
     await _save(window.thread, "failure")
 

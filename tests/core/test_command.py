@@ -288,8 +288,8 @@ TOO_LONG = "x" * (MAX_PROMPT_LENGTH + 1)
         ),
         ("clouds --seconds=", "seconds", "needs a value", CLOUDS),
         ("clouds --seconds 4 --duration 8", "seconds", "twice", replace(CLOUDS, seconds="8")),
-        ("nul \0", "prompt", "no text", Draft(prompt="nul \0")),
-        ("half a pair \ud83d", "prompt", "no text", Draft(prompt="half a pair \ud83d")),
+        ("nul \0", "prompt", "can't be sent", Draft(prompt="nul \0")),
+        ("half a pair \ud83d", "prompt", "can't be sent", Draft(prompt="half a pair \ud83d")),
         (TOO_LONG, "prompt", "32,001", Draft(prompt=TOO_LONG)),
     ],
 )
@@ -309,7 +309,7 @@ def test_an_option_that_the_model_does_not_have_is_left_to_the_server() -> None:
     )
     command = parse("clouds --seconds 4", BARE)
     assert isinstance(command, Refuse)
-    assert "leave it out" in problem(command.error)
+    assert "Leave it out" in problem(command.error)
 
 
 # The form

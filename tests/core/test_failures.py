@@ -1,6 +1,7 @@
 """What a failure means: in plain words, whose part it was, whether it cost."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,10 +37,10 @@ CASES = [
     ("moderation_blocked", "Your request was blocked by our moderation system.", Blame.PROMPT),
     ("sentinel_block", "Hmmm something didn't look right with your request.", Blame.PROMPT),
     ("400", "Your request was blocked by our moderation system.", Blame.PROMPT),
-    ("x", "Possible reasons: people-in-user-uploads. Blocked by our moderation.", Blame.PICTURE),
-    ("x", "Inpaint image must match the requested width and height", Blame.PICTURE),
-    ("x", "Invalid file 'input_reference': unsupported mimetype ('a/b').", Blame.PICTURE),
-    ("http_400", "'wan2.2' does not support input_reference.", Blame.PICTURE),
+    ("x", "Possible reasons: people-in-user-uploads. Blocked by our moderation.", Blame.IMAGE),
+    ("x", "Inpaint image must match the requested width and height", Blame.IMAGE),
+    ("x", "Invalid file 'input_reference': unsupported mimetype ('a/b').", Blame.IMAGE),
+    ("http_400", "'wan2.2' does not support input_reference.", Blame.IMAGE),
     ("invalid_value", "Invalid value: '5'. Supported values are: '4'.", Blame.SETTINGS),
     ("400", "Model mismatch: request specifies 'a' but server is running 'b'.", Blame.SETTINGS),
     ("model_not_found", "The model `x` does not exist.", Blame.SETTINGS),
@@ -84,7 +85,7 @@ def test_what_may_work_another_time_is_named(code: str, message: str) -> None:
 
 def test_an_unknown_refusal_is_left_to_the_servers_words() -> None:
     failure = explained(failed(JOB, "who_knows", "Something new."))
-    assert "Its words say why" in failure.meaning
+    assert "Its message says why" in failure.advice
     assert not failure.may_work_again
 
 
@@ -121,7 +122,8 @@ def test_the_thread_says_code_message_meaning_part_and_charge(job: Job) -> None:
     for words in (
         job.error.code,
         job.error.message,
-        failure.meaning,
+        failure.reason[1:],
+        failure.advice,
         failure.blame,
         failure.charge,
     ):
@@ -131,8 +133,8 @@ def test_the_thread_says_code_message_meaning_part_and_charge(job: Job) -> None:
 def test_a_job_that_waits_is_not_called_failed() -> None:
     held = jobs.paused(ACCEPTED, code="invalid_api_key", message="No.")
     reply = json.dumps(cards.status_reply(held).blocks)
-    assert "takes no requests" in reply
-    assert "could not be made" not in reply
+    assert "isn't accepting requests" in reply
+    assert "couldn't be made" not in reply
 
 
 def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
@@ -163,13 +165,13 @@ def test_a_sentence_about_a_file_has_its_limit() -> None:
     assert "20,000 kB" in describe(FileRefused(FileProblem.TOO_LARGE, limit=20_000_000))
     assert "29 megapixels" in describe(FileRefused(FileProblem.TOO_MANY_PIXELS, limit=29_491_200))
     fetched = FileRefused(FileProblem.NOT_FETCHED, reason="Slack cannot {be} reached.")
-    assert "I cannot fetch it. Slack cannot {be} reached." in describe(fetched)
+    assert "I can't download the file. Slack cannot {be} reached." in describe(fetched)
 
 
 @pytest.mark.parametrize("refusal", PostRefusal)
-def test_every_refusal_of_a_post_says_where_else_to_ask(refusal: PostRefusal) -> None:
+def test_every_refusal_of_a_post_says_what_to_do(refusal: PostRefusal) -> None:
     words = describe(CannotPost(refusal, code="refused", bot_name="clips"))
-    assert "ask" in words
+    assert re.search(r"Use |Try again|Invite|Ask ", words)
     assert ("@clips" in words) is (refusal is PostRefusal.NOT_A_MEMBER)
 
 
@@ -190,6 +192,6 @@ def test_every_recorded_failure_has_a_meaning_unless_its_words_say_it_all() -> N
             for kind, job in (("RequestRefused", JOB), ("Failed", ACCEPTED)):
                 if kind in (answer["means"] or {}):
                     told = explained(failed(job, **answer["means"][kind]))
-                    if "Its words say why" in told.meaning or "could not make it" in told.meaning:
+                    if "Its message says why" in told.advice or "couldn't make it" in told.reason:
                         unknown.add(f"{path.stem}: {name}")
     assert unknown == WORDS_SAY_IT_ALL

@@ -32,9 +32,9 @@ def test_slack_takes_every_message(name: str) -> None:
 def test_every_state_has_a_sample() -> None:
     names = " ".join(samples())
     words = {
-        JobState.REQUESTED: "asking",
-        JobState.ANNOUNCED: "asking",
-        JobState.SUBMITTING: "asking",
+        JobState.REQUESTED: "starting",
+        JobState.ANNOUNCED: "starting",
+        JobState.SUBMITTING: "starting",
         JobState.RENDERING: "rendering",
         JobState.OVERDUE: "late",
         JobState.DELIVERING: "delivering",

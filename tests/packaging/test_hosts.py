@@ -137,7 +137,7 @@ async def test_the_procfile_migrates_and_then_runs_on_the_database_that_heroku_g
         await world.until(lambda: world.slack.sockets.connected, 60)
         await world.slack.ada.command("clouds")
         videos = world.slack.workspace.videos
-        await world.until(lambda: "*Ready*" in str([card.blocks for card in videos.messages]), 60)
+        await world.until(lambda: "*Ready:*" in str([card.blocks for card in videos.messages]), 60)
         worker.send_signal(signal.SIGTERM)
         await worker.wait()
     assert "event=stopped" in honcho.log

@@ -112,7 +112,7 @@ async def test_a_container_makes_a_video_reports_its_health_and_stops_on_the_sig
     await world.until(lambda: world.slack.sockets.connected, 60)
     await world.slack.ada.command("clouds")
     videos = world.slack.workspace.videos
-    await world.until(lambda: "*Ready*" in str([card.blocks for card in videos.messages]), 60)
+    await world.until(lambda: "*Ready:*" in str([card.blocks for card in videos.messages]), 60)
 
     check = Command(container, tmp_path / "check")
     health = config["Healthcheck"]["Test"][1:]

@@ -132,7 +132,7 @@ class Cell:
         }
 
     def _is_over(self) -> bool:
-        return self._thread.says("*Ready*") or self._thread.says("*Failed:*")
+        return self._thread.says("*Ready:*") or self._thread.says("*Failed:*")
 
 
 def dies_around_an_effect(operation: str, nth: int, when: When) -> Story:

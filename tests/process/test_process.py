@@ -21,7 +21,7 @@ def variables(world: World, database_url: str) -> dict[str, str]:
 
 def is_ready(world: World, number: int = 1) -> bool:
     messages = world.slack.workspace.messages(world.slack.workspace.videos)
-    return str([message.blocks for message in messages]).count("*Ready*") == number
+    return str([message.blocks for message in messages]).count("*Ready:*") == number
 
 
 async def test_a_missing_variable_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
     folder, prompt = tmp_path / "demo", "clouds --seconds 8 --size 1280x720"
     async with started(folder, "demo", *QUICK, prompt, variables={}) as demo:
         assert await demo.end() == 0
-    assert "Ready after" in demo.output
+    assert "Ready: made in" in demo.output
     path = demo.output.rsplit("Saved: ", 1)[1].strip()
     with av.open(path) as film:
         [stream] = film.streams.video
@@ -160,8 +160,8 @@ async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
         "Prompt:  clouds",
         "@grace",
         "ada clicks Create",
-        "picture cropped from 4032 × 3024",  # noqa: RUF001 -- the sign
-        "Ready after",
+        "starting image cropped from 4032 × 3024",  # noqa: RUF001 -- the sign
+        "Ready: made in",
     ):
         assert words in demo.output
     with av.open(demo.output.rsplit("Saved: ", 1)[1].strip()) as film:

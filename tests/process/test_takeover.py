@@ -48,5 +48,5 @@ async def test_a_killed_process_is_succeeded_at_once(
         await asyncio.wait_for(reached.wait(), 30)
     thread = Thread(world)
     async with bot(world, tmp_path):
-        await world.until(lambda: thread.says("*Ready*"))
+        await world.until(lambda: thread.says("*Ready:*"))
     assert len(world.videos.creates) == 1

@@ -71,7 +71,7 @@ async def test_a_phones_largest_picture_is_taken(kind: str) -> None:
 
 async def test_a_picture_with_too_many_pixels_is_refused_in_words() -> None:
     words = await refusal(picture("PNG", (10_000, 5_000), mode="1"), size="720x1280")
-    assert "29 megapixels are the most" in words
+    assert "The limit is 29 megapixels" in words
 
 
 async def test_what_is_no_picture_is_refused_in_words() -> None:
@@ -149,7 +149,7 @@ async def ask_with_picture(world: World) -> None:
 def told(world: World) -> Callable[[], bool]:
     """Whether the person, and nobody else, was told why."""
     place = world.slack.workspace.direct_message(world.slack.ada.user)
-    return lambda: "each attempt to decode it broke off" in "".join(map(shown, place.messages))
+    return lambda: "every attempt failed" in "".join(map(shown, place.messages))
 
 
 @pytest.fixture
@@ -237,7 +237,7 @@ async def test_one_picture_at_a_time_is_fetched_and_decoded(
     for _ in range(3):
         await ask_with_picture(world)
     thread = Thread(world)
-    await world.until(lambda: sum("*Ready*" in str(card.blocks) for card in thread.cards) == 3)
+    await world.until(lambda: sum("*Ready:*" in str(card.blocks) for card in thread.cards) == 3)
     assert most == 1
 
 
@@ -259,7 +259,7 @@ async def test_pictures_do_not_wait_for_finished_videos(world: World) -> None:
     await ask_with_picture(world)
     await world.until(lambda: len(thread.cards) == MAX_DOWNLOADS + 1)
     gate.set()
-    await world.until(lambda: str([card.blocks for card in thread.cards]).count("*Ready*") == 5)
+    await world.until(lambda: str([card.blocks for card in thread.cards]).count("*Ready:*") == 5)
 
 
 def open_downloads(world: World) -> list[object]:

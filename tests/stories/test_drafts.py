@@ -59,12 +59,12 @@ async def delivered(world: World) -> Message:
     ("text", "words"),
     [
         ("cancel", "add its ID"),
-        ("status", "not asked for a video yet"),
+        ("status", "haven't made a video yet"),
         ("cancel it", "“it” is not the ID of a video"),
         ("cancel <!channel>", "“channel” is not the ID"),
         ("cancel 614d33068", "“614d33068” is not the ID of a video"),
         ("status now", "“now” is not the ID of a video"),
-        ("lst", "not asked for a video yet"),
+        ("lst", "haven't made a video yet"),
         ("help me", "--seconds"),
     ],
 )
@@ -146,7 +146,7 @@ async def test_a_press_makes_the_video_where_it_was_typed(world: World) -> None:
     # Two presses, the second before the first is answered.
     await asyncio.gather(*(ada.click(question, drafts.START) for _ in range(2)))
     thread = Thread(world)
-    await world.until(lambda: any("*Ready*" in shown(reply) for reply in thread.replies))
+    await world.until(lambda: any("*Ready:*" in shown(reply) for reply in thread.replies))
     assert thread.cards == [root]
     assert len(world.videos.creates) == 1
     assert question.text == "Making a video of “clouds”."
@@ -163,7 +163,7 @@ async def test_a_delivery_repeated_by_slack_is_one_video_whichever_question_is_a
     await told(world, ada, 2)
     for question in ada.private:
         await ada.click(question, drafts.START)
-    await world.until(lambda: any("*Ready*" in shown(each) for each in Thread(world).messages))
+    await world.until(lambda: any("*Ready:*" in shown(each) for each in Thread(world).messages))
     assert len(world.videos.creates) == 1
 
 
@@ -178,7 +178,7 @@ async def test_chat_in_the_direct_message_is_asked_about_there(world: World) -> 
     await ada.direct_message("hi")
     *_, question = await world.until(lambda: place.messages[2:] and place.messages)
     await ada.click(question, drafts.START)
-    await world.until(lambda: any("*Ready*" in shown(message) for message in place.messages))
+    await world.until(lambda: any("*Ready:*" in shown(message) for message in place.messages))
     assert [video.prompt for video in world.videos.creates] == ["hi"]
 
 
@@ -197,7 +197,7 @@ async def test_a_command_in_the_direct_message_is_a_command(world: World) -> Non
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     await ada.direct_message("/video list")
     _, listed = await world.until(lambda: place.messages[1:] and place.messages)
-    assert "not asked for a video yet" in shown(listed)
+    assert "haven't made a video yet" in shown(listed)
     assert world.videos.calls == []
 
 
@@ -219,7 +219,7 @@ async def test_in_the_thread_of_a_finished_video_a_remix_is_offered_first(world:
         world.videos.creates[0].id,
     )
     await world.until(
-        lambda: any("Remix of the video" in shown(reply) for reply in Thread(world).replies)
+        lambda: any("Remix of video" in shown(reply) for reply in Thread(world).replies)
     )
     assert len(Thread(world).cards) == 1
 
@@ -349,7 +349,7 @@ async def test_an_old_draft_is_neither_used_nor_kept(world: World, bot: Bot) -> 
     assert await _all(store, question) == [saved]
     await store.delete_drafts(before=saved.created_at + DRAFT_LIFETIME)
     await ada.click(question, drafts.START)
-    assert "type it again" in (await told(world, ada, 2)).text
+    assert "Type it again" in (await told(world, ada, 2)).text
     assert world.videos.calls == []
 
 

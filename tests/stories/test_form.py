@@ -89,7 +89,7 @@ async def test_every_field_reaches_the_video_server_and_the_thread(
     [reply] = thread.replies
     assert reply.mentions == {ada.id, grace.id}
     assert [file.data for file in reply.files] == [clip]
-    assert "picture fitted with bars from 400 × 300" in shown(thread.card)  # noqa: RUF001 -- the sign
+    assert "starting image fitted with bars from 400 × 300" in shown(thread.card)  # noqa: RUF001 -- the sign
     assert Thread(world).messages == []
 
 
@@ -239,9 +239,9 @@ async def test_everything_that_is_wrong_is_said_at_once(world: World, ada: Perso
     [
         (b"\xff\xfec\x00l\x00o\x00", "UTF-8"),
         (b"   \n", "prompt is missing"),
-        (b"x" * 32_001, "32,001 characters; 32,000 is the most"),
-        (b"x" * 200_000, "128 kB is the most"),
-        (b"nul \x00", "no text"),
+        (b"x" * 32_001, "32,001 characters. The limit is 32,000"),
+        (b"x" * 200_000, "The limit is 128 kB"),
+        (b"nul \x00", "can't be sent"),
     ],
 )
 async def test_a_wrong_prompt_file_is_an_error_on_its_field(
@@ -263,7 +263,7 @@ async def test_a_prompt_file_that_slack_keeps_back_is_an_error_on_its_field(
     login = faults.respond_with(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
     world.faults.inject("download", login)
     await ada.submit()
-    assert "Slack does not give me this file" in the_form(ada).errors["prompt_file"]
+    assert "I can't access this file" in the_form(ada).errors["prompt_file"]
     world.faults.inject("download", faults.hang)
     answer = await ada.submit()
     assert answer.delivered
@@ -278,7 +278,7 @@ async def test_a_prompt_file_that_slack_keeps_back_is_an_error_on_its_field(
     [
         ({"mode": "external", "is_external": True}, "only linked"),
         ({"size": 20_000_001}, "20,000 kB"),
-        ({"user": "U0STRANGER"}, "somebody else"),
+        ({"user": "U0STRANGER"}, "Someone else"),
         ({"mimetype": "image/heic"}, "JPG, PNG or WebP"),
     ],
 )
@@ -335,7 +335,7 @@ async def told_privately(world: World, person: Person) -> str:
 async def assert_it_cost_nothing(world: World, ada: Person, hint: str) -> None:
     """Told privately, with the prompt and what to do; nothing was asked or posted."""
     told = await told_privately(world, ada)
-    assert "I can't use your picture" in told
+    assert "I can't use your starting image" in told
     assert "nothing was charged" in told
     assert "a timelapse of clouds" in told
     assert hint in told
@@ -356,12 +356,12 @@ async def test_a_login_page_in_place_of_the_picture_costs_nothing(
     login = faults.respond_with(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
     world.faults.inject("download", login)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "Slack does not give me this file")
+    await assert_it_cost_nothing(world, ada, "I can't access this file")
 
 
 async def test_a_text_that_calls_itself_a_picture_costs_nothing(world: World, ada: Person) -> None:
     await submit_with(ada, "sky.jpg", b"<!DOCTYPE html>" * 100)
-    await assert_it_cost_nothing(world, ada, "cannot be read")
+    await assert_it_cost_nothing(world, ada, "can't read")
 
 
 async def test_a_picture_deleted_in_between_costs_nothing(world: World, ada: Person) -> None:
@@ -369,7 +369,7 @@ async def test_a_picture_deleted_in_between_costs_nothing(world: World, ada: Per
     await ada.fill({"prompt": "a timelapse of clouds", "input_reference": [file]})
     world.slack.workspace.delete_file(file)
     await ada.submit()
-    await assert_it_cost_nothing(world, ada, "perhaps it was deleted")
+    await assert_it_cost_nothing(world, ada, "It was deleted, or")
 
 
 async def test_a_picture_that_cannot_be_fetched_for_long_costs_nothing(
@@ -377,7 +377,7 @@ async def test_a_picture_that_cannot_be_fetched_for_long_costs_nothing(
 ) -> None:
     world.faults.inject("download", faults.respond_with(503, "busy"), times=99)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "Please try again")
+    await assert_it_cost_nothing(world, ada, "Try again")
     assert len(world.slack.calls_of("download")) == 5
 
 
@@ -385,7 +385,7 @@ async def test_a_compressed_picture_is_not_decompressed(world: World, ada: Perso
     compressed = faults.compressed(200, picture("PNG", (72, 128)))
     world.faults.inject("download", compressed, times=99)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "Please try again")
+    await assert_it_cost_nothing(world, ada, "Try again")
 
 
 async def test_a_picture_that_comes_at_the_third_time_is_used(world: World, ada: Person) -> None:
@@ -421,7 +421,7 @@ async def test_a_picture_that_is_gone_when_the_server_has_time_is_told_in_the_th
     await ada.fill({"prompt": "clouds", "input_reference": [file]})
     await ada.submit()
     await world.until(failed(Thread(world)))
-    assert "perhaps it was deleted" in shown(Thread(world).replies[0])
+    assert "It was deleted, or" in shown(Thread(world).replies[0])
     assert world.videos.creates == []
 
 
@@ -500,7 +500,7 @@ async def test_a_foreign_address_never_sees_the_token(
     world: World, ada: Person, foreigner: Foreigner
 ) -> None:
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)), url_private_download=foreigner.url)
-    await assert_it_cost_nothing(world, ada, "upload it in the form")
+    await assert_it_cost_nothing(world, ada, "Upload it in the form")
     assert foreigner.heard == []
 
 
@@ -512,14 +512,14 @@ async def test_a_foreign_address_in_slacks_clothes_never_sees_the_token(
         slack=f"{world.slack.host}", foreign=foreigner.url.removeprefix("http://")
     )
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)), url_private_download=url)
-    await assert_it_cost_nothing(world, ada, "upload it in the form")
+    await assert_it_cost_nothing(world, ada, "Upload it in the form")
     assert foreigner.heard == []
 
 
 async def test_a_redirect_is_not_followed(world: World, ada: Person, foreigner: Foreigner) -> None:
     world.faults.inject("download", faults.respond_with(302, "", Location=foreigner.url))
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "upload it in the form")
+    await assert_it_cost_nothing(world, ada, "Upload it in the form")
     assert foreigner.heard == []
 
 
@@ -569,7 +569,7 @@ async def test_a_shortcut_that_opens_no_form_says_so_privately(world: World, cod
     world.faults.inject("views.open", faults.respond_with(200, {"ok": False, "error": code}))
     answer = await ada.global_shortcut(CREATE_VIDEO)
     assert answer.delivered
-    assert "Please try again" in await told_privately(world, ada)
+    assert "Try again" in await told_privately(world, ada)
 
 
 async def test_a_command_that_comes_twice_opens_one_form(world: World) -> None:
@@ -645,7 +645,7 @@ async def test_a_message_becomes_a_form_with_its_words_and_its_first_picture(
     await ada.message_shortcut(VIDEO_OF_MESSAGE, message)
     await ada.choose("size", "1280x720")
     await ada.submit()
-    await world.until(lambda: any("*Ready*" in shown(each) for each in Thread(world).cards))
+    await world.until(lambda: any("*Ready:*" in shown(each) for each in Thread(world).cards))
     [video] = world.videos.creates
     assert video.prompt == "Clouds <3 & more"
     assert video.input_reference is not None
@@ -680,7 +680,7 @@ async def test_a_messages_picture_where_the_bot_is_not_costs_nothing(world: Worl
     await ada.message_shortcut(VIDEO_OF_MESSAGE, message)
     await ada.fill({"channel": world.slack.workspace.videos.id})
     await ada.submit()
-    await assert_it_cost_nothing(world, ada, "I am not in")
+    await assert_it_cost_nothing(world, ada, "I'm not in")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ async def opened(world: World, person: Person) -> None:
 @pytest.mark.usefixtures("bot")
 async def test_a_new_persons_home_says_how_to_begin(world: World) -> None:
     await opened(world, world.slack.ada)
-    for words in ("not asked for a video yet", "no videos yet", "Create a video", "How to ask"):
+    for words in ("haven't made a video yet", "no videos yet", "Create a video", "How it works"):
         assert words in home_of(world.slack.ada)
 
 
@@ -151,7 +151,7 @@ async def test_home_has_ones_own_jobs_and_nobody_elses(world: World) -> None:
     await opened(world, ada)
     await opened(world, grace)
     assert prompts_of(ada) == ["a <!channel> of clouds"]
-    for words in ("ready, in the thread", "|see it>", "1 video · 8 seconds · about $0.80"):
+    for words in ("*Ready:*", "|Watch it>", "1 video · 8 seconds · about $0.80"):
         assert words in home_of(ada)
     assert prompts_of(grace) == []
     assert "no videos yet" in home_of(grace)
@@ -162,9 +162,9 @@ async def test_home_changes_with_the_job_while_it_is_open(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     video = await start_rendering(world)
-    await world.until(lambda: "*rendering*" in home_of(ada))
+    await world.until(lambda: "*Rendering*" in home_of(ada))
     world.videos.finish(video.id)
-    await world.until(lambda: "ready, in the thread" in home_of(ada))
+    await world.until(lambda: "*Ready:*" in home_of(ada))
     assert world.slack.grace.home is None
 
 
@@ -173,11 +173,11 @@ async def test_progress_is_no_news_for_a_home(world: World) -> None:
     ada, thread = world.slack.ada, Thread(world)
     video = await start_rendering(world)
     await opened(world, ada)
-    await world.until(lambda: "*rendering*" in home_of(ada))
+    await world.until(lambda: "*Rendering*" in home_of(ada))
     published = len(world.slack.calls_of(PUBLISH))
     for percent in range(10, 60, 10):
         world.videos.progress(video.id, percent)
-        await world.until(lambda percent=percent: thread.says(f"{percent} %"))  # type: ignore[misc]  # a default binds the loop's value
+        await world.until(lambda percent=percent: thread.says(f"{percent}%"))  # type: ignore[misc]  # a default binds the loop's value
     assert len(world.slack.calls_of(PUBLISH)) <= published + 1
     assert "%" not in home_of(ada)
 
@@ -196,7 +196,7 @@ async def test_a_home_that_was_opened_long_ago_is_left_alone(
     await ada.command("clouds")
     await world.until(ready(Thread(world)))
     await grace.command("rain")
-    await world.until(lambda: "ready, in the thread" in home_of(grace))
+    await world.until(lambda: "*Ready:*" in home_of(grace))
     people = [call.args["user_id"] for call in world.slack.calls_of(PUBLISH)]
     assert people.count(ada.id) == 1
 
@@ -209,7 +209,7 @@ async def test_a_home_changes_also_if_another_process_carries_the_job(
         await opened(world, ada)
     async with run_bot():
         await ada.command("clouds")
-        await world.until(lambda: "ready, in the thread" in home_of(ada))
+        await world.until(lambda: "*Ready:*" in home_of(ada))
 
 
 @pytest.mark.usefixtures("bot")
@@ -220,7 +220,7 @@ async def test_a_job_is_cancelled_from_home(world: World) -> None:
     view = await world.until(lambda: ada.home if "Cancel" in home_of(ada) else None)
     await ada.click(view, "cancel")
     await world.until(lambda: thread.says("*Cancelled:*"))
-    await world.until(lambda: "*cancelled*" in home_of(ada))
+    await world.until(lambda: "*Cancelled:*" in home_of(ada))
 
 
 @pytest.mark.usefixtures("bot")
@@ -231,8 +231,8 @@ async def test_a_video_is_deleted_from_home(world: World) -> None:
     view = await world.until(lambda: ada.home if "Delete" in home_of(ada) else None)
     await until_idle()
     await ada.click(view, "delete")
-    await world.until(lambda: "*deleted*" in home_of(ada))
-    assert "|see it>" not in home_of(ada)
+    await world.until(lambda: "*Deleted" in home_of(ada))
+    assert "|Watch it>" not in home_of(ada)
     assert thread.replies[0].files == []
 
 
@@ -243,7 +243,7 @@ async def test_a_video_is_made_again_from_home(world: World) -> None:
     await ada.command("clouds")
     view = await world.until(lambda: ada.home if "Make it again" in home_of(ada) else None)
     await ada.click(view, "make_again")
-    await world.until(lambda: home_of(ada).count("ready, in the thread") == 2)
+    await world.until(lambda: home_of(ada).count("*Ready:*") == 2)
     assert len(Thread(world).cards) == 2
 
 
@@ -288,7 +288,7 @@ async def test_an_old_home_posts_nothing_in_a_private_channel(world: World, acti
 async def test_ones_own_direct_message_is_no_private_channel(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
-    await ada.direct_message("clouds")
+    await ada.direct_message("clouds over the sea")
     await world.until(lambda: "Make it again" in home_of(ada))
 
 
@@ -356,10 +356,10 @@ async def test_without_the_database_home_says_when_to_come_back(
     with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
         other.execute("ALTER TABLE homes RENAME TO gone")
         await opened(world, ada)
-        assert "my database does not answer" in home_of(ada)
+        assert "my database isn't responding" in home_of(ada)
         other.execute("ALTER TABLE gone RENAME TO homes")
     await opened(world, ada)
-    assert "not asked for a video yet" in home_of(ada)
+    assert "haven't made a video yet" in home_of(ada)
 
 
 @pytest.mark.usefixtures("bot")
@@ -373,7 +373,7 @@ async def test_a_home_that_slack_did_not_take_is_published_later(
     await opened(world, ada)
     world.faults.inject(PUBLISH, fault, times=3)  # type: ignore[arg-type]  # a fault's type is private
     await ada.command("clouds")
-    await world.until(lambda: "ready, in the thread" in home_of(ada))
+    await world.until(lambda: "*Ready:*" in home_of(ada))
 
 
 @pytest.mark.usefixtures("bot")

@@ -32,7 +32,9 @@ async def test_the_same_story_by_http(world: World) -> None:
     answer = await world.slack.ada.command("clouds")
     assert answer.delivered
     videos = world.slack.workspace.videos
-    await world.until(lambda: "*Ready*" in str(videos.messages[0].blocks if videos.messages else 0))
+    await world.until(
+        lambda: "*Ready:*" in str(videos.messages[0].blocks if videos.messages else 0)
+    )
     assert len(videos.messages) == 2
 
 

@@ -56,7 +56,7 @@ def in_thread_of(world: World, root: Message) -> list[Message]:
 
 
 def is_delivered(messages: list[Message]) -> bool:
-    return any("*Ready*" in shown(message) for message in messages)
+    return any("*Ready:*" in shown(message) for message in messages)
 
 
 def with_file(messages: list[Message]) -> list[Message]:
@@ -118,7 +118,7 @@ async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> No
     world.faults.inject("list", respond_with(404, {"detail": "Not Found"}), times=100)
     await ada.mention("clouds over the sea", thread_ts=root.ts)
     unclear = await world.until(
-        lambda: next((m for m in in_thread_of(world, root) if "cannot tell" in shown(m)), None)
+        lambda: next((m for m in in_thread_of(world, root) if "can't tell" in shown(m)), None)
     )
     await ada.click(unclear, "ask_again")
     await world.until(lambda: is_delivered(in_thread_of(world, root)))
@@ -207,8 +207,8 @@ async def test_what_slack_believes_to_be_heard_outlives_a_restart(
         ("help", "--seconds"),
         ("clouds --seconds 5", "4, 8 or 12"),
         ("x" * 32_001, "32,001"),
-        ("list", "not asked for a video yet"),
-        ("cancel 0123456789", "no longer know"),
+        ("list", "haven't made a video yet"),
+        ("cancel 0123456789", "don't know this video"),
     ],
 )
 async def test_what_is_no_request_is_answered_privately_where_it_was_said(
@@ -336,7 +336,7 @@ async def test_what_no_person_has_just_said_is_heard_in_silence(
     again = await world.slack.redeliver(heard.envelope)
     assert again.delivered
     await ada.command("list")
-    assert "not asked for a video yet" in ada.private[-1].text
+    assert "haven't made a video yet" in ada.private[-1].text
 
 
 @pytest.mark.usefixtures("bot")
@@ -348,7 +348,7 @@ async def test_messages_of_channels_are_not_the_bots_business(world: World) -> N
     payload["event"] |= {"text": "clouds", "channel_type": "channel", "channel": "C1"}
     assert (await world.slack.redeliver(heard.envelope)).delivered
     await ada.command("list")
-    assert "not asked for a video yet" in ada.private[-1].text
+    assert "haven't made a video yet" in ada.private[-1].text
 
 
 @pytest.mark.usefixtures("bot")
@@ -360,7 +360,7 @@ async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(wo
     world.slack.workspace.delete(mention)
     place = world.slack.workspace.direct_message(ada.user)
     [told] = await world.until(lambda: place.messages)
-    assert "The thread is gone" in shown(told)
+    assert "The thread was deleted" in shown(told)
     assert "nothing was charged" in shown(told)
     assert world.videos.calls == []
     assert Thread(world).messages == []

@@ -13,7 +13,7 @@ from bot.sandbox.world import World
 from tests.support.channel import Thread, ready
 from tests.support.installation import RunBot
 
-CANNOT = "can't take requests just now"
+CANNOT = "My database isn't responding"
 LEASE = 3.0
 
 
@@ -49,7 +49,7 @@ def asked(world: World, operation: str) -> int:
 
 def all_ready(world: World, number: int) -> bool:
     cards = Thread(world).cards
-    return len(cards) == number and all("*Ready*" in str(card.blocks) for card in cards)
+    return len(cards) == number and all("*Ready:*" in str(card.blocks) for card in cards)
 
 
 async def test_a_database_that_goes_away_pauses_work_and_comes_back(

@@ -43,7 +43,7 @@ def logs() -> Iterator[list[structlog.typing.EventDict]]:
 
 
 def all_ready(thread: Thread, number: int) -> bool:
-    return str([card.blocks for card in thread.cards]).count("*Ready*") == number
+    return str([card.blocks for card in thread.cards]).count("*Ready:*") == number
 
 
 def creates(world: World) -> int:
@@ -81,7 +81,7 @@ async def test_a_missing_history_scope_is_asked_for_once(world: World, thread: T
     for _ in range(2):
         world.faults.inject("chat.postMessage", drop)
         await world.slack.ada.command("clouds")
-        await world.until(lambda: "*Ready*" in str([card.blocks for card in thread.cards][-1:]))
+        await world.until(lambda: "*Ready:*" in str([card.blocks for card in thread.cards][-1:]))
     assert len(world.slack.calls_of("conversations.history")) == 1
 
 
@@ -184,7 +184,7 @@ async def test_a_card_says_that_rendering_began_although_progress_has_used_its_s
             await world.slack.ada.command(f"clouds {number}")
         await world.until(lambda: len(world.slack.calls_of("chat.update")) == share)
         await world.slack.ada.command("a late one")
-        await world.until(lambda: "queue" in shown(thread.cards[-1]))
+        await world.until(lambda: "Queued" in shown(thread.cards[-1]))
 
 
 async def test_jobs_continue_although_no_edit_can_say_that_they_were_paused(
@@ -226,7 +226,7 @@ async def test_a_workspace_that_takes_no_files_costs_nothing(
     world.faults.inject("files.getUploadURLExternal", refusal)
     await world.slack.ada.command("clouds")
     [told] = await world.until(lambda: world.slack.ada.private)
-    assert "ask an administrator" in shown(told)
+    assert "Ask a workspace admin" in shown(told)
     assert "nothing was charged" in shown(told)
     assert thread.cards == []
     assert creates(world) == 0
@@ -246,7 +246,7 @@ async def test_a_token_that_may_not_upload_costs_nothing(
     async with run_bot():
         await world.slack.ada.command("clouds")
         [told] = await world.until(lambda: world.slack.ada.private)
-    assert "files:write" in shown(told)
+    assert "permission to upload files" in shown(told)
     assert thread.cards == []
     assert creates(world) == 0
 
@@ -357,11 +357,9 @@ async def test_a_backlog_does_not_keep_another_persons_file_waiting(
     await world.slack.grace.command("rain")
     [rain] = await world.until(lambda: [v for v in world.videos.creates if v.prompt == "rain"])
     await world.until(
-        lambda: (
-            "bringing the file here" in str([c.blocks for c in thread.cards if "rain" in shown(c)])
-        )
+        lambda: "uploading to Slack" in str([c.blocks for c in thread.cards if "rain" in shown(c)])
     )
     gate.set()
-    await world.until(lambda: str([c.blocks for c in thread.cards]).count("*Ready*") == 13)
+    await world.until(lambda: str([c.blocks for c in thread.cards]).count("*Ready:*") == 13)
     position = next(n for n, path in enumerate(downloads()) if rain.id in path)
     assert position <= 5

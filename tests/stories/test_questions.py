@@ -27,8 +27,9 @@ async def asked(person: Person, text: str) -> str:
 
 
 def id_of(thread: Thread) -> str:
-    """The job's id, as the first card's text has it."""
-    return thread.cards[0].text.split()[1].rstrip(":")
+    """The job's id, as the first card's buttons have it."""
+    [buttons] = [block for block in thread.cards[0].blocks if block["type"] == "actions"]
+    return str(buttons["elements"][0]["value"])
 
 
 async def rendering(world: World) -> str:
@@ -51,10 +52,10 @@ async def test_a_list_has_ones_own_videos_with_states_links_and_ids(world: World
     await ada.command("a <!channel> of clouds")
     await world.until(ready(thread))
     listed = await asked(ada, "list")
-    for words in (id_of(thread), "ready", "|see it>", "a <!channel> of clouds", "sora-2 · 4 s"):
+    for words in (id_of(thread), "Ready", "|Watch it>", "a <!channel> of clouds", "sora-2 · 4 s"):
         assert words in listed
     assert len(thread.messages) == 2
-    assert "not asked for a video yet" in await asked(world.slack.grace, "list")
+    assert "haven't made a video yet" in await asked(world.slack.grace, "list")
 
 
 @pytest.mark.usefixtures("bot")
@@ -85,13 +86,13 @@ async def test_the_longest_prompts_fit_into_a_list(world: World) -> None:
         await ada.command(f"{number}" + "&" * 31_000)
     await world.until(lambda: len(world.videos.creates) == 10)
     await until_polled(world, world.videos.creates[0])
-    assert "rendering" in await asked(ada, "list")
+    assert "Rendering" in await asked(ada, "list")
 
 
 @pytest.mark.usefixtures("bot")
 async def test_the_status_of_one_video_is_told_to_who_asked_for_it(world: World) -> None:
     job_id = await rendering(world)
-    assert "rendering" in await asked(world.slack.ada, f"status {job_id}")
+    assert "Rendering" in await asked(world.slack.ada, f"status {job_id}")
     refused = await asked(world.slack.grace, f"status {job_id}")
     assert f"Only <@{world.slack.ada.id}>" in refused
     assert "clouds" not in refused
@@ -104,13 +105,13 @@ async def test_a_video_is_cancelled_by_its_id(world: World) -> None:
     assert f"Only <@{world.slack.ada.id}>" in await asked(world.slack.grace, f"cancel {job_id}")
     assert job_id in await asked(world.slack.ada, f"cancel {job_id}")
     await world.until(lambda: thread.says("*Cancelled:*"))
-    assert "over already" in await asked(world.slack.ada, f"cancel {job_id}")
+    assert "already ended" in await asked(world.slack.ada, f"cancel {job_id}")
 
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("verb", ["status", "cancel"])
 async def test_an_unknown_id_is_said_to_be_unknown(world: World, verb: str) -> None:
-    assert "no longer know" in await asked(world.slack.ada, f"{verb} {UNKNOWN}")
+    assert "don't know this video" in await asked(world.slack.ada, f"{verb} {UNKNOWN}")
     assert world.videos.calls == []
 
 
@@ -119,7 +120,7 @@ async def test_a_list_is_to_be_had_where_the_bot_is_no_member(world: World) -> N
     ada, grace = world.slack.ada, world.slack.grace
     place = world.slack.workspace.direct_message(ada.user, grace.user)
     await ada.command("list", channel=place)
-    assert "not asked for a video yet" in ada.private[0].text
+    assert "haven't made a video yet" in ada.private[0].text
 
 
 async def test_an_admin_may_cancel_everybodys_videos(
@@ -151,7 +152,7 @@ async def test_without_the_database_a_list_says_when_to_ask_again(
 ) -> None:
     with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
         other.execute("ALTER TABLE jobs RENAME TO gone")
-        assert "Please ask again" in await asked(world.slack.ada, "list")
+        assert "Try again" in await asked(world.slack.ada, "list")
         other.execute("ALTER TABLE gone RENAME TO jobs")
 
 
@@ -163,4 +164,4 @@ async def test_whatever_keeps_a_video_from_starting_reaches_the_person(
         raise NotPossible(Impossible.UNKNOWN_VIDEO)
 
     monkeypatch.setattr(Service, "start", refuse)
-    assert "I no longer know this video" in await asked(world.slack.ada, "clouds")
+    assert "I don't know this video" in await asked(world.slack.ada, "clouds")

@@ -17,10 +17,10 @@ from bot.sandbox.world import World
 from bot.service import Service
 from tests.support.channel import Thread, ready, shown
 
-NOT_SAVED = "I can't take requests just now"
+NOT_SAVED = "My database isn't responding"
 ERRORS = [
-    (NotPossible(Impossible.UNKNOWN_VIDEO), "I no longer know this video."),
-    (BadRequest(RequestProblem.PROMPT_NOT_UTF8, field="prompt"), "This is no text in UTF-8."),
+    (NotPossible(Impossible.UNKNOWN_VIDEO), "I don't know this video."),
+    (BadRequest(RequestProblem.PROMPT_NOT_UTF8, field="prompt"), "This file isn't UTF-8 text."),
     (TemporaryError("the database is away"), NOT_SAVED),
     (OutcomeUnknown("the response was lost"), NOT_SAVED),
     (MisconfiguredError("no such table"), NOT_SAVED),

@@ -27,7 +27,7 @@ OPERATIONS = [
 
 def is_ready(world: World) -> bool:
     videos = world.slack.workspace.videos
-    return bool(videos.messages) and "*Ready*" in str(videos.messages[0].blocks)
+    return bool(videos.messages) and "*Ready:*" in str(videos.messages[0].blocks)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -73,7 +73,7 @@ async def test_a_job_with_a_picture_goes_on_from_every_step(
     assert video.input_reference is not None
     assert size_of(video.input_reference.content) == ("JPEG", 720, 1280)
     card, _reply = world.slack.workspace.videos.messages
-    assert "picture cropped from 4032 × 3024" in shown(card)  # noqa: RUF001 -- the sign
+    assert "starting image cropped from 4032 × 3024" in shown(card)  # noqa: RUF001 -- the sign
 
 
 async def test_a_command_while_the_database_is_locked_is_answered_in_time(
@@ -87,4 +87,4 @@ async def test_a_command_while_the_database_is_locked_is_answered_in_time(
         lock.rollback()
         lock.close()
     assert answer.delivered
-    assert "can't take requests just now" in world.slack.ada.private[0].text
+    assert "My database isn't responding" in world.slack.ada.private[0].text

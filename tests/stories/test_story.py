@@ -34,7 +34,13 @@ async def test_a_prompt_becomes_a_video_in_a_thread(world: World, clip: bytes) -
     assert file.data == clip
     assert (file.name, file.title) == ("a-timelapse-of-clouds.mp4", "a timelapse of clouds")
     assert reply.mentions == {ada.id}
-    for words in ("a timelapse of clouds", "sora-2 · 4 s", "720", f"<@{ada.id}>", "*Ready* after"):
+    for words in (
+        "a timelapse of clouds",
+        "sora-2 · 4 s",
+        "720",
+        f"<@{ada.id}>",
+        "*Ready:* made in",
+    ):
         assert words in shown(thread.card)
     assert ada.private == []
 
@@ -57,9 +63,9 @@ async def test_the_card_says_how_far_the_video_is(world: World) -> None:
     await world.slack.ada.command("clouds")
     [video] = await world.until(lambda: world.videos.creates)
     world.videos.progress(video.id, 40)
-    await world.until(lambda: thread.says("40 %"))
+    await world.until(lambda: thread.says("40%"))
     world.videos.progress(video.id, 75)
-    await world.until(lambda: thread.says("75 %"))
+    await world.until(lambda: thread.says("75%"))
     world.videos.finish(video.id)
     await world.until(ready(thread))
 

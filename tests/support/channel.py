@@ -76,7 +76,7 @@ async def until_idle() -> None:
 
 
 def ready(thread: Thread) -> Callable[[], bool]:
-    return lambda: thread.says("*Ready*")
+    return lambda: thread.says("*Ready:*")
 
 
 def failed(thread: Thread) -> Callable[[], bool]:
