@@ -88,14 +88,16 @@ class Service:
             )
         )
 
-    async def ask_again(self, job_id: str, user_id: str) -> Job:
+    async def ask_again(self, job_id: str, origin: Origin) -> Job:
         """Repeat one's own request; however often this is clicked, that is one job.
 
         Raises:
-            NotPossible: someone else requested it, or it is unknown or deleted.
+            NotPossible: someone else requested it, it is unknown or deleted, or as
+                `check_reachable` says.
             TemporaryError: the database does not respond.
         """
-        job = await self.own(job_id, user_id)
+        job = await self.own(job_id, origin.user_id)
+        check_reachable(job, origin)
         return await self._add(
             Job(
                 id=_new_id(),

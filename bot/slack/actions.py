@@ -43,7 +43,7 @@ class Reply:
 
 async def ask_again(service: Service, click: Click) -> Reply:
     """Repeat the request: one job, however often it is clicked."""
-    await service.ask_again(click.job_id, click.user_id)
+    await service.ask_again(click.job_id, click.origin)
     return Reply(instead=replies.asked_again(click.user_id))
 
 
@@ -121,7 +121,9 @@ def _prompt_view(job: Job, _catalog: Catalog) -> Block:
 
 
 async def _own(service: Service, click: Click) -> Job:
-    return await service.own(click.job_id, click.user_id)
+    job = await service.own(click.job_id, click.user_id)
+    check_reachable(job, click.origin)
+    return job
 
 
 async def _ready(service: Service, click: Click) -> Job:
