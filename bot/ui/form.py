@@ -26,7 +26,7 @@ from bot.request import (
     VideoRequest,
     check_prompt,
 )
-from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, measure, plain_text
+from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, dollars, measure, plain_text
 from bot.ui.failures import file_problem
 from bot.ui.replies import problem
 from bot.uploads import check_upload
@@ -48,7 +48,8 @@ REDRAWING = (MODEL, SECONDS, SIZE)
 MAX_RADIO_BUTTONS = 10
 MAX_NOTIFY = 20
 
-_FITS = {Fit.CROP: "Crop it", Fit.PAD: "Show all of it, between black bars"}
+_FITS = {Fit.CROP: "Crop it", Fit.PAD: "Show all of it, with black bars"}
+_DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 
@@ -83,11 +84,13 @@ def build_form(
         "submit": plain_text("Create"),
         "close": plain_text("Cancel"),
         "blocks": [
-            *_prompt_fields(draft.prompt),
+            _prompt_field(draft.prompt),
             *_model_fields(catalog, model, draft),
-            *_picture_fields(draft.input_reference),
+            *_image_fields(draft.input_reference),
             _channel_field(channel_id),
             _notify_field(notify),
+            _prompt_file_field(),
+            _price(model, draft),
         ],
     }
 
@@ -134,40 +137,35 @@ def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Sub
 # Building
 
 
-def _prompt_fields(prompt: str) -> list[Block]:
+def _prompt_field(prompt: str) -> Block:
     text: Block = {"multiline": True, "max_length": MAX_INPUT_TEXT}
     if 0 < len(prompt) <= MAX_INPUT_TEXT:
         text["initial_value"] = prompt
-    return [
-        _input(
-            PROMPT,
-            "Prompt",
-            {"type": "plain_text_input", **text},
-            hint=_prompt_hint(prompt),
-            optional=True,
-        ),
-        _input(
-            PROMPT_FILE,
-            "… or a text file with the prompt",
-            {"type": "file_input", "filetypes": ["txt", "md"], "max_files": 1},
-            hint=f".txt or .md, up to {MAX_PROMPT_LENGTH:,} characters",
-            optional=True,
-        ),
-    ]
+    element = {"type": "plain_text_input", **text}
+    return _input(PROMPT, "Prompt", element, hint=_prompt_hint(prompt), optional=True)
+
+
+def _prompt_file_field() -> Block:
+    return _input(
+        PROMPT_FILE,
+        "Prompt as a text file",
+        {"type": "file_input", "filetypes": ["txt", "md"], "max_files": 1},
+        hint=f"Instead of typing it: .txt or .md, up to {MAX_PROMPT_LENGTH:,} characters.",
+        optional=True,
+    )
 
 
 def _prompt_hint(prompt: str) -> str:
     if len(prompt) > MAX_INPUT_TEXT:
         return (
-            f"Your prompt has {len(prompt):,} characters; this field takes "
-            f"{MAX_INPUT_TEXT:,}. "
-            "Please put it into a text file and choose that below."
+            f"Your prompt has {len(prompt):,} characters, and this field takes "
+            f"{MAX_INPUT_TEXT:,}. Add it as a text file below."
         )
-    return f"What the video should show. Over {MAX_INPUT_TEXT:,} characters: as a file."
+    return "Describe the video."
 
 
 def _model_fields(catalog: Catalog, model: Model, draft: Draft | VideoRequest) -> list[Block]:
-    models = {each.name: each.title for each in catalog.models}
+    models = {each.name: each.title for each in _undated_first(catalog.models)}
     seconds, size = _chosen(draft.seconds, model.seconds), _chosen(draft.size, model.sizes)
     fields = [_choice(MODEL, MODEL, "Model", models, model.name)]
     if seconds:
@@ -176,11 +174,20 @@ def _model_fields(catalog: Catalog, model: Model, draft: Draft | VideoRequest) -
     if size:
         words = {each: _size_in_words(each) for each in model.sizes}
         fields.append(_choice(SIZE, _block_id(SIZE, words), "Size", words, size))
-    price = context(_price_in_words(model, seconds, size)) | {"block_id": "price"}
-    return [*fields, price]
+    return fields
 
 
-def _picture_fields(given: InputReference | None) -> list[Block]:
+def _undated_first(models: Sequence[Model]) -> list[Model]:
+    """A dated model, such as sora-2-2025-10-06, is a fixed version of the one without a date."""
+    return sorted(models, key=lambda model: bool(_DATED.search(model.name)))
+
+
+def _price(model: Model, draft: Draft | VideoRequest) -> Block:
+    seconds, size = _chosen(draft.seconds, model.seconds), _chosen(draft.size, model.sizes)
+    return context(_price_in_words(model, seconds, size)) | {"block_id": "price"}
+
+
+def _image_fields(given: InputReference | None) -> list[Block]:
     chooser = {"type": "file_input", "filetypes": pictures.FILE_TYPES, "max_files": 1}
     fits = [_option(fit, words) for fit, words in _FITS.items()]
     chosen = _option(given.fit if given else Fit.CROP, _FITS[given.fit if given else Fit.CROP])
@@ -188,14 +195,14 @@ def _picture_fields(given: InputReference | None) -> list[Block]:
         *([_given_field()] if given else []),
         _input(
             INPUT_REFERENCE,
-            "Reference picture",
+            "Starting image",
             chooser,
-            hint="The video begins with it. One picture: JPG, PNG or WebP.",
+            hint="The first frame of the video: JPG, PNG or WebP.",
             optional=True,
         ),
         _input(
             FIT,
-            "If the picture has another shape than the video",
+            "If the image doesn't match the video's shape",
             {"type": "radio_buttons", "options": fits, "initial_option": chosen},
         ),
     ]
@@ -206,12 +213,12 @@ def _metadata(given: InputReference | None) -> str:
 
 
 def _given_field() -> Block:
-    option = _option("use", "Use the picture that is there already")
+    option = _option("use", "Use the image from before")
     return _input(
         GIVEN_REFERENCE,
-        "Picture",
+        "Current starting image",
         {"type": "checkboxes", "options": [option], "initial_options": [option]},
-        hint="A picture that you choose below takes its place.",
+        hint="An image that you add below replaces it.",
         optional=True,
     )
 
@@ -219,7 +226,12 @@ def _given_field() -> Block:
 def _channel_field(channel_id: str | None) -> Block:
     chosen = {"initial_conversation": channel_id} if channel_id else {}
     chooser = {"type": "conversations_select", "default_to_current_conversation": True}
-    return _input(CHANNEL, "Where to post", chooser | chosen, hint="I must be able to post there.")
+    return _input(
+        CHANNEL,
+        "Where to post",
+        chooser | chosen,
+        hint="For private channels, invite @video first.",
+    )
 
 
 def _notify_field(notify: Sequence[str]) -> Block:
@@ -229,7 +241,7 @@ def _notify_field(notify: Sequence[str]) -> Block:
         NOTIFY,
         "Who to notify",
         chooser | chosen,
-        hint="Teammates who are mentioned, with you, when the video is ready.",
+        hint="They are mentioned, like you, when the video is ready.",
         optional=True,
     )
 
@@ -280,9 +292,8 @@ def _size_in_words(size: str) -> str:
 def _price_in_words(model: Model, seconds: str, size: str) -> str:
     price = model.price(seconds=seconds, size=size)
     if price is None:
-        return "Price unknown"
-    amount = f"{price:,.2f}" if price == round(price, 2) else f"{price:f}"
-    return f"Estimated price: *${amount}* for {seconds} seconds"
+        return "*Price:* unknown"
+    return f"*Price:* about {dollars(price)} for {seconds} seconds"
 
 
 # Reading
@@ -330,7 +341,7 @@ class _Entered:
     def model(self, catalog: Catalog) -> Model:
         model = catalog.find(self.option(MODEL) or "")
         if model is None:
-            self._wrong(MODEL, "This model is no longer there. Please choose another.")
+            self._wrong(MODEL, "This model is no longer available. Choose another.")
         return model or catalog.default
 
     def choice(self, name: str, allowed: Sequence[str], model: Model) -> str:
@@ -338,14 +349,14 @@ class _Entered:
         chosen = self.option(name)
         if chosen is not None and allowed and chosen not in allowed:
             takes = ", ".join(map(measure, allowed))
-            self._wrong(name, f"{model.title} does not make this. It makes {takes}.")
+            self._wrong(name, f"{model.title} doesn't support this. Choose {takes}.")
         return _chosen(chosen, allowed)
 
     def check_prompt(self) -> None:
-        """Require either a text or a file."""
+        """Require either a text or a file, not both."""
         if self._files(PROMPT_FILE):
             if self.text.strip():
-                self._wrong(PROMPT_FILE, "There is a text above, too. Please leave one out.")
+                self._wrong(PROMPT_FILE, "Either type the prompt or add a file, not both.")
             return
         try:
             check_prompt(self.text)
@@ -364,7 +375,7 @@ class _Entered:
         if not self._state(GIVEN_REFERENCE).get("selected_options"):
             return None
         if self.given_reference is None:  # the form was opened by an earlier version of the bot
-            self._wrong(GIVEN_REFERENCE, "I no longer have this picture. Please choose it below.")
+            self._wrong(GIVEN_REFERENCE, "I no longer have this image. Add it again below.")
         return self.given_reference
 
     def _file(
@@ -383,7 +394,7 @@ class _Entered:
                 self._wrong(name, file_problem(error))
             mime = file.get("mimetype")
             if mime and not str(mime).startswith(types):
-                self._wrong(name, f"This is no {_KINDS[name]}.")
+                self._wrong(name, f"This isn't a {_KINDS[name]}.")
         return str(file["id"])
 
     def _files(self, name: str) -> list[dict[str, Any]]:
@@ -396,4 +407,4 @@ class _Entered:
         self.errors.setdefault(self._block_ids.get(name, MODEL), message)
 
 
-_KINDS = {PROMPT_FILE: "text file (.txt or .md)", INPUT_REFERENCE: "JPG, PNG or WebP picture"}
+_KINDS = {PROMPT_FILE: "text file (.txt or .md)", INPUT_REFERENCE: "JPG, PNG or WebP image"}

@@ -1,15 +1,16 @@
 """The form of a remix. This file builds and reads it."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, escape, excerpt
+from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, dollars
 
 CALLBACK_ID = "remix_form"
 PROMPT = "prompt"
 
 
-def build_remix(original_id: str, prompt: str) -> Block:
+def build_remix(original_id: str, prompt: str, *, price: Decimal | None) -> Block:
     """The form for a remix of the original job's video, with this prompt to edit."""
     field: Block = {
         "type": "plain_text_input",
@@ -34,9 +35,10 @@ def build_remix(original_id: str, prompt: str) -> Block:
                 "element": field,
             },
             context(
-                f"Changes the video *{escape(excerpt(original_id))}*. Where the video server "
-                "cannot remix, a new video is made of this prompt, and the card says so."
+                "The model, length and size stay the same. If the video server can't remix, it "
+                "makes a new video from this prompt, and the card says so."
             ),
+            context(f"*Price:* {'unknown' if price is None else f'about {dollars(price)}'}"),
         ],
     }
 

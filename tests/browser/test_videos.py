@@ -33,7 +33,7 @@ async def test_the_form_makes_a_video_with_every_field_and_a_picture(
     await form.get_by_label("8 seconds").check()
     await expect(form).to_contain_text("$4.00")
     await form.get_by_role("textbox", name="Prompt").fill("a lighthouse in a storm")
-    await form.get_by_label("Reference picture").set_input_files(
+    await form.get_by_label("Starting image").set_input_files(
         {"name": "sky.jpg", "mimeType": "image/jpeg", "buffer": picture("JPEG", (400, 300))}
     )
     await expect(form).to_contain_text("sky.jpg")

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from string import ascii_uppercase, digits
 from typing import Any
@@ -21,6 +22,7 @@ from bot.sandbox.slack.web_api.views import check_view, push
 from bot.ui import drafts, replies
 from bot.ui.blocks import MAX_INPUT_TEXT
 from bot.ui.form import MAX_NOTIFY, build_form, read_form, redraw_form
+from bot.ui.remix import build_remix
 
 CATALOG = load_catalog()
 LARGEST = Catalog(
@@ -166,13 +168,33 @@ def test_a_wrong_choice_among_hundreds_is_answered_within_slacks_limits(name: st
 def test_what_a_model_does_not_take_is_not_offered() -> None:
     view = build_form(Draft(), BARE)
     assert not {"seconds", "size"} & set(names(view))
-    assert view["blocks"][3]["elements"][0]["text"] == "Price unknown"
+    assert view["blocks"][-1]["elements"][0]["text"] == "*Price:* unknown"
 
 
 def test_more_lengths_than_radio_buttons_hold_become_a_menu() -> None:
     many = Catalog(models=(Model(name="a", seconds=tuple(map(str, range(1, 12)))),))
     few = Catalog(models=(Model(name="a", seconds=tuple(map(str, range(1, 11)))),))
     kinds = [
-        build_form(Draft(), catalog)["blocks"][3]["element"]["type"] for catalog in (many, few)
+        build_form(Draft(), catalog)["blocks"][2]["element"]["type"] for catalog in (many, few)
     ]
     assert kinds == ["static_select", "radio_buttons"]
+
+
+def test_the_prompt_comes_first_and_the_price_right_above_create() -> None:
+    first, *_, before_last, last = names(build_form(Draft(), CATALOG))
+    assert (first, before_last, last) == ("prompt", "prompt_file", "price")
+
+
+def test_dated_models_come_after_those_without_a_date() -> None:
+    dated_first = read_catalog('models = [{ name = "sora-2-2025-10-06" }, { name = "sora-2" }]')
+    menu = build_form(Draft(), dated_first)["blocks"][1]["element"]
+    assert [option["value"] for option in menu["options"]] == ["sora-2", "sora-2-2025-10-06"]
+    assert menu["initial_option"]["value"] == "sora-2-2025-10-06"
+
+
+def test_the_form_of_a_remix_says_what_it_costs() -> None:
+    priced = build_remix("0123456789", "clouds", price=Decimal("2.4"))
+    assert "*Price:* about $2.40" in str(priced["blocks"][-1])
+    unpriced = build_remix("0123456789", "clouds", price=None)
+    assert "*Price:* unknown" in str(unpriced["blocks"][-1])
+    assert block_kit.problems_of_view(priced) == []

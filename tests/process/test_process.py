@@ -156,7 +156,7 @@ async def test_the_demo_fills_in_the_form(tmp_path: Path) -> None:
     for words in (
         "Create a video",
         "(•) sora-2-pro",
-        "Estimated price: $2.40 for 8 seconds",
+        "Price: about $2.40 for 8 seconds",
         "Prompt:  clouds",
         "@grace",
         "ada clicks Create",

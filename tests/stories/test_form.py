@@ -145,15 +145,15 @@ async def test_another_model_brings_its_sizes_and_its_price_and_nothing_typed_is
     sky = ada.upload("sky.png", picture("PNG", (720, 1280)), "image/png")
     await ada.fill({"prompt": "clouds", "input_reference": [sky], "notify": [world.slack.grace.id]})
     await ada.choose("seconds", "8")
-    assert price(the_form(ada)) == "Estimated price: *$0.80* for 8 seconds"
+    assert price(the_form(ada)) == "*Price:* about $0.80 for 8 seconds"
     await ada.choose("model", "sora-2-pro")
     form = the_form(ada)
     assert offered(form, "size") == ["720x1280", "1280x720", "1024x1792", "1792x1024"]
-    assert price(form) == "Estimated price: *$2.40* for 8 seconds"
+    assert price(form) == "*Price:* about $2.40 for 8 seconds"
     await ada.choose("size", "1792x1024")
-    assert price(the_form(ada)) == "Estimated price: *$4.00* for 8 seconds"
+    assert price(the_form(ada)) == "*Price:* about $4.00 for 8 seconds"
     await ada.choose("model", "sora-2-2025-12-08")
-    assert price(the_form(ada)) == "Estimated price: *$0.80* for 8 seconds"
+    assert price(the_form(ada)) == "*Price:* about $0.80 for 8 seconds"
     await ada.submit()
     await world.until(ready(Thread(world)))
     [video] = world.videos.creates
@@ -204,7 +204,7 @@ async def test_a_size_that_the_model_does_not_make_is_an_error_on_the_size(
     await ada.submit()
     [(name, sentence)] = the_form(ada).errors.items()
     assert name.startswith("size:")
-    assert "sora-2 does not make this. It makes 720 × 1280, 1280 × 720." in sentence  # noqa: RUF001 -- the sign
+    assert "sora-2 doesn't support this. Choose 720 × 1280, 1280 × 720." in sentence  # noqa: RUF001 -- the sign
     assert world.videos.calls == []
 
 
@@ -587,7 +587,7 @@ async def test_a_command_may_prefill_the_form(world: World) -> None:
     ada = world.slack.ada
     await ada.command("clouds & <rain> --seconds 8 --size 1792x1024 --model sora-2-pro --form")
     assert world.videos.calls == []
-    assert price(the_form(ada)) == "Estimated price: *$4.00* for 8 seconds"
+    assert price(the_form(ada)) == "*Price:* about $4.00 for 8 seconds"
     await ada.submit()
     await world.until(ready(Thread(world)))
     [video] = world.videos.creates
