@@ -342,11 +342,6 @@ def test_a_prompt_of_exactly_the_limit_is_taken() -> None:
     assert len(read("x" * MAX_PROMPT_LENGTH).prompt) == MAX_PROMPT_LENGTH
 
 
-def test_a_long_run_of_spaces_is_read_in_a_moment() -> None:
-    text = "a" + " " * 30_000 + "--seconds" + " " * 1_000 + "b c"
-    assert read(text).prompt == text
-
-
 # Chat
 
 

@@ -149,8 +149,8 @@ def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
 
 def test_a_late_job_stays_late_when_the_server_says_how_far_it_is() -> None:
     late = jobs.overdue(ACCEPTED, message="Late.")
-    assert jobs.progressed(late, percent=50).error == late.error
-    assert late.state is JobState.OVERDUE
+    later = jobs.progressed(late, percent=50)
+    assert (later.state, later.error) == (JobState.OVERDUE, late.error)
 
 
 @pytest.mark.parametrize("file_problem", FileProblem)

@@ -120,8 +120,9 @@ def test_where_the_server_decides_about_the_size_the_picture_keeps_its_own() -> 
 
 @pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (MAX_PIXELS + 1, 1)])
 def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
+    header = picture("PNG", size, mode="1")[:50]  # the pixels are missing
     with pytest.raises(Refused, match=r"^pixels$"):
-        fitted(picture("PNG", size, mode="1"), size="720x1280", fit=Fit.CROP)
+        fitted(header, size="720x1280", fit=Fit.CROP)
 
 
 @pytest.mark.parametrize(

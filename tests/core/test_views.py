@@ -162,6 +162,8 @@ def test_a_wrong_choice_among_hundreds_is_answered_within_slacks_limits(name: st
     refusal = parse(f"clouds --{name} {'&' * 500}", LARGEST)
     assert isinstance(refusal, Refuse)
     [reply] = drafts.returned(replies.bad_request("/video", refusal.error), "clouds")
+    assert block_kit.problems_of_message(reply.blocks) == []
+    assert not block_kit.is_too_long(reply.blocks)
     assert "/video help" in reply.text
 
 

@@ -116,6 +116,7 @@ def search_everywhere(pattern: re.Pattern[str]) -> Callable[[str], object]:
 @example(prefix="", unit="a", suffix="")
 @example(prefix="", unit="http://", suffix="")
 @example(prefix="", unit="model ", suffix="")
+@example(prefix="clouds", unit=" ", suffix="--seconds  b c")
 @given(prefix=word, unit=unit, suffix=word)
 def test_what_meets_foreign_text_takes_linear_time(prefix: str, unit: str, suffix: str) -> None:
     for action in (*map(search_everywhere, PATTERNS), *READERS):
