@@ -27,8 +27,8 @@ MAKE_WITHOUT_PICTURE = "make_without_picture"
 
 SHOWN_VALUES = 10
 _ABOUT_VIDEOS = ("list", "search WORDS", "status ID", "cancel ID")
-MAX_REASON = 750
-"""Characters of a reason: escaping makes up to five of each, and a message has 4,000."""
+MAX_REASON = 550
+"""Characters of a reason: escaping makes up to five of each, and a section has 3,000."""
 
 DATABASE_DOWN = (
     "My database isn't responding, so I can't confirm your video. If no card appears in the "
