@@ -292,10 +292,11 @@ class Store:
     async def claim(self, owner: str, *, now: float, limit: int) -> list[Job]:
         """Claim up to `limit` open jobs that nobody owns, those that waited longest first.
 
-        The guard is in both WHERE clauses: the outer one makes the claim correct when two
-        processes compete, `FOR UPDATE SKIP LOCKED` only makes it fast. The inner SELECT is a CTE
-        because PostgreSQL may run a subquery again for each row, each time with the next rows,
-        and so claim more than `limit`.
+        On PostgreSQL, `FOR UPDATE` makes the claim correct when two processes compete: a row
+        that changed since the statement began is checked again once it is locked (its docs, "Read
+        Committed Isolation Level"). `SKIP LOCKED` only makes it fast. The SELECT is a CTE because
+        a subquery may be run again for each row, each time with the next rows, and so claim more
+        than `limit`. SQLite runs one writing statement at a time.
         """
         if self._database.has_pending_writes:
             # A job's last write must reach its row before the job is claimed again.
@@ -312,7 +313,7 @@ class Store:
         )
         claim = (
             jobs.update()
-            .where(jobs.c.id.in_(sa.select(waiting.c.id)), free)
+            .where(jobs.c.id.in_(sa.select(waiting.c.id)))
             .values(owner=owner, fence=jobs.c.fence + 1, lease_until=now + self.lease)
             .returning(*jobs.c)
         )
