@@ -76,9 +76,14 @@ def test_migrations_and_tables_agree(database_url: str) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-def test_upgrading_twice_changes_nothing(database_url: str) -> None:
-    migrations.upgrade(database_url)
-    migrations.upgrade(database_url)
+async def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+    await asyncio.to_thread(migrations.upgrade, database_url)
+    store = Store.open(database_url)
+    await store.add(make_job())
+    [job] = await store.claim("me", now=2000.0, limit=1)
+    await asyncio.to_thread(migrations.upgrade, database_url)
+    assert await store.get(job.id) == job
+    await store.close()
 
 
 async def test_an_older_database_is_upgraded_with_its_rows(database_url: str) -> None:

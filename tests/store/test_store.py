@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bot import jobs, migrations, tables
 from bot.database import Database
-from bot.errors import Impossible, LeaseLost, NotPossible, TemporaryError
+from bot.errors import Impossible, NotPossible, TemporaryError
 from bot.estimates import Estimates
 from bot.jobs import Job, JobError, JobState, Signal, Totals
 from bot.request import Fit, InputReference
@@ -113,16 +113,6 @@ async def test_a_claimed_job_is_nobody_elses_until_the_lease_runs_out(store: Sto
     await claim_one(store, "a")
     assert await store.claim("b", now=NOW + LEASE - 1, limit=9) == []
     assert (await claim_one(store, "b", now=NOW + LEASE)).fence == 2
-
-
-async def test_who_lost_the_lease_cannot_write(store: Store) -> None:
-    await store.add(make_job())
-    mine = await claim_one(store, "a")
-    await claim_one(store, "b", now=NOW + LEASE)
-    with pytest.raises(LeaseLost):
-        await store.save(mine, now=NOW + LEASE)
-    with pytest.raises(LeaseLost):
-        await store.postpone(mine, not_before=NOW)
 
 
 async def test_a_save_renews_the_lease(store: Store) -> None:
