@@ -13,7 +13,7 @@ from bot.delivery import Delivery
 from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import Job
+from bot.jobs import Job, response_url_expired
 from bot.pacing import FairSlots
 from bot.store import Store
 from bot.timings import Timings
@@ -60,7 +60,9 @@ class ClaimedJob:
             LeaseLost: another process owns the job now, or does soon.
             VideoTaken: another job has this video.
         """
-        await self._dependencies.store.save(job, now=self._dependencies.clock())
+        now = self._dependencies.clock()
+        job = response_url_expired(job, now=now)
+        await self._dependencies.store.save(job, now=now)
         if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):
             self._dependencies.homes.changed(job.user_id)
         self.job = job

@@ -48,7 +48,7 @@ MAKE_AGAIN = "make_again"
 DELETE = "delete"
 """Actions of a card's buttons; their value is the job's id."""
 
-_POSTING = {REMIX, MAKE_AGAIN, ASK_AGAIN}
+_POSTING = {REMIX, MAKE_AGAIN, ASK_AGAIN, EDIT}
 
 CONFIRM_CANCEL = Confirm("Cancel this video?", "It won't be posted.", yes="Cancel it", no="Keep it")
 CONFIRM_DELETE = Confirm(

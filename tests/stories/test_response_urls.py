@@ -51,6 +51,6 @@ async def test_a_running_job_does_not_write_it_again(
     async with run_bot():
         video = await start_rendering(world)
         assert stored(database_url) is not None
-        monkeypatch.setattr(jobs, "RESPONSE_URL_LIFETIME", 0.0)
+        monkeypatch.setattr(jobs, "RESPONSE_URL_LIFETIME", 0.0)  # as if that time had passed
         world.videos.progress(video.id, 50)
         await world.until(lambda: stored(database_url) is None)
