@@ -146,7 +146,7 @@ _PROMPT_FOLLOWS = "--"
 _OPTION = re.compile(r"(--|[-—–])([a-z][\w-]*)(?:=(.*))?", re.IGNORECASE | re.DOTALL)  # noqa: RUF001 -- that dash is meant
 _UNITS = {"s", "sec", "secs", "second", "seconds"}
 _JOB_ID = re.compile(r"[0-9a-f]{10}")
-_HELP_SIGNS = re.compile(r"[-—–/]*(?:\?+|h|help|usage)[?!.]*", re.IGNORECASE)  # noqa: RUF001 -- as above
+_HELP_SIGNS = re.compile(r"[-—–/]{0,3}(?:\?+|h|help|usage)[?!.]*", re.IGNORECASE)  # noqa: RUF001 -- as above
 _CLOSING_QUOTES = {
     '"': '"',
     "'": "'",

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.synchronize import Barrier
 
 import pytest
 
@@ -20,8 +21,18 @@ CLAIMERS = 5
 ROWS = 1_000
 
 
+start: Barrier
+"""In each process: all begin at once, or the first would claim everything."""
+
+
+def share(barrier: Barrier) -> None:
+    global start  # noqa: PLW0603 -- a process pool gives an initializer no other way
+    start = barrier
+
+
 def claim_all(url: str, owner: str) -> list[str]:
     """Claim until nothing is free; runs in a process of its own. Returns the ids."""
+    start.wait(60)
     return asyncio.run(_claim_all(url, owner))
 
 
@@ -44,11 +55,12 @@ async def _claim_all(url: str, owner: str) -> list[str]:
 async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
     migrations.upgrade(postgres_url)
     store = Store.open(postgres_url)
-    for start in range(0, ROWS, 100):
-        await asyncio.gather(*(store.add(make_job(start + number)) for number in range(100)))
+    for first in range(0, ROWS, 100):
+        await asyncio.gather(*(store.add(make_job(first + number)) for number in range(100)))
     await store.close()
 
-    with ProcessPoolExecutor(PROCESSES, FORK) as pool:
+    barrier = FORK.Barrier(PROCESSES)
+    with ProcessPoolExecutor(PROCESSES, FORK, initializer=share, initargs=(barrier,)) as pool:
         loop = asyncio.get_running_loop()
         owners = [f"process{number}" for number in range(PROCESSES)]
         claims = await asyncio.gather(
