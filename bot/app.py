@@ -186,6 +186,7 @@ async def running(
             estimates=Estimates(store, timings, time.time),
             timings=timings,
             folder=stack.enter_context(temporary_folder()),
+            shows_posters=settings.poster,
         )
         lock = stack.enter_context(ProcessLock(lock_folder(database_url), _owner()))
         worker = Worker(dependencies, lock=lock)

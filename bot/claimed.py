@@ -44,6 +44,9 @@ class Dependencies:
     downloads: FairSlots = field(default_factory=lambda: FairSlots(MAX_DOWNLOADS))
     pictures: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """Only one picture at a time is fetched and decoded, because each may take a lot of memory."""
+    posters: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    """The same for the frames of finished videos."""
+    shows_posters: bool = True
 
 
 class ClaimedJob:

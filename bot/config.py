@@ -174,6 +174,7 @@ class Settings(DatabaseSettings, WebSettings):
     video_file_hosts: Annotated[list[str], NoDecode, BeforeValidator(_words)] = []
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
     admin_users: UserIds = []
+    poster: bool = True
     allow_guests: bool = True
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -220,6 +221,7 @@ _SHOULD_BE = {
     "slack_bot_token": "your app's Bot User OAuth Token, xoxb-… (“OAuth & Permissions”)",
     "openai_api_key": "your video server's API key; any word if it needs none",
     "job_timeout_minutes": "a number of minutes, up to 1440",
+    "poster": "true or false",
     "allow_guests": "true or false",
     "max_open_per_person": "a whole number, 1 to 1000000",
     "max_video_mb": "a whole number of megabytes, 1 to 1000",

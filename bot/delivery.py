@@ -48,7 +48,7 @@ from bot.timings import (
 from bot.ui import cards
 from bot.ui.blocks import Block, Message
 from bot.ui.progress import ProgressContext
-from bot.ui.titles import file_name, file_title
+from bot.ui.titles import file_name, file_title, poster_alt
 
 log = structlog.get_logger()
 
@@ -312,27 +312,10 @@ class Delivery:
         return Upload(response["file_id"], response["upload_url"])
 
     async def send_bytes(self, upload: Upload, path: Path, size: int) -> None:
-        """Stream the file to its upload URL, without a token: the URL itself is the permission."""
-        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        """Stream the file to its upload URL."""
         # Opened here: if a thread opened it for a task that is cancelled, it would stay open.
         with path.open("rb") as file:
-            try:
-                async with self._http.stream(
-                    "POST",
-                    upload.url,
-                    content=_chunks(anyio.wrap_file(file)),
-                    headers=headers,
-                    timeout=httpx.Timeout(UPLOAD_TIMEOUT, connect=CONNECT_TIMEOUT),
-                ) as response:
-                    pass
-            except httpx.HTTPError as error:
-                raise TemporaryError(
-                    f"The upload was interrupted ({type(error).__name__}).", source=Source.SLACK
-                ) from error
-        if not response.is_success:
-            raise TemporaryError(
-                f"Slack refused the bytes (HTTP {response.status_code}).", source=Source.SLACK
-            )
+            await self._send(upload, _chunks(anyio.wrap_file(file)), size)
 
     async def share(self, job: Job, also: Collection[str] = ()) -> None:
         """Share the uploaded file in the thread; notifies the requester and the users in `also`.
@@ -364,38 +347,93 @@ class Delivery:
                     return Share(str(share["ts"]), in_public=kind == "public")
         return None
 
+    async def begin_poster(self, job: Job, size: int) -> Upload:
+        """Get a URL for a frame of exactly `size` bytes."""
+        response = await self._call(
+            "files.getUploadURLExternal",
+            filename=file_name(job, "jpg"),
+            length=size,
+            alt_txt=poster_alt(job),
+        )
+        return Upload(response["file_id"], response["upload_url"])
+
+    async def send_poster(self, job: Job, upload: Upload, frame: bytes) -> None:
+        """Upload the frame, without sharing it: the card will show it."""
+        await self._send(upload, frame, len(frame))
+        file = {"id": upload.file_id, "title": file_title(job)}
+        await self._call("files.completeUploadExternal", files=[file])
+
+    async def is_poster_ready(self, job: Job) -> bool:
+        """Whether Slack has processed the frame; before that, it refuses a message with it."""
+        response = await self._call("files.info", file=job.poster_id)
+        return str(response["file"].get("mimetype", "")).startswith("image/")
+
+    async def show_poster(self, job: Job) -> bool:
+        """Update the card with its frame unless the rate limit is nearly reached.
+
+        Returns whether it did. Raises PermanentError if Slack refuses the frame.
+        """
+        if not self._updates.acquire_spare(RESERVED_BY_FIRST):
+            return False
+        await self._edit(job)
+        return True
+
     async def permalink(self, job: Job, ts: str) -> str:
         """The web address of a message."""
         response = await self._call("chat.getPermalink", channel=job.channel_id, message_ts=ts)
         return str(response["permalink"])
 
-    async def delete_file(self, job: Job) -> None:
+    async def delete_file(self, file_id: str) -> None:
         """Delete the file, unless it is already gone."""
         try:
-            await self._call("files.delete", file=job.file_id)
+            await self._call("files.delete", file=file_id)
         except PermanentError as error:
             if error.code not in {"file_not_found", "file_deleted"}:
                 raise
 
     async def _update(self, job: Job, progress: ProgressContext | None = None) -> bool:
         """Returns whether the card still exists: someone may have deleted it."""
-        card = cards.job_card(job, progress)
         try:
-            with self._held_by_refusal(self._updates):
-                await self._call(
-                    "chat.update",
-                    channel=job.channel_id,
-                    ts=job.card_ts,
-                    text=card.text,
-                    blocks=card.blocks,
-                    parse="none",  # chat.update resets it to `client` each time
-                )
+            await self._edit(job, progress)
         except PermanentError as error:
             # Slack may forbid edits, as a workspace can (edit_window_closed, cant_update_message):
             # the thread has the outcome all the same.
             log.warning("card not updated", job=job.id, code=error.code)
             return error.code != "message_not_found"
         return True
+
+    async def _edit(self, job: Job, progress: ProgressContext | None = None) -> None:
+        card = cards.job_card(job, progress)
+        with self._held_by_refusal(self._updates):
+            await self._call(
+                "chat.update",
+                channel=job.channel_id,
+                ts=job.card_ts,
+                text=card.text,
+                blocks=card.blocks,
+                parse="none",  # chat.update resets it to `client` each time
+            )
+
+    async def _send(self, upload: Upload, content: bytes | AsyncIterator[bytes], size: int) -> None:
+        """Send it without a token: the URL itself is the permission."""
+        headers = {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        try:
+            async with self._http.stream(
+                "POST",
+                upload.url,
+                content=content,
+                headers=headers,
+                timeout=httpx.Timeout(UPLOAD_TIMEOUT, connect=CONNECT_TIMEOUT),
+            ) as response:
+                pass
+        except httpx.HTTPError as error:
+            raise TemporaryError(
+                f"The upload was interrupted ({type(error).__name__}).", source=Source.SLACK
+            ) from error
+        if not response.is_success:
+            raise TemporaryError(
+                f"Slack refused the bytes (HTTP {response.status_code}).", source=Source.SLACK
+            )
 
     def _progress_reserve(self, job: Job) -> int:
         return RESERVED_BY_FIRST if self._progress.is_first(job.id) else RESERVED_UPDATES

@@ -148,6 +148,10 @@ class Job:
     progress: int | None = None
     error: JobError | None = None
     file_id: str | None = None
+    poster_id: str | None = None
+    """The file with a frame of the video, from before its bytes are sent."""
+    shows_poster: bool = False
+    """Whether the card shows that frame."""
     reply_ts: str | None = None
     posting: str | None = None
     """The kind of message that is being posted, whose response may be lost."""
@@ -310,6 +314,21 @@ def delivered(job: Job, *, reply_ts: str, permalink: str, in_public: bool, now: 
     )
 
 
+def poster_started(job: Job, *, file_id: str) -> Job:
+    """Slack has assigned a file id for the frame: no other frame is uploaded."""
+    return replace(job, poster_id=file_id)
+
+
+def poster_shown(job: Job) -> Job:
+    """The card shows the frame."""
+    return replace(job, shows_poster=True)
+
+
+def poster_dropped(job: Job) -> Job:
+    """The card has no frame, and gets none."""
+    return replace(job, poster_id=None, shows_poster=False)
+
+
 def failed(job: Job, *, code: str, message: str, now: float, source: Source = Source.VIDEOS) -> Job:
     """The job has ended without a video."""
     error = JobError(code, message, source)
@@ -333,6 +352,7 @@ def deleted(job: Job, *, server_copy_kept: bool) -> Job:
     """
     note = Note.SERVER_COPY_KEPT if server_copy_kept else None
     request = replace(job.request, prompt="", input_reference=None)
+    job = poster_dropped(job)
     return _moved(job, JobState.DELETED, note=note, request=request)
 
 

@@ -36,6 +36,7 @@ from bot.errors import (
 )
 from bot.jobs import CANCELLABLE, NOT_A_VIDEO, PAUSABLE, Job, JobState, Note, Signal, again_key
 from bot.pictures import Picture
+from bot.poster import Poster
 from bot.request import Fit, InputReference
 from bot.retries import RetryLater, retry_later
 from bot.submission import Reconciled, Submission
@@ -68,6 +69,7 @@ class JobRunner:
         self._claimed = ClaimedJob(job, dependencies)
         self._save = self._claimed.save
         self._submission = Submission(self._claimed, dependencies)
+        self._poster = Poster(self._claimed, dependencies)
         self._is_cancelled = is_cancelled
         self._dependencies = dependencies
         self._store = dependencies.store
@@ -98,6 +100,8 @@ class JobRunner:
             await self._postpone(later)
         except LeaseLost as error:
             log.info("lease lost", job=self.job.id, reason=error.message)
+        finally:
+            await self._poster.close()
 
     def cancel_after_submission(self) -> bool:
         """Cancel the job as soon as the create in flight has its response.
@@ -401,6 +405,7 @@ class JobRunner:
             with tempfile.TemporaryDirectory(dir=self._dependencies.folder) as folder:
                 path = Path(folder) / "video.mp4"
                 size = await self._videos.download(required(self.job.video_id), path)
+                self._poster.prepare(path)
                 upload = await self._delivery.begin_upload(self.job, size)
                 begun = jobs.upload_started(self.job, file_id=upload.file_id)
                 await self._save(begun, "upload started")
@@ -411,7 +416,7 @@ class JobRunner:
         began = self._now()
         while (share := await self._find_share()) is None:
             if self._now() - began > self._timings.share_timeout:
-                await self._delivery.delete_file(self.job)
+                await self._delivery.delete_file(required(self.job.file_id))
                 await self._upload_again(failures.NOT_SHARED)
             await asyncio.sleep(self._timings.share_poll_interval)
         await self._deliver_as(share)
@@ -459,7 +464,7 @@ class JobRunner:
         if self.job.rendered_at is not None:
             note = Note.ALREADY_RENDERED
         if self.job.file_id is not None:
-            await self._delivery.delete_file(self.job)
+            await self._delivery.delete_file(required(self.job.file_id))
         await self._save(jobs.cancelled(self.job, note=note, now=self._now()), "cancelled")
 
     async def _delete_at_server(self, video_id: str) -> bool:
@@ -480,7 +485,9 @@ class JobRunner:
                 # Clicked while the job was being closed, so that it was not reopened.
                 await self._store.reopen(self.job.id, now=self._now())
             return
-        await self._delivery.delete_file(self.job)
+        await self._delivery.delete_file(required(self.job.file_id))
+        if self.job.poster_id is not None:
+            await self._delivery.delete_file(self.job.poster_id)
         server_copy_kept = not await self._delete_at_server(required(self.job.video_id))
         await self._save(jobs.deleted(self.job, server_copy_kept=server_copy_kept), "deleted")
 
@@ -496,6 +503,8 @@ class JobRunner:
             await self._delivery.notify_privately(self.job)
         else:
             await self._notify_outcome()
+        if self.job.state is JobState.DELIVERED:
+            await self._poster.show()
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
 
     async def _notify_outcome(self) -> None:

@@ -37,6 +37,8 @@ jobs = sa.Table(
     sa.Column("error_message", sa.Text),
     sa.Column("error_source", sa.Text),
     sa.Column("file_id", sa.Text),
+    sa.Column("poster_id", sa.Text),
+    sa.Column("shows_poster", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("reply_ts", sa.Text),
     sa.Column("posting", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),

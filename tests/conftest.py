@@ -111,6 +111,7 @@ def settings(world: World, migrated_url: str, tmp_path: Path) -> Settings:
     variables = world.environment(migrated_url)
     return read_settings(
         _env_file=tmp_path / "none",
+        poster=False,  # each takes a process
         max_open_per_person=200,  # tests of many jobs have few people
         **{name.lower(): value for name, value in variables.items()},
     )

@@ -49,6 +49,11 @@ def section(mrkdwn: str) -> Block:
     return {"type": "section", "text": _mrkdwn(mrkdwn)}
 
 
+def image(file_id: str, alt: str) -> Block:
+    """A picture that is a file in Slack, with its description."""
+    return {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt}
+
+
 def context(mrkdwn: str) -> Block:
     """A small line of our own text."""
     return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}

@@ -19,6 +19,7 @@ from bot.ui.blocks import (
     dollars,
     escape,
     excerpt,
+    image,
     in_one_line,
     measure,
     paragraph,
@@ -31,6 +32,7 @@ from bot.ui.drafts import returned
 from bot.ui.failures import Charge, Failure, explain
 from bot.ui.progress import ProgressContext
 from bot.ui.states import Summary, sends_no_video, summarize
+from bot.ui.titles import poster_alt
 
 ASK_AGAIN = "ask_again"
 LET_IT_BE = "let_it_be"
@@ -75,6 +77,7 @@ def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
             prompt_excerpt(job, EXCERPT),
             context(f"<@{job.user_id}> · {describe(job)}"),
             section(_with_link(summary.line, job)),
+            *_poster(job),
             *(context(note) for note in _notes(job, summary)),
             *buttons(job),
         ],
@@ -254,6 +257,11 @@ def _with_link(line: str, job: Job) -> str:
     if job.state is not JobState.DELIVERED or job.permalink is None:
         return line
     return f"{line} · <{job.permalink}|Watch it in the thread>"
+
+
+def _poster(job: Job) -> Iterator[Block]:
+    if job.shows_poster and job.poster_id and job.state is JobState.DELIVERED:
+        yield image(job.poster_id, poster_alt(job))
 
 
 def _notes(job: Job, summary: Summary) -> Iterator[str]:

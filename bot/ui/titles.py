@@ -3,15 +3,22 @@
 import unicodedata
 
 from bot.jobs import Job
-from bot.ui.blocks import excerpt
+from bot.ui.blocks import excerpt, in_one_line
 
 MAX_TITLE = 80
 MAX_NAME = 60
+MAX_ALT_PROMPT = 900
+"""Characters of the prompt; Slack accepts 1,000 (docs.slack.dev: files.getUploadURLExternal)."""
 
 
 def file_title(job: Job) -> str:
     """The beginning of the prompt, on one line."""
-    return excerpt(" ".join(job.request.prompt.split()), MAX_TITLE)
+    return excerpt(in_one_line(job.request.prompt), MAX_TITLE)
+
+
+def poster_alt(job: Job) -> str:
+    """What a screen reader says about the frame."""
+    return f"A frame of the video: {excerpt(in_one_line(job.request.prompt), MAX_ALT_PROMPT)}"
 
 
 def file_name(job: Job, extension: str) -> str:
