@@ -21,18 +21,24 @@ from bot.config import Settings, read_settings
 from bot.jobs import Job, JobState
 from bot.sandbox.faults import Fault, When, hang
 from bot.sandbox.replica import FAST, FORK, exit_code
+from bot.sandbox.slack.state import File
 from bot.sandbox.world import World
 from bot.store import Store
 from tests.support.channel import Thread
 from tests.support.installation import OPTIONAL_SCOPES, install
 
 LEASE = 1.0
+FRAME_LEASE = 5.0
+"""Whoever loses a lease loses the frame as well: on a busy machine, a second may pass."""
 PACE = replace(FAST, create_timeout=0.4)
 AT_ONCE = 10
 """Cells under way at a time: they mostly wait for a lease to run out."""
 
-DELIVERED = {"creates": 1, "cards": 1, "replies": 1, "files": 1}
-REFUSED = {"creates": 1, "cards": 1, "replies": 1, "files": 0}
+DELIVERED = {"creates": 1, "cards": 1, "replies": 1, "files": 1, "frames": 0, "images": 0}
+REFUSED = DELIVERED | {"files": 0}
+LOST_FRAME = DELIVERED | {"frames": 1}
+"""Only the process that died had its bytes."""
+SHOWN_FRAME = DELIVERED | {"frames": 1, "images": 1}
 
 EFFECTS = [
     ("chat.postMessage", 1),
@@ -55,7 +61,10 @@ COMMITS: dict[str, Callable[[Job], bool]] = {
     "failed": lambda job: job.state is JobState.FAILED,
     "notified": lambda job: job.state is JobState.FAILED and job.reply_ts is not None,
     "closed": lambda job: job.closed_at is not None,
+    "frame started": lambda job: job.poster_id is not None and not job.shows_poster,
+    "frame shown": lambda job: job.shows_poster,
 }
+OF_FRAMES = {"frame started", "frame shown"}
 ENDS_BADLY = {"failed", "notified"}
 
 Death = tuple[When, str]
@@ -68,7 +77,7 @@ def serve(settings: Settings, log: Path, death: Death | None = None) -> None:
     if death is not None:
         die_around_a_commit(*death)
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    app.serve(settings, timings=PACE, lease=LEASE)
+    app.serve(settings, timings=PACE, lease=FRAME_LEASE if settings.poster else LEASE)
 
 
 def die_around_a_commit(when: When, commit: str) -> None:
@@ -115,6 +124,7 @@ class Cell:
     async def go_on(self) -> None:
         async with self.bot():
             await self.world.until(self._is_over, 120)
+            await self._closed()
 
     def kill(self, process: ForkServerProcess) -> Fault:
         async def trouble(request: web.Request) -> web.StreamResponse:
@@ -129,7 +139,27 @@ class Cell:
             "cards": len(self._thread.cards),
             "replies": len(self._thread.replies),
             "files": sum(len(reply.files) for reply in self._thread.replies),
+            "frames": sum(file.name.endswith(".jpg") for file in self._files),
+            "images": sum(block["type"] == "image" for block in self._thread.card.blocks),
         }
+
+    @property
+    def _files(self) -> list[File]:
+        return [*self.world.slack.workspace.files.values()]
+
+    async def _closed(self) -> None:
+        """Wait until nothing is left to do for the only job."""
+        store = Store.open(self._settings.database_url.get_secret_value())
+        try:
+            async with asyncio.timeout(60):
+                while (await self._job(store)).closed_at is None:  # noqa: ASYNC110 -- rows announce nothing
+                    await asyncio.sleep(0.1)
+        finally:
+            await store.close()
+
+    async def _job(self, store: Store) -> Job:
+        [job] = await store.list_of(self.world.slack.ada.id, limit=2)
+        return job
 
     def _is_over(self) -> bool:
         return self._thread.says("*Ready:*") or self._thread.says("*Failed:*")
@@ -165,15 +195,19 @@ class Matrix:
         self._new_database = new_database
         self._places = asyncio.Semaphore(AT_ONCE)
 
-    async def run(self, stories: Mapping[str, Story]) -> dict[str, dict[str, int] | str]:
+    async def run(
+        self, stories: Mapping[str, Story], *, posters: bool = False
+    ) -> dict[str, dict[str, int] | str]:
         """What was counted at the end of each story, or what went wrong in it."""
-        outcomes = await asyncio.gather(*(self._outcome(*each) for each in stories.items()))
+        outcomes = await asyncio.gather(
+            *(self._outcome(*each, posters=posters) for each in stories.items())
+        )
         return dict(zip(stories, outcomes, strict=True))
 
-    async def _outcome(self, name: str, story: Story) -> dict[str, int] | str:
+    async def _outcome(self, name: str, story: Story, *, posters: bool) -> dict[str, int] | str:
         folder = self._folder / name.replace(" ", "-")
         folder.mkdir()
-        async with self._places, self._cell(folder) as cell:
+        async with self._places, self._cell(folder, posters=posters) as cell:
             try:
                 await story(cell)
             except (AssertionError, TimeoutError) as error:
@@ -181,13 +215,13 @@ class Matrix:
             return cell.counts()
 
     @asynccontextmanager
-    async def _cell(self, folder: Path) -> AsyncIterator[Cell]:
+    async def _cell(self, folder: Path, *, posters: bool) -> AsyncIterator[Cell]:
         url = await asyncio.to_thread(self._new_database, folder)
         async with World(render_seconds=0.3, poll_after_ms=10, clip=self._clip) as world:
             install(world)
             world.slack.workspace.scopes |= OPTIONAL_SCOPES
             variables = {name.lower(): value for name, value in world.environment(url).items()}
-            settings = read_settings(_env_file=None, **variables)
+            settings = read_settings(_env_file=None, poster=posters, **variables)
             yield Cell(world, settings, folder / "log")
 
 
@@ -221,6 +255,30 @@ async def test_a_kill_around_any_outside_effect_doubles_and_loses_nothing(
 async def test_a_kill_around_any_commit_doubles_and_loses_nothing(
     matrix: Matrix, when: When
 ) -> None:
-    stories = {commit: dies_around_the_commit(commit, when) for commit in COMMITS}
+    stories = {
+        commit: dies_around_the_commit(commit, when) for commit in COMMITS.keys() - OF_FRAMES
+    }
     expected = {name: REFUSED if name in ENDS_BADLY else DELIVERED for name in stories}
     assert await matrix.run(stories) == expected
+
+
+async def test_a_kill_while_the_frame_is_shown_uploads_no_second_one(matrix: Matrix) -> None:
+    upload_url, upload, complete = (
+        ("files.getUploadURLExternal", 3),  # after the check of permissions, and the video's
+        ("upload", 2),
+        ("files.completeUploadExternal", 2),
+    )
+    ends: dict[str, tuple[Story, dict[str, int]]] = {
+        "before its id": (dies_around_an_effect(*upload_url, "before"), DELIVERED),
+        "after its id": (dies_around_an_effect(*upload_url, "after"), LOST_FRAME),
+        "before its id is saved": (dies_around_the_commit("frame started", "before"), LOST_FRAME),
+        "after its id is saved": (dies_around_the_commit("frame started", "after"), LOST_FRAME),
+        "before its bytes": (dies_around_an_effect(*upload, "before"), LOST_FRAME),
+        "after its bytes": (dies_around_an_effect(*upload, "after"), LOST_FRAME),
+        "before it is complete": (dies_around_an_effect(*complete, "before"), LOST_FRAME),
+        "after it is complete": (dies_around_an_effect(*complete, "after"), SHOWN_FRAME),
+        "before it counts": (dies_around_the_commit("frame shown", "before"), SHOWN_FRAME),
+        "after it counts": (dies_around_the_commit("frame shown", "after"), SHOWN_FRAME),
+    }
+    found = await matrix.run({name: story for name, (story, _) in ends.items()}, posters=True)
+    assert found == {name: end for name, (_, end) in ends.items()}

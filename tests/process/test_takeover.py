@@ -22,7 +22,7 @@ LEASE = 3600.0
 async def bot(world: World, folder: Path) -> AsyncIterator[ForkServerProcess]:
     url = f"sqlite:///{folder / 'jobs.db'}"
     variables = {name.lower(): value for name, value in world.environment(url).items()}
-    settings = read_settings(_env_file=None, **variables)
+    settings = read_settings(_env_file=None, poster=False, **variables)
     process = spawn(settings, timings=FAST, lease=LEASE, log=folder / "log")
     try:
         yield process
