@@ -66,6 +66,7 @@ async def process_of(world: World, url: str, module: str, folder: Path) -> Async
                 "PATH": os.environ["PATH"],
                 "LOG_LEVEL": "WARNING",
                 "MAX_OPEN_PER_PERSON": "1000000",
+                "POSTER": "false",  # each takes a process
                 **world.environment(url),
             },
             stderr=log,

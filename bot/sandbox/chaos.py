@@ -272,7 +272,12 @@ async def run(url: str, plan: Plan, folder: Path) -> Outcome:
         # An optional scope of the manifest: the bot can then find messages it may have posted.
         world.slack.workspace.scopes.add("channels:history")
         variables = {name.lower(): value for name, value in world.environment(url).items()}
-        settings = read_settings(_env_file=None, max_open_per_person=1_000_000, **variables)
+        settings = read_settings(
+            _env_file=None,
+            poster=False,  # each takes a process
+            max_open_per_person=1_000_000,
+            **variables,
+        )
         return await Chaos(world, settings, plan, folder).run()
 
 

@@ -72,6 +72,8 @@ def _block(block: Mapping[str, Any], names: Names) -> Iterator[str]:
             yield "  ".join(_mrkdwn(each["text"], names) for each in block["elements"])
         case "actions":
             yield "  ".join(f"[ {each['text']['text']} ]" for each in block["elements"])
+        case "image":
+            yield f"🖼 {block['alt_text']}"
         case _:
             yield f"({block['type']})"
 

@@ -21,6 +21,9 @@ async def test_a_command_becomes_a_video_that_plays(ada: Window, channel: Conver
     await expect(ada.thread.get_by_role("link", name="Download")).to_be_visible()
     await expect(ada.thread.get_by_text("kB")).to_be_visible()
     assert await video.evaluate("video => video.seekable.length && video.seekable.end(0)") > 0.5
+    frame = ada.messages(channel).get_by_role("img", name="A frame of the video")
+    await expect(frame).to_be_visible()
+    assert await frame.evaluate("image => image.naturalWidth") > 0
 
 
 async def test_the_form_makes_a_video_with_every_field_and_a_picture(
