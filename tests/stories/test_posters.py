@@ -116,7 +116,7 @@ async def test_the_video_and_its_card_come_before_the_frame(
 ) -> None:
     async with run_bot(settings=with_posters):
         frame = await deliver_unprocessed(world, thread)
-        assert thread.says("*Ready*")
+        assert ready(thread)()
         assert len(thread.replies) == 1
         assert images(thread.card) == []
         world.slack.workspace.shares.release()
@@ -146,7 +146,7 @@ async def test_a_frame_that_slack_refuses_leaves_the_card_as_it_is(
         [frame] = await world.until(lambda: posters(world))
         await world.until(lambda: frame.stage == "deleted")
         await until_idle()
-    assert thread.says("*Ready*")
+    assert ready(thread)()
     assert images(thread.card) == []
     assert [call.error for call in world.slack.calls_of("chat.update")].count("invalid_blocks") == 1
 
@@ -230,7 +230,7 @@ async def test_a_restart_before_the_frames_bytes_were_sent_gives_it_up(
     async with run_bot(settings=with_posters):
         await world.until(lambda: len(world.slack.calls_of("files.info")) > checked)
         await until_idle()
-    assert thread.says("*Ready*")
+    assert ready(thread)()
     assert images(thread.card) == []
     assert posters(world) == [frame]
 
@@ -249,6 +249,6 @@ async def test_deleting_the_video_deletes_its_frame(
             world.slack.workspace.shares.release()
             await posted(world, thread)
         await world.slack.ada.click(thread.card, cards.DELETE)
-        await world.until(lambda: thread.says("*Deleted.*"))
+        await world.until(lambda: thread.says("*Deleted"))
     assert frame.stage == "deleted"
     assert images(thread.card) == []
