@@ -109,7 +109,13 @@ _CLICKS: dict[str, Callable[[Service, Click], Awaitable[Reply]]] = {
 def _edit_form(job: Job, catalog: Catalog) -> Block:
     if job.remix_of is not None:
         return build_remix(job.remix_of, job.request.prompt, price=job.price)
-    return build_form(job.request, catalog, channel_id=job.channel_id, notify=job.notify)
+    return build_form(
+        job.request,
+        catalog,
+        channel_id=job.channel_id,
+        thread_ts=job.thread_ts,
+        notify=job.notify,
+    )
 
 
 def _remix_form(job: Job, _catalog: Catalog) -> Block:

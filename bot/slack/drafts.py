@@ -33,7 +33,9 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     ) -> None:
         async def open_it() -> Message | None:
             saved = await _clicked(service, body)
-            form = build_form(saved.draft, catalog, channel_id=saved.channel_id)
+            form = build_form(
+                saved.draft, catalog, channel_id=saved.channel_id, thread_ts=saved.thread_ts
+            )
             return await open_form(client, body["trigger_id"], form)
 
         problem = await within_ack(open_it(), replies.not_answered)

@@ -58,7 +58,12 @@ async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> di
         request = await _with_prompt(submission, service, user_id)
     except BadForm as error:
         return error.errors
-    origin = _origin(body, channel_id=submission.channel_id, notify=submission.notify)
+    origin = replace(
+        _origin(body),
+        channel_id=submission.channel_id,
+        thread_ts=submission.thread_ts,
+        notify=submission.notify,
+    )
     seconds = FORM_SAVE_TIMEOUT if submission.prompt_file else ACK_TIMEOUT
     return await _started(service.start(origin, request), PROMPT, seconds)
 
@@ -109,12 +114,11 @@ def _prompt_file_refused(error: BotError) -> NoReturn:
     raise BadForm({PROMPT_FILE: words}) from error
 
 
-def _origin(body: dict[str, Any], *, channel_id: str = "", notify: tuple[str, ...] = ()) -> Origin:
+def _origin(body: dict[str, Any]) -> Origin:
     return Origin(
         # However often it is submitted or delivered, a view is one job.
         request_key=f"view:{body['view']['id']}",
         team_id=body["team"]["id"],
         user_id=body["user"]["id"],
-        channel_id=channel_id,
-        notify=notify,
+        channel_id="",
     )

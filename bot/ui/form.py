@@ -5,7 +5,8 @@ choices in the block_id, too. Slack keeps what was entered where both ids stay t
 choice that the new model does not have must not stay.
 
 A picture that the form was opened with is in the view's private_metadata, which only the bot sets.
-What is submitted only says whether to use it: it could name anyone's file.
+What is submitted only says whether to use it: it could name anyone's file. The thread in which the
+video was requested is there, too.
 """
 
 import re
@@ -50,6 +51,8 @@ MAX_NOTIFY = 20
 
 _FITS = {Fit.CROP: "Crop it", Fit.PAD: "Show all of it, with black bars"}
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
+_PICTURE, _THREAD = "picture", "thread"
+"""The names in the private_metadata, as in `picture=F1,U1 thread=C1,1234.5678`."""
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 
@@ -60,6 +63,7 @@ class Submission:
     request: VideoRequest
     prompt_file: str | None
     channel_id: str
+    thread_ts: str | None
     notify: tuple[str, ...]
 
 
@@ -68,18 +72,20 @@ def build_form(
     catalog: Catalog,
     *,
     channel_id: str | None = None,
+    thread_ts: str | None = None,
     notify: Sequence[str] = (),
 ) -> Block:
-    """The modal, filled in with what is known.
+    """The modal, filled in with what is known; `thread_ts` is a thread in that channel.
 
     What the catalog does not have (any more) becomes the model's own default. A prompt that
     is longer than Slack's text field is left out.
     """
     model = catalog.find(draft.model or "") or catalog.default
+    thread = f"{channel_id},{thread_ts}" if thread_ts else ""
     return {
         "type": "modal",
         "callback_id": CALLBACK_ID,
-        "private_metadata": _metadata(draft.input_reference),
+        "private_metadata": _metadata(draft.input_reference, thread),
         "title": plain_text("Create a video"),
         "submit": plain_text("Create"),
         "close": plain_text("Cancel"),
@@ -105,7 +111,8 @@ def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
         size=entered.option(SIZE),
         input_reference=entered.given_reference,
     )
-    return build_form(draft, catalog, channel_id=entered.channel, notify=entered.users)
+    form = build_form(draft, catalog, channel_id=entered.channel, notify=entered.users)
+    return form | {"private_metadata": view["private_metadata"]}
 
 
 def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Submission:
@@ -126,6 +133,7 @@ def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Sub
         ),
         prompt_file=entered.prompt_file(user_id),
         channel_id=entered.channel or "",
+        thread_ts=entered.thread_ts,
         notify=tuple(user for user in entered.users if user != user_id),
     )
     entered.check_prompt()
@@ -208,8 +216,9 @@ def _image_fields(given: InputReference | None) -> list[Block]:
     ]
 
 
-def _metadata(given: InputReference | None) -> str:
-    return f"{given.file_id} {given.user_id}" if given else ""
+def _metadata(given: InputReference | None, thread: str) -> str:
+    parts = {_PICTURE: f"{given.file_id},{given.user_id}" if given else "", _THREAD: thread}
+    return " ".join(f"{name}={value}" for name, value in parts.items() if value)
 
 
 def _given_field() -> Block:
@@ -306,7 +315,8 @@ class _Entered:
         fields = view["state"]["values"].items()
         self._states = {name: state for _, field in fields for name, state in field.items()}
         self._block_ids = {name: block_id for block_id, field in fields for name in field}
-        self._metadata = str(view["private_metadata"])
+        parts = (part.partition("=") for part in str(view["private_metadata"]).split())
+        self._metadata = {name: value.split(",") for name, _, value in parts if value}
         self.errors: dict[str, str] = {}
 
     @property
@@ -316,6 +326,12 @@ class _Entered:
     @property
     def channel(self) -> str | None:
         return self._state(CHANNEL).get("selected_conversation")
+
+    @property
+    def thread_ts(self) -> str | None:
+        """The thread in which it was requested, unless another channel was chosen."""
+        channel_id, thread_ts = self._metadata.get(_THREAD, ("", ""))
+        return thread_ts if thread_ts and channel_id == self.channel else None
 
     @property
     def users(self) -> list[str]:
@@ -329,9 +345,9 @@ class _Entered:
     @property
     def given_reference(self) -> InputReference | None:
         """The picture that the form was opened with, whether still selected or not."""
-        if not self._metadata:
+        if _PICTURE not in self._metadata:
             return None
-        file_id, user_id = self._metadata.split()
+        file_id, user_id = self._metadata[_PICTURE]
         return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
 
     def option(self, name: str) -> str | None:

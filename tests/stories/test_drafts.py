@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from bot.app import Bot
+from bot.config import Settings
 from bot.drafts import SavedDraft
 from bot.errors import TemporaryError
 from bot.sandbox.faults import respond_with
@@ -263,6 +264,25 @@ async def test_a_wrong_option_returns_the_prompt_and_the_form_has_it(world: Worl
 
 
 @pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("place", ["the thread", "another channel"])
+async def test_the_form_of_a_thread_posts_in_that_thread_unless_another_channel_is_chosen(
+    world: World, place: str
+) -> None:
+    ada, root = world.slack.ada, world.slack.grace.post("shall we?")
+    other = world.slack.workspace.add_channel("elsewhere")
+    await ada.mention("clouds --second 8", thread_ts=root.ts)
+    await ada.click(await told(world, ada), drafts.FORM)
+    await ada.choose("model", "sora-2-pro")  # which draws the form again
+    if place == "another channel":
+        await ada.fill({"channel": other.id})
+    await ada.submit()
+    thread = Thread(world, other if place == "another channel" else None)
+    await world.until(lambda: any("*Ready:*" in shown(message) for message in thread.messages))
+    [card] = [message for message in thread.messages if "*Ready:*" in shown(message)]
+    assert card.thread_ts == (root.ts if place == "the thread" else card.ts)
+
+
+@pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("door", ["command", "mention", "direct_message"])
 async def test_a_prompt_that_is_too_long_is_returned_whole(world: World, door: str) -> None:
     ada, text = world.slack.ada, "".join(f"{number} clouds, " for number in range(3_500)).strip()
@@ -292,6 +312,21 @@ async def test_without_a_database_the_prompt_alone_is_returned(
     refusal = await told(world, ada)
     assert quoted([refusal]) == text
     assert labels(refusal) == []
+
+
+async def test_one_video_too_many_returns_the_prompt_and_the_form_has_it(
+    world: World, run_bot: RunBot, settings: Settings
+) -> None:
+    ada = world.slack.ada
+    world.videos.hold()
+    async with run_bot(settings=settings.model_copy(update={"max_open_per_person": 1})):
+        await ada.command("clouds over the sea")
+        await ada.command("rain on the sea")
+        refusal = await told(world, ada)
+        assert quoted([refusal]) == "rain on the sea"
+        await ada.click(refusal, drafts.FORM)
+        assert ada.view is not None
+        assert "rain on the sea" in json.dumps(ada.view.blocks)
 
 
 @pytest.mark.usefixtures("bot")
