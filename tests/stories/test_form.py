@@ -15,7 +15,7 @@ from bot.sandbox.slack.state import View
 from bot.sandbox.world import World
 from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE, read_message
 from bot.ui.replies import OPEN_FORM
-from tests.support.channel import Thread, failed, ready, shown
+from tests.support.channel import Thread, created_at, failed, joined_at, ready, shown
 from tests.support.installation import MANIFEST
 from tests.support.pictures import picture, size_of
 
@@ -444,6 +444,7 @@ async def test_a_channel_of_strangers_is_joined_before_anything_is_paid(
     await ada.fill({"prompt": "clouds", "channel": strangers.id})
     await ada.submit()
     await world.until(ready(Thread(world, strangers)))
+    assert joined_at(world) < created_at(world)
 
 
 async def test_what_a_response_url_answers_is_not_read(world: World) -> None:

@@ -298,8 +298,9 @@ async def test_a_video_is_created_from_home(world: World) -> None:
     await opened(world, ada)
     assert ada.home is not None
     await ada.click(ada.home, "home_create")
-    assert ada.view is not None
-    assert ada.view.type == "modal"
+    await ada.fill({"prompt": "clouds", "channel": world.slack.workspace.videos.id})
+    await ada.submit()
+    await world.until(ready(Thread(world)))
 
 
 @pytest.mark.usefixtures("bot")

@@ -134,6 +134,10 @@ async def test_two_videos_in_one_thread_are_two_cards_and_two_files(world: World
     for video in await world.until(lambda: world.videos.creates[1:] and world.videos.creates):
         world.videos.finish(video.id)
     await world.until(lambda: len(with_file(in_thread_of(world, root))) == 2)
+    cards = [each for each in in_thread_of(world, root) if each.bot_id and not each.files]
+    assert len(cards) == 2
+    for prompt in ("clouds over the sea", "rain on the sea"):
+        assert [prompt in shown(card) for card in cards].count(True) == 1
     people = [message.mentions for message in with_file(in_thread_of(world, root))]
     assert {frozenset({world.slack.ada.id}), frozenset({world.slack.grace.id})} == {*people}
 
@@ -331,7 +335,7 @@ async def test_what_no_person_has_just_said_is_heard_in_silence(
     heard = await start_of(await say("help"))
     payload = heard.envelope.payload
     payload["event_id"] = "Ev0OTHER"
-    event = {**payload["event"], "text": "clouds", **changes}
+    event = {**payload["event"], "text": "clouds at dusk, slowly", **changes}
     payload["event"] = {name: value for name, value in event.items() if value is not None}
     again = await world.slack.redeliver(heard.envelope)
     assert again.delivered
@@ -345,7 +349,7 @@ async def test_messages_of_channels_are_not_the_bots_business(world: World) -> N
     heard = await start_of(await ada.direct_message("help"))
     payload = heard.envelope.payload
     payload["event_id"] = "Ev0OTHER"
-    payload["event"] |= {"text": "clouds", "channel_type": "channel", "channel": "C1"}
+    payload["event"] |= {"text": "clouds at dusk, slowly", "channel_type": "channel"}
     assert (await world.slack.redeliver(heard.envelope)).delivered
     await ada.command("list")
     assert "haven't made a video yet" in ada.private[-1].text

@@ -23,8 +23,8 @@ from bot.videos import circuit_breaker
 from tests.support.channel import Thread, failed, ready, shown, start_rendering
 from tests.support.installation import RunBot
 
-PATIENT = replace(FAST, retry_scale=1.0)
 IMPATIENT = replace(FAST, retry_scale=0.001)
+PATIENT = replace(FAST, retry_scale=1.0)
 """Retries are delayed as in production, so that a test which waits for one fails."""
 
 NOT_FOUND = respond_with(404, {"error": {"message": "Video not found.", "code": None}})

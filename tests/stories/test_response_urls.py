@@ -16,11 +16,11 @@ from tests.support.installation import RunBot
 from tests.support.jobs import make_job
 
 
-def stored(database_url: str) -> object:
-    """The response URL in the only row."""
+def stored(database_url: str, column: str = "response_url") -> object:
+    """A column of the only row."""
     with closing(sqlite3.connect(database_url.partition("///")[2])) as database:
-        [(url,)] = database.execute("SELECT response_url FROM jobs").fetchall()
-    return url
+        [(value,)] = database.execute(f"SELECT {column} FROM jobs").fetchall()  # noqa: S608 -- a name from below
+    return value
 
 
 async def test_the_bot_removes_old_ones_of_waiting_jobs(
@@ -51,6 +51,11 @@ async def test_a_running_job_does_not_write_it_again(
     async with run_bot():
         video = await start_rendering(world)
         assert stored(database_url) is not None
-        monkeypatch.setattr(jobs, "RESPONSE_URL_LIFETIME", 0.0)  # as if that time had passed
+        monkeypatch.setattr(jobs, "RESPONSE_URL_LIFETIME", 0.0)
+        store = Store.open(database_url)
+        await store.forget_response_urls(created_before=time.time())
+        await store.close()
+        assert stored(database_url) is None
         world.videos.progress(video.id, 50)
-        await world.until(lambda: stored(database_url) is None)
+        await world.until(lambda: stored(database_url, "progress") == 50)
+        assert stored(database_url) is None

@@ -7,7 +7,7 @@ import pytest
 from bot.sandbox.faults import When, drop, respond_with
 from bot.sandbox.world import World
 from bot.ui import replies
-from tests.support.channel import Thread, failed, ready, shown
+from tests.support.channel import Thread, created_at, failed, joined_at, ready, shown
 
 pytestmark = pytest.mark.usefixtures("bot")
 
@@ -97,6 +97,7 @@ async def test_a_public_channel_is_joined_before_anything_is_paid(world: World) 
     await world.slack.ada.command("clouds", channel=channel)
     await world.until(ready(thread))
     assert len(thread.replies[0].files) == 1
+    assert joined_at(world) < created_at(world)
 
 
 @pytest.mark.parametrize(

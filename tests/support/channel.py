@@ -75,6 +75,18 @@ async def until_idle() -> None:
         assert not running
 
 
+def joined_at(world: World) -> float:
+    """When the bot joined the only channel that it joined."""
+    [join] = [call for call in world.slack.calls_of("conversations.join") if call.ok]
+    return join.at
+
+
+def created_at(world: World) -> float:
+    """When the bot asked for the only video."""
+    [create] = [call for call in world.videos.calls if call.operation == "create"]
+    return create.at
+
+
 def ready(thread: Thread) -> Callable[[], bool]:
     return lambda: thread.says("*Ready:*")
 

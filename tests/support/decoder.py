@@ -40,4 +40,6 @@ def misbehave(_content: bytes, arguments: Sequence[str]) -> tuple[Sequence[str],
 
 
 if __name__ == "__main__":
+    if sys.argv[-1] == "deaf":
+        time.sleep(60)
     serve(misbehave)
