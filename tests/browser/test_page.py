@@ -52,7 +52,9 @@ async def test_what_the_page_cannot_draw_is_a_red_box(
     ada: Window, channel: Conversation, play: Play, block: dict[str, Any]
 ) -> None:
     post(play, channel, [block])
-    await expect(ada.page.locator(".unknown")).to_contain_text("mystery")
+    box = ada.page.locator(".unknown")
+    await expect(box).to_contain_text("mystery")
+    await expect(box).to_have_css("border-color", "rgb(221, 0, 0)")
 
 
 async def test_text_is_never_markup(ada: Window, channel: Conversation, play: Play) -> None:
@@ -263,6 +265,7 @@ async def test_a_picture_is_dropped_into_the_message_and_made_a_video_of(
     await ada.page.get_by_role("menuitem", name="Make a video of this").click()
     form = ada.dialog("Create a video")
     await expect(form.get_by_role("textbox", name="Prompt")).to_have_value("a sky like this one")
+    await expect(form.get_by_label("Use the image from before")).to_be_checked()
     await form.get_by_role("button", name="Cancel").click()
 
 

@@ -18,6 +18,7 @@ from bot.sandbox.page import acts
 from bot.sandbox.page.feed import Feed
 from bot.sandbox.page.process import BotProcess
 from bot.sandbox.page.server import STATIC, PageServer
+from bot.sandbox.slack.state import PrivateMessage
 from bot.sandbox.world import World
 
 ROOT = Path(__file__).parent.parent.parent
@@ -140,9 +141,18 @@ async def test_the_stream_begins_with_everything_and_goes_on_with_changes(
 async def test_a_person_sees_neither_private_channels_of_others_nor_their_ephemerals(
     browser: aiohttp.ClientSession, world: World
 ) -> None:
+    ada, grace = world.slack.ada, world.slack.grace
     secret = world.slack.workspace.add_channel("secret", private=True, members=[])
-    async with browser.get(f"/events?as={world.slack.grace.id}") as response:
-        assert secret.id not in json.dumps(await _event(response))
+    place = world.slack.workspace.videos.id
+    world.slack.workspace.notify_privately(
+        PrivateMessage(user=ada.id, channel=place, ts="1.1", text="for ada alone", blocks=[])
+    )
+    async with browser.get(f"/events?as={ada.id}") as response:
+        assert "for ada alone" in json.dumps(await _event(response))
+    async with browser.get(f"/events?as={grace.id}") as response:
+        parts = json.dumps(await _event(response))
+    assert secret.id not in parts
+    assert "for ada alone" not in parts
 
 
 async def _event(response: aiohttp.ClientResponse) -> Any:  # noqa: ANN401 -- any JSON

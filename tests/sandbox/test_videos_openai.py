@@ -325,6 +325,8 @@ async def test_a_value_that_is_not_supported_is_refused_in_openais_words(
 
 async def test_only_the_pro_model_makes_large_videos(client: httpx.AsyncClient) -> None:
     await created(client, model="sora-2-pro", size="1792x1024")
+    response = await client.post("/videos", json={"prompt": "clouds", "size": "1792x1024"})
+    assert response.status_code == 400
 
 
 async def test_the_guide_s_dialect_accepts_what_the_guide_offers(clock: Clock) -> None:

@@ -102,11 +102,18 @@ async def test_every_thread_is_told_once_however_long_it_lasts(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.0)
-    revoke_key(world, times=6)
-    await world.slack.ada.command("clouds")
-    await world.until(ready(thread))
-    assert asked(world) == 7
-    assert [len(reply.files) for reply in thread.replies] == [0, 1]
+    key, world.videos.api_key = world.videos.api_key, "another"
+    world.faults.inject("models", REVOKED, times=10_000)
+    for prompt in ("clouds", "rain"):
+        await world.slack.ada.command(prompt)
+    await world.until(lambda: len(thread.replies) == 2)
+    asked_before = asked(world)
+    await world.until(lambda: asked(world) >= asked_before + 6)
+    world.videos.api_key = key
+    await world.until(lambda: all("*Ready:*" in shown(card) for card in thread.cards))
+    for card in thread.cards:
+        replies = [reply for reply in thread.replies if reply.thread_ts == card.ts]
+        assert [len(reply.files) for reply in replies] == [0, 1]
 
 
 async def test_a_video_that_is_being_made_is_waited_for(
