@@ -11,6 +11,7 @@ from playwright.async_api import FloatRect, Locator, expect
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation, Message
 from bot.sandbox.slack.web_api.views import push
+from bot.ui.cards import CONFIRM_CANCEL
 from bot.ui.samples import samples
 from tests.browser.chromium import Window
 from tests.browser.conftest import OpenWindow
@@ -90,9 +91,9 @@ async def test_everything_can_be_done_by_keyboard_alone(ada: Window, channel: Co
             break
     await keyboard.press("Enter")
     question = ada.dialog("Cancel this video?")
-    await expect(question.get_by_role("button", name="Keep it")).to_be_focused()
+    await expect(question.get_by_role("button", name=CONFIRM_CANCEL.no)).to_be_focused()
     await keyboard.press("Tab")
-    await expect(question.get_by_role("button", name="Cancel the video")).to_be_focused()
+    await expect(question.get_by_role("button", name=CONFIRM_CANCEL.yes)).to_be_focused()
     await keyboard.press("Enter")
     await expect(ada.card(channel, "a windmill")).to_contain_text("Cancelled")
     # The button is gone, so the focus goes to the message field.

@@ -7,6 +7,7 @@ from playwright.async_api import expect
 from bot.sandbox.page.behind import Switch
 from bot.sandbox.page.play import Play
 from bot.sandbox.slack.state import Conversation
+from bot.ui.cards import CONFIRM_CANCEL
 from tests.browser.chromium import Window
 from tests.browser.conftest import OpenWindow
 from tests.support.pictures import picture
@@ -75,10 +76,10 @@ async def test_cancel_asks_first_and_gives_the_focus_back(
     card = ada.card(channel, "a train at dusk")
     await card.get_by_role("button", name="Cancel").click()
     question = ada.dialog("Cancel this video?")
-    await question.get_by_role("button", name="Keep it").click()
+    await question.get_by_role("button", name=CONFIRM_CANCEL.no).click()
     await expect(card.get_by_role("button", name="Cancel")).to_be_focused()
     await card.get_by_role("button", name="Cancel").click()
-    await question.get_by_role("button", name="Cancel the video").click()
+    await question.get_by_role("button", name=CONFIRM_CANCEL.yes).click()
     await expect(card).to_contain_text("Cancelled")
 
 
@@ -102,7 +103,10 @@ async def test_a_failure_says_why_in_the_thread_and_can_be_tried_again(
     await ada.button("1 reply").click()
     await expect(ada.thread).to_contain_text("out of memory")
     await ada.flip("Video server fails while rendering", on=False)
-    await ada.thread.get_by_role("button", name="Try again").click()
+    await ada.thread.get_by_role("button", name="Try again").last.click()
+    question = ada.dialog("Try again?")
+    await expect(question).to_contain_text("$0.40")
+    await question.get_by_role("button", name="Try again").click()
     await expect(ada.card(channel, "Ready")).to_contain_text("a desert road")
 
 
