@@ -77,12 +77,14 @@ async def _story(window: Window) -> None:
         if re.search(r"[4-7]\d ?%", words):
             await _save(window.page.get_by_role("main"), "rendering")
         await asyncio.sleep(0.1)
+    await film.take(hold=6)
+    await card.get_by_role("img", name="A frame of the video").wait_for()
     await film.take(hold=10)
     await window.button("1 reply").click()
     await window.thread.locator("video").scroll_into_view_if_needed()
     await film.play(window.thread.locator("video"))
     film.save(FOLDER / "story.gif")
-    await window.page.set_viewport_size({"width": WIDTH, "height": 700})
+    await window.page.set_viewport_size({"width": WIDTH, "height": 960})
     await _save(window.thread, "thread")
 
 
