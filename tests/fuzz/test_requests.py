@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from bot.app import Bot
 from bot.sandbox.slack import http_mode
 from bot.sandbox.slack.person import Person
-from bot.sandbox.slack.sockets import Envelope
+from bot.sandbox.slack.sockets import Ack, Envelope
 from bot.sandbox.slack.state import PrivateMessage
 from bot.sandbox.world import World
 from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE
@@ -71,7 +71,10 @@ async def test_whatever_people_write_is_answered(
             target[last] = text.encode("utf-8", "replace").decode()
             for name in {"trigger_id", "event_id"} & payload.keys():
                 payload[name] = str(key)  # otherwise it is the same request as before
-            seen.check(lambda: here(signed.deliver(Envelope(sample.type, payload))), *secrets)
+            answers: list[Ack] = []
+            envelope = Envelope(sample.type, payload)
+            seen.check(lambda: answers.append(here(signed.deliver(envelope))), *secrets)
+            assert answers[-1].delivered, answers[-1].error
 
         requests()
 
