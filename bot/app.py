@@ -176,7 +176,7 @@ async def running(
             scopes=identity.bot_scopes or None,
             timings=timings,
         )
-        homes = Homes(store, delivery)
+        homes = Homes(store, delivery, contact=settings.support_contact)
         dependencies = Dependencies(
             store=store,
             servers=VideosServers.from_settings(settings, http, retry_scale=timings.retry_scale),

@@ -175,6 +175,7 @@ class Settings(DatabaseSettings, WebSettings):
     max_video_mb: Annotated[int, Field(ge=1, le=1000)] = 1000
     admin_users: UserIds = []
     poster: bool = True
+    support_contact: Annotated[str, Field(max_length=200)] = ""
     allow_guests: bool = True
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

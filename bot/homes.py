@@ -25,10 +25,12 @@ class Homes:
         store: Store,
         delivery: Delivery,
         *,
+        contact: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._delivery = delivery
+        self._contact = contact
         self._clock = clock
         self._changed: set[str] = set()
 
@@ -43,7 +45,7 @@ class Homes:
             view = await self._view(user_id, page, Priority.PERSON)
         except TemporaryError as error:
             log.warning("Home tab published without jobs", reason=error.message)
-            view = build_unavailable()
+            view = build_unavailable(self._contact)
         await self._delivery.publish_home(user_id, view)
 
     def changed(self, user_id: str) -> None:
@@ -83,7 +85,13 @@ class Homes:
             user_id, limit=PAGE + 1, offset=page * PAGE, priority=priority
         )
         made = await self._store.totals(user_id, since=_month_began(now), priority=priority)
-        return build_home(jobs[:PAGE], page=page, has_older=len(jobs) > PAGE, made=made)
+        return build_home(
+            jobs[:PAGE],
+            page=page,
+            has_older=len(jobs) > PAGE,
+            made=made,
+            contact=self._contact,
+        )
 
 
 def _month_began(now: float) -> float:

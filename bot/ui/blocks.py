@@ -54,6 +54,16 @@ def image(file_id: str, alt: str) -> Block:
     return {"type": "image", "slack_file": {"id": file_id}, "alt_text": alt}
 
 
+def header(text: str) -> Block:
+    """A title, in large type."""
+    return {"type": "header", "text": _plain(text)}
+
+
+def divider() -> Block:
+    """A line between two parts."""
+    return {"type": "divider"}
+
+
 def context(mrkdwn: str) -> Block:
     """A small line of our own text."""
     return {"type": "context", "elements": [_mrkdwn(mrkdwn)]}

@@ -1,15 +1,19 @@
 """A person's own jobs: in the Home tab and in the replies to `list` and `status`."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bot.jobs import Job, JobState, Totals
+from bot.jobs import CANCELLABLE, Job, JobState, Totals
 from bot.ui.blocks import (
     Block,
     actions,
     button,
     context,
+    divider,
+    escape,
+    header,
     section,
 )
 from bot.ui.cards import buttons, describe, prompt_excerpt
@@ -26,6 +30,7 @@ PAGE = 10
 PROMPT_SHOWN = 150
 """Characters of each prompt in a list; a message holds about 12,000 in all."""
 
+TITLE = "Your videos"
 NOTHING_HERE = "There are no videos on this page."
 NOTHING_YET = (
     "You haven't made a video yet. Type `/video a timelapse of clouds` in any channel, or press "
@@ -35,7 +40,7 @@ NOTHING_YET = (
 
 HELP = (
     "*How it works:* type `/video` and a prompt in any channel, mention me in a thread, or send me "
-    "a message. `/video help` shows all options."
+    "a message. `/video search WORDS` finds your videos, and `/video help` shows all options."
 )
 UNAVAILABLE = (
     "I can't show your videos: my database isn't responding. Videos in progress continue. Come "
@@ -43,22 +48,28 @@ UNAVAILABLE = (
 )
 
 
-def build_home(jobs: Sequence[Job], *, page: int, has_older: bool, made: Totals) -> Block:
-    """One page of a person's jobs (the first is 0), and this month's totals."""
+def build_home(
+    jobs: Sequence[Job], *, page: int, has_older: bool, made: Totals, contact: str = ""
+) -> Block:
+    """One page of a person's jobs (the first is 0), and this month's totals.
+
+    `contact` is whom to ask for help: a member or channel ID, an address, or any words.
+    """
     return _view(
-        section("*Your videos*"),
+        header(TITLE),
         actions(button("Create a video", CREATE)),
         context(_totals(made)),
         *([] if jobs else [section(NOTHING_HERE if page else NOTHING_YET)]),
-        *(block for job in jobs for block in _with_buttons(job)),
+        *_part("In progress", [job for job in jobs if job.state in CANCELLABLE]),
+        *_part("Done", [job for job in jobs if job.state not in CANCELLABLE]),
         *_page_turner(page, has_older=has_older),
-        context(HELP),
+        *_footer(contact),
     )
 
 
-def build_unavailable() -> Block:
+def build_unavailable(contact: str = "") -> Block:
     """The Home tab while the database does not respond."""
-    return _view(section("*Your videos*"), section(UNAVAILABLE), context(HELP))
+    return _view(header(TITLE), section(UNAVAILABLE), *_footer(contact))
 
 
 def about(job: Job) -> list[Block]:
@@ -78,6 +89,29 @@ def place(job: Job) -> str:
 
 def _view(*blocks: Block) -> Block:
     return {"type": "home", "blocks": list(blocks)}
+
+
+def _part(title: str, jobs: Sequence[Job]) -> Iterator[Block]:
+    if jobs:
+        yield section(f"*{title}*")
+    for job in jobs:
+        yield divider()
+        yield from _with_buttons(job)
+
+
+def _footer(contact: str) -> Iterator[Block]:
+    yield divider()
+    yield context(HELP)
+    if contact:
+        yield context(f"*Questions?* Ask {_mention(contact)}.")
+
+
+def _mention(contact: str) -> str:
+    if re.fullmatch(r"[UW][A-Z0-9]{6,}", contact):
+        return f"<@{contact}>"
+    if re.fullmatch(r"C[A-Z0-9]{6,}", contact):
+        return f"<#{contact}>"
+    return escape(contact)
 
 
 def _with_buttons(job: Job) -> Iterator[Block]:

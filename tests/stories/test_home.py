@@ -22,6 +22,7 @@ from bot.ui.home import PAGE, build_home, build_unavailable
 from bot.ui.replies import job_list, job_status
 from tests.support.channel import Thread, ready, start_rendering, until_idle
 from tests.support.installation import RunBot
+from tests.support.jobs import make_job
 
 PUBLISH = "views.publish"
 
@@ -101,6 +102,45 @@ def test_without_the_database_there_is_a_home_that_slack_takes() -> None:
 )
 def test_the_months_price_is_shown_as_far_as_it_is_known(made: Totals, words: str) -> None:
     assert words in shown(build_home([], page=0, has_older=False, made=made)["blocks"])
+
+
+@pytest.mark.parametrize(
+    ("contact", "words"),
+    [
+        ("U012AB3CD", "<@U012AB3CD>"),
+        ("C012AB3CD", "<#C012AB3CD>"),
+        ("help@example.com & <co>", "help@example.com &amp; &lt;co&gt;"),
+    ],
+)
+def test_home_says_whom_to_ask(contact: str, words: str) -> None:
+    for home in (
+        build_home([], page=0, has_older=False, made=Totals(), contact=contact),
+        build_unavailable(contact),
+    ):
+        assert f"Ask {words}." in shown(home["blocks"])
+        assert block_kit.problems_of_view(home) == []
+    without = build_home([], page=0, has_older=False, made=Totals())
+    assert "Questions?" not in shown(without["blocks"])
+
+
+def test_home_tells_what_is_in_progress_from_what_is_done() -> None:
+    rendering = make_job(1, state=JobState.RENDERING)
+    ready_one = make_job(2, state=JobState.DELIVERED)
+    home = build_home([rendering, ready_one], page=0, has_older=False, made=Totals())
+    words = shown(home["blocks"])
+    places = [words.index(each) for each in ("In progress", "Rendering", "Done", "Ready")]
+    assert places == sorted(places)
+    assert "In progress" not in shown(
+        build_home([ready_one], page=0, has_older=False, made=Totals())["blocks"]
+    )
+
+
+def test_ones_own_home_does_not_offer_to_notify_oneself() -> None:
+    home = build_home(
+        [make_job(1, state=JobState.RENDERING)], page=0, has_older=False, made=Totals()
+    )
+    assert "Cancel" in shown(home["blocks"])
+    assert "Notify me too" not in shown(home["blocks"])
 
 
 # Through every door
