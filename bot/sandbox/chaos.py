@@ -152,7 +152,7 @@ class Chaos:
         """Wait a little, then kill or freeze one process; several may be frozen at a time."""
         await asyncio.sleep(self._random.uniform(0.3, 3.0) / self._plan.replicas)
         number = self._random.randrange(len(self._replicas))
-        if self._random.random() < 0.5:
+        if self._random.random() < 0.5 or not self._disruptions.kills:
             await self._kill(number)
         else:
             group.create_task(self._freeze(self._replicas[number]))
