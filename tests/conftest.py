@@ -22,14 +22,14 @@ from bot.sandbox.world import World
 from bot.timings import LEASE, Timings
 from tests.support.installation import RunBot, install
 
-# The same examples each time: what fails here fails everywhere.
+# The same examples on every run, so that a failure can be reproduced anywhere.
 hypothesis.settings.register_profile("fixed", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Every client parses its certificates, which takes 30 ms for all: no test uses TLS."""
+    """One certificate for every client: parsing the whole bundle takes 30 ms."""
     file = tmp_path_factory.mktemp("certificates") / "one.pem"
     end = "-----END CERTIFICATE-----\n"
     file.write_text(Path(certifi.where()).read_text().partition(end)[0] + end)
@@ -82,7 +82,7 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database: SQLite, or both in turn with the mark `both_databases`."""
+    """An empty SQLite database, or each database in turn with the mark `both_databases`."""
     if getattr(request, "param", "sqlite") == "postgres":
         return str(request.getfixturevalue("postgres_url"))
     return f"sqlite+aiosqlite:///{tmp_path / 'jobs.db'}"
@@ -112,7 +112,7 @@ def settings(world: World, migrated_url: str, tmp_path: Path) -> Settings:
     return read_settings(
         _env_file=tmp_path / "none",
         poster=False,  # each takes a process
-        max_open_per_person=200,  # tests of many jobs have few people
+        max_open_per_person=200,  # tests with many jobs use few people
         **{name.lower(): value for name, value in variables.items()},
     )
 
@@ -135,7 +135,7 @@ def run_bot(world: World, settings: Settings) -> RunBot:
 
 @pytest.fixture
 def timings() -> Timings:
-    """What `bot` runs with; a test may parametrize it."""
+    """The timings of `bot`; a test can parametrize them."""
     return FAST
 
 

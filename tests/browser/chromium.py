@@ -118,7 +118,7 @@ class Window:
         return True
 
     async def focused(self) -> Any:  # noqa: ANN401 -- what evaluate returns
-        """The accessible words of the element that has the focus."""
+        """The accessible name or text of the focused element."""
         return await self.page.evaluate(
             "() => document.activeElement.ariaLabel || document.activeElement.textContent.trim()"
         )

@@ -17,7 +17,7 @@ from tests.support.installation import install
 
 HERE = Path(__file__).parent
 FAST_BOT = ("bot.sandbox.replica", "--lease", str(LEASE))
-"""With short timings: the bot itself is started by `make play` and in other tests."""
+"""A bot with short timings; `make play` and other tests start the real one."""
 expect.set_options(timeout=TIMEOUT_MS)
 numbers = itertools.count(1)
 
@@ -76,7 +76,7 @@ async def new_window(play: Play, browser: Browser, **options: object) -> Window:
 async def open_window(
     play: Play, browser: Browser, channel: Conversation
 ) -> AsyncIterator[OpenWindow]:
-    """Opens windows, which must end without an error and without a foreign request."""
+    """Opens windows; each must end without errors and without requests to other hosts."""
     windows: list[Window] = []
 
     async def open_one(who: str = "ada", place: str = channel.name, **options: object) -> Window:
@@ -86,7 +86,7 @@ async def open_window(
         return window
 
     yield open_one
-    await calm_down(play)
+    await reset_page(play)
     for window in windows:
         await window.page.context.close()
         assert window.problems == []
@@ -96,19 +96,19 @@ async def open_window(
 async def ada(
     play: Play, adas_window: Window, channel: Conversation, request: pytest.FixtureRequest
 ) -> AsyncIterator[Window]:
-    """Ada's window at a new channel: the same for all tests, loaded anew after a failure."""
+    """Ada's window at a new channel: shared by all tests, reloaded after a failure."""
     if request.session.testsfailed:
         await adas_window.page.goto("about:blank")
     await adas_window.open("ada", channel.name)
     yield adas_window
-    await calm_down(play)
+    await reset_page(play)
     await adas_window.close_drawer()
     problems, adas_window.problems = adas_window.problems, []
     assert problems == []
 
 
-async def calm_down(play: Play) -> None:
-    """Put all switches off, and close all modals."""
+async def reset_page(play: Play) -> None:
+    """Turn all switches off, and close all modals."""
     for switch in Switch:
         await play.behind.flip(switch, on=False)
     for person in play.people:

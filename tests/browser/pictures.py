@@ -1,4 +1,4 @@
-"""`make pictures`: the README's pictures, made by using the page."""
+"""`make pictures`: the README's images, captured from the page."""
 
 import asyncio
 import hashlib
@@ -25,7 +25,7 @@ RENDER_SECONDS = 12.0
 
 
 def main() -> int:
-    """Make them all; returns the exit code."""
+    """Capture them all; returns the exit code."""
     if find_chromium() is None:
         sys.stderr.write("make pictures needs a Chromium: apt install chromium, or set CHROMIUM\n")
         return 2
@@ -61,7 +61,7 @@ async def _window(browser: Browser, play: Play) -> Window:
 
 
 async def _story(window: Window) -> None:
-    """From the typed command to the video that plays: an animation, and two pictures of it."""
+    """From the typed command to the playing video: an animation and two screenshots."""
     film = Film(window)
     channel = window.play.world.slack.workspace.videos
     field = window.composer(channel)
@@ -126,7 +126,7 @@ async def _save(what: Locator, name: str) -> None:
 
 
 class Film:
-    """Pictures of the whole window, one after another."""
+    """A sequence of screenshots of the whole window."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
@@ -135,19 +135,19 @@ class Film:
         self._last = ""
 
     async def take(self, *, hold: int = 1) -> None:
-        """Take one, and show it for so many times the usual duration."""
+        """Take a screenshot, shown for `hold` times the usual duration."""
         data = await self._window.page.screenshot(caret="initial")
         self._frames.append(Image.open(io.BytesIO(data)).convert("RGB"))
         self._shown.append(hold * FRAME_MS)
 
     async def take_if_changed(self, words: str, *, hold: int) -> None:
-        """Take one unless it would look like the last one."""
+        """Take a screenshot unless it would look like the last one."""
         if words != self._last:
             self._last = words
             await self.take(hold=hold)
 
     async def play(self, video: Locator) -> None:
-        """Take the video's frames, however fast this machine is."""
+        """Capture the video's frames, independent of this machine's speed."""
         seek = """(video, time) => new Promise(resolve => {
             video.addEventListener("seeked", () => requestAnimationFrame(resolve), {once: true});
             video.currentTime = time;

@@ -1,4 +1,4 @@
-"""The page itself: everything is drawn, and usable by keyboard, screen reader and phone."""
+"""The page: every message is displayed, and it works by keyboard, screen reader and phone."""
 
 import json
 import re
@@ -20,7 +20,7 @@ NARROW = {"width": 360, "height": 700}
 
 
 def post(play: Play, channel: Conversation, blocks: list[Any], text: str = "") -> Message:
-    """Let the bot say something, without the bot."""
+    """Post a message as the bot, which is not involved."""
     workspace = play.world.slack.workspace
     message = Message(workspace.new_ts(), channel.id, workspace.bot_user_id, text)
     message.blocks = blocks
@@ -49,7 +49,7 @@ async def test_every_message_of_the_bot_is_drawn(
         {"type": "section", "text": {"type": "mystery", "text": "x"}},
     ],
 )
-async def test_what_the_page_cannot_draw_is_a_red_box(
+async def test_an_unsupported_block_is_marked_as_unknown(
     ada: Window, channel: Conversation, play: Play, block: dict[str, Any]
 ) -> None:
     post(play, channel, [block])
@@ -58,7 +58,9 @@ async def test_what_the_page_cannot_draw_is_a_red_box(
     await expect(box).to_have_css("border-color", "rgb(221, 0, 0)")
 
 
-async def test_text_is_never_markup(ada: Window, channel: Conversation, play: Play) -> None:
+async def test_text_is_never_rendered_as_html(
+    ada: Window, channel: Conversation, play: Play
+) -> None:
     evil = "<img src=x onerror=alert(1)> <script>alert(1)</script> <@U1> *bold*"
     await ada.send(channel, evil)
     await expect(ada.messages(channel).last).to_contain_text(evil)
@@ -68,7 +70,9 @@ async def test_text_is_never_markup(ada: Window, channel: Conversation, play: Pl
     await expect(last).to_contain_text("<b> bold a link code")
 
 
-async def test_everything_can_be_done_by_keyboard_alone(ada: Window, channel: Conversation) -> None:
+async def test_a_video_can_be_requested_and_cancelled_by_keyboard_alone(
+    ada: Window, channel: Conversation
+) -> None:
     keyboard = ada.page.keyboard
     await ada.flip("Video server is slow", on=True)
     await ada.composer(channel).focus()
@@ -96,12 +100,12 @@ async def test_everything_can_be_done_by_keyboard_alone(ada: Window, channel: Co
     await expect(question.get_by_role("button", name=CONFIRM_CANCEL.yes)).to_be_focused()
     await keyboard.press("Enter")
     await expect(ada.card(channel, "a windmill")).to_contain_text("Cancelled")
-    # The button is gone, so the focus goes to the message field.
+    # The button has been removed, so the focus moves to the message field.
     await expect(ada.composer(channel)).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_a_screen_reader_finds_nothing_wrong(
+async def test_axe_finds_no_accessibility_violations(
     open_window: OpenWindow, channel: Conversation, play: Play, scheme: str
 ) -> None:
     ada = await open_window(color_scheme=scheme)
@@ -174,7 +178,7 @@ def modal(title: str, fields: dict[str, dict[str, Any]], **more: Any) -> dict[st
     }
 
 
-async def test_every_field_of_a_modal_takes_what_is_entered(ada: Window, play: Play) -> None:
+async def test_every_type_of_modal_field_accepts_input(ada: Window, play: Play) -> None:
     view = push(play.world.slack.workspace, play.world.slack.ada.id, modal("Fields", FIELDS))
     form = ada.dialog("Fields")
     for label, value in {
@@ -210,7 +214,7 @@ def is_filled(states: dict[str, dict[str, Any]]) -> bool:
     return any(value for name, value in state.items() if name != "type")
 
 
-async def test_a_modal_on_top_of_another_gives_it_back_as_it_was(ada: Window, play: Play) -> None:
+async def test_closing_a_modal_restores_the_one_below_unchanged(ada: Window, play: Play) -> None:
     workspace, person = play.world.slack.workspace, play.world.slack.ada
     text = {"Text": FIELDS["Text"]}
     first = push(workspace, person.id, modal("First", text))
@@ -228,7 +232,7 @@ async def test_a_modal_on_top_of_another_gives_it_back_as_it_was(ada: Window, pl
     workspace.close_all(person.id)
 
 
-async def test_an_ephemeral_message_is_marked_and_before_one_person_only(
+async def test_an_ephemeral_message_is_marked_and_shown_to_one_person_only(
     ada: Window, channel: Conversation, open_window: OpenWindow
 ) -> None:
     await ada.send(channel, "/video help")
@@ -238,7 +242,7 @@ async def test_an_ephemeral_message_is_marked_and_before_one_person_only(
     await expect(grace.messages(channel)).to_have_count(0)
 
 
-async def test_an_unsent_text_comes_back_with_the_reason(
+async def test_a_message_that_cannot_be_sent_is_kept_with_the_reason(
     ada: Window, channel: Conversation
 ) -> None:
     await ada.send(channel, "/dance to the music")
@@ -248,7 +252,7 @@ async def test_an_unsent_text_comes_back_with_the_reason(
     await expect(ada.composer(channel)).to_have_value("/dance to the music")
 
 
-async def test_a_picture_is_dropped_into_the_message_and_made_a_video_of(
+async def test_a_message_with_a_dropped_file_can_open_the_form(
     ada: Window, channel: Conversation
 ) -> None:
     drop = """(field) => {
@@ -270,7 +274,9 @@ async def test_a_picture_is_dropped_into_the_message_and_made_a_video_of(
     await form.get_by_role("button", name="Cancel").click()
 
 
-async def test_a_shortcut_opens_the_form_from_anywhere(ada: Window, channel: Conversation) -> None:
+async def test_the_shortcuts_menu_opens_the_form_and_posts_to_the_chosen_channel(
+    ada: Window, channel: Conversation
+) -> None:
     await ada.button("Shortcuts").click()
     await expect(ada.page.get_by_role("menuitem", name="Create a video")).to_be_focused()
     await ada.page.keyboard.press("Enter")
@@ -282,13 +288,13 @@ async def test_a_shortcut_opens_the_form_from_anywhere(ada: Window, channel: Con
 
 
 async def box(locator: Locator) -> FloatRect:
-    """Where it is in the window."""
+    """The element's position in the window."""
     found = await locator.bounding_box()
     assert found is not None
     return found
 
 
-async def test_a_long_text_is_folded(ada: Window, channel: Conversation) -> None:
+async def test_a_long_message_is_collapsed(ada: Window, channel: Conversation) -> None:
     await ada.send(channel, "clouds, and then more clouds; " * 60)
     message = ada.messages(channel).last
     folded = (await box(message))["height"]
@@ -317,7 +323,7 @@ async def test_on_a_phone_one_pane_is_shown_at_a_time(
     assert width == NARROW["width"]
 
 
-async def test_an_edit_above_does_not_move_what_is_read(
+async def test_an_edit_above_does_not_move_the_visible_messages(
     ada: Window, channel: Conversation, play: Play
 ) -> None:
     first = post(play, channel, [], "one line")

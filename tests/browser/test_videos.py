@@ -1,4 +1,4 @@
-"""From a prompt to a video, and what can be done with it."""
+"""From a prompt to a video, and the actions on it."""
 
 import re
 
@@ -27,7 +27,7 @@ async def test_a_command_becomes_a_video_that_plays(ada: Window, channel: Conver
     assert await frame.evaluate("image => image.naturalWidth") > 0
 
 
-async def test_the_form_makes_a_video_with_every_field_and_a_picture(
+async def test_the_form_creates_a_video_with_every_field_and_a_starting_image(
     ada: Window, channel: Conversation, play: Play
 ) -> None:
     await ada.send(channel, "/video")
@@ -52,7 +52,7 @@ async def test_the_form_makes_a_video_with_every_field_and_a_picture(
     assert video.input_reference is not None
 
 
-async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
+async def test_a_missing_prompt_is_marked_on_its_field_and_can_be_corrected(
     ada: Window, channel: Conversation
 ) -> None:
     await ada.send(channel, "/video")
@@ -69,7 +69,7 @@ async def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(
     await expect(ada.card(channel, "a red fox in the snow")).to_be_visible()
 
 
-async def test_cancel_asks_first_and_gives_the_focus_back(
+async def test_cancel_asks_for_confirmation_and_restores_the_focus(
     ada: Window, channel: Conversation
 ) -> None:
     await ada.flip("Video server is slow", on=True)
@@ -84,9 +84,7 @@ async def test_cancel_asks_first_and_gives_the_focus_back(
     await expect(card).to_contain_text("Cancelled")
 
 
-async def test_a_remix_is_asked_for_in_a_form_of_its_own(
-    ada: Window, channel: Conversation
-) -> None:
+async def test_a_remix_is_requested_in_its_own_form(ada: Window, channel: Conversation) -> None:
     await ada.send(channel, "/video a quiet lake")
     await ada.button("Remix").click()
     form = ada.page.get_by_role("dialog")
@@ -95,7 +93,7 @@ async def test_a_remix_is_asked_for_in_a_form_of_its_own(
     await expect(ada.card(channel, "the same, at night")).to_contain_text("Ready")
 
 
-async def test_a_failure_says_why_in_the_thread_and_can_be_tried_again(
+async def test_a_failure_is_explained_in_the_thread_and_can_be_tried_again(
     ada: Window, channel: Conversation
 ) -> None:
     await ada.flip("Video server fails while rendering", on=True)
@@ -125,7 +123,7 @@ async def test_home_lists_the_videos_and_opens_the_form(
     await home.get_by_role("button", name="Create a video").click()
     form = ada.dialog("Create a video")
     await form.wait_for()
-    # Home changes below the form, which must not take away the button that opened it.
+    # Home updates behind the form, and must keep the button that opened it.
     shown = ada.page.locator(".home")
     before = await shown.inner_text()
     await play.behind.flip(Switch.SLOW, on=False)
@@ -134,7 +132,9 @@ async def test_home_lists_the_videos_and_opens_the_form(
     await expect(home.get_by_role("button", name="Create a video")).to_be_focused()
 
 
-async def test_a_mention_in_a_thread_is_answered_there(ada: Window, channel: Conversation) -> None:
+async def test_a_mention_in_a_thread_gets_its_video_there(
+    ada: Window, channel: Conversation
+) -> None:
     await ada.send(channel, "What shall we watch?")
     message = ada.card(channel, "What shall we watch?")
     await message.hover()
@@ -145,7 +145,7 @@ async def test_a_mention_in_a_thread_is_answered_there(ada: Window, channel: Con
     await expect(ada.thread).to_contain_text("What shall we watch?")
 
 
-async def test_a_prompt_in_the_direct_message_is_answered_there(open_window: OpenWindow) -> None:
+async def test_a_prompt_in_a_direct_message_gets_its_video_there(open_window: OpenWindow) -> None:
     window = await open_window("grace", "messages")
     field = window.page.get_by_role("textbox", name="Message video")
     await field.fill("rain on a window")
@@ -154,7 +154,7 @@ async def test_a_prompt_in_the_direct_message_is_answered_there(open_window: Ope
     await expect(window.thread.locator("video")).to_be_visible()
 
 
-async def test_a_click_on_another_persons_video_is_refused_in_private(
+async def test_cancelling_another_persons_video_is_refused_privately(
     ada: Window, channel: Conversation, open_window: OpenWindow
 ) -> None:
     await ada.flip("Video server is slow", on=True)
@@ -167,7 +167,9 @@ async def test_a_click_on_another_persons_video_is_refused_in_private(
     await expect(ada.messages(channel)).to_have_count(1)
 
 
-async def test_a_reload_in_the_middle_shows_the_same(ada: Window, channel: Conversation) -> None:
+async def test_a_reload_keeps_the_card_and_the_open_thread(
+    ada: Window, channel: Conversation
+) -> None:
     await ada.flip("Video server is slow", on=True)
     await ada.send(channel, "/video tall ships")
     await expect(ada.card(channel, "tall ships")).to_contain_text("%")

@@ -1,4 +1,4 @@
-"""The catalog: the one that comes with the bot, and an installation's own."""
+"""The catalog: the bundled one, and an installation's own."""
 
 import re
 from decimal import Decimal
@@ -25,7 +25,7 @@ def of(catalog: Catalog, name: str, size: str, seconds: str) -> Decimal | None:
     return model.price(seconds=seconds, size=size)
 
 
-def test_the_catalog_that_comes_with_the_bot_is_that_of_the_videos_api() -> None:
+def test_the_bundled_catalog_matches_the_videos_api() -> None:
     catalog = load_catalog()
     assert [model.name for model in catalog.models] == [
         "sora-2",
@@ -41,13 +41,13 @@ def test_the_catalog_that_comes_with_the_bot_is_that_of_the_videos_api() -> None
     assert of(catalog, "sora-2-pro", "1792x1024", "12") == Decimal("6.00")
 
 
-def test_a_name_alone_is_a_model() -> None:
+def test_a_model_needs_only_a_name() -> None:
     [model] = read_catalog('[[models]]\nname = "Wan-AI/Wan2.2-T2V-A14B-Diffusers"').models
     assert (model.sizes, model.seconds, model.title) == ((), (), model.name)
     assert model.price(seconds="", size="") is None
 
 
-def test_a_price_that_is_not_known_for_a_size_is_not_known() -> None:
+def test_a_size_without_a_listed_price_has_no_price() -> None:
     catalog = read_catalog(
         'models = [{ name = "a", seconds = [4], price_per_second = { 8x8 = 0.1 } }]'
     )
@@ -55,7 +55,7 @@ def test_a_price_that_is_not_known_for_a_size_is_not_known() -> None:
     assert of(catalog, "a", "16x16", "4") is None
 
 
-def test_lengths_may_be_numbers_or_words() -> None:
+def test_lengths_can_be_numbers_or_strings() -> None:
     catalog = read_catalog('models = [{ name = "a", seconds = [5.04, 4, "8"] }]')
     assert catalog.default.seconds == ("5.04", "4", "8")
 
@@ -87,7 +87,9 @@ NAMED = '[[models]]\nname = "a"\n'
         (NAMED + f"seconds = {[*range(1, 102)]}", "models[0].seconds: "),
     ],
 )
-def test_what_is_wrong_is_one_line_with_its_place(tmp_path: Path, text: str, hint: str) -> None:
+def test_an_invalid_catalog_is_reported_in_one_line_with_its_location(
+    tmp_path: Path, text: str, hint: str
+) -> None:
     path = tmp_path / "catalog.toml"
     message = refusal(path, text)
     assert message.startswith(f"VIDEO_CATALOG {path}: ")
@@ -95,12 +97,12 @@ def test_what_is_wrong_is_one_line_with_its_place(tmp_path: Path, text: str, hin
     assert "\n" not in message
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_catalog_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MisconfiguredError, match=r"VIDEO_CATALOG .+nowhere\.toml: No such file"):
         load_catalog(tmp_path / "nowhere.toml")
 
 
-def test_the_examples_of_the_docs_are_catalogs() -> None:
+def test_the_examples_in_the_docs_are_valid_catalogs() -> None:
     examples = re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
     assert len(examples) >= 3
     for example in examples:

@@ -1,4 +1,4 @@
-"""The grammar of what people type, and what a request may be."""
+"""The grammar of commands, and the validation of requests."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from bot.ui.replies import problem
 
 CATALOG = load_catalog()
 BARE = read_catalog('models = [{ name = "wan" }]')
-"""A server that decides about sizes and lengths itself."""
+"""A model without configurable sizes and lengths."""
 ID = "614d330684"
 
 
@@ -80,7 +80,9 @@ def form(prompt: str = "", **options: str) -> OpenForm:
         ("forms", form("forms")),
     ],
 )
-def test_a_subcommand_with_at_most_one_more_word_is_no_prompt(text: str, command: Command) -> None:
+def test_subcommands_are_recognized_with_typos_and_one_more_word(
+    text: str, command: Command
+) -> None:
     assert parse(text, CATALOG) == command
 
 
@@ -91,7 +93,7 @@ def test_a_subcommand_with_at_most_one_more_word_is_no_prompt(text: str, command
         *("-h", "--h", "h", "?", "??", "-?", "/?", "usage", "--usage"),
     ],
 )
-def test_every_usual_spelling_of_help_shows_it(text: str) -> None:
+def test_every_common_spelling_of_help_shows_it(text: str) -> None:
     assert parse(text, CATALOG) == run("help")
 
 
@@ -104,7 +106,7 @@ def test_every_usual_spelling_of_help_shows_it(text: str) -> None:
         ("-h clouds", "clouds"),
     ],
 )
-def test_a_prompt_beside_a_call_for_help_is_kept(text: str, prompt: str) -> None:
+def test_a_prompt_next_to_a_help_option_is_kept_as_a_draft(text: str, prompt: str) -> None:
     command = parse(text, CATALOG)
     assert isinstance(command, Run)
     assert (command.subcommand, command.draft) == (Subcommand.HELP, Draft(prompt=prompt))
@@ -123,7 +125,7 @@ def test_a_prompt_beside_a_call_for_help_is_kept(text: str, prompt: str) -> None
         "cats",
     ],
 )
-def test_a_prompt_may_begin_like_a_subcommand(text: str) -> None:
+def test_a_prompt_can_begin_like_a_subcommand(text: str) -> None:
     assert read(text).prompt == text
 
 
@@ -148,7 +150,7 @@ def test_a_prompt_may_begin_like_a_subcommand(text: str) -> None:
         ("--seconds 8 “list --size wide”", "list --size wide", "8"),
     ],
 )
-def test_text_in_quotes_or_after_the_marker_is_a_prompt(
+def test_text_in_quotes_or_after_a_double_dash_is_a_prompt(
     text: str, prompt: str, seconds: str
 ) -> None:
     command = parse(text, CATALOG)
@@ -160,7 +162,7 @@ def test_text_in_quotes_or_after_the_marker_is_a_prompt(
 # Options
 
 
-def test_a_prompt_alone_gets_the_defaults_of_the_api() -> None:
+def test_a_prompt_alone_uses_the_api_defaults() -> None:
     assert read("a timelapse of clouds") == VideoRequest(
         prompt="a timelapse of clouds", model="sora-2", seconds="4", size="720x1280"
     )
@@ -177,7 +179,7 @@ def test_a_prompt_alone_gets_the_defaults_of_the_api() -> None:
         "clouds --SECONDS 8 --Size 1280X720 --MODEL sora-2-pro ",
     ],
 )
-def test_options_count_at_the_start_and_at_the_end(text: str) -> None:
+def test_options_are_parsed_at_the_start_and_at_the_end(text: str) -> None:
     assert parse(text, CATALOG) == Start(
         VideoRequest(prompt="clouds", model="sora-2-pro", seconds="8", size="1280x720"),
         is_explicit=True,
@@ -191,7 +193,7 @@ def test_options_count_at_the_start_and_at_the_end(text: str) -> None:
         *(("--duration 8s", "8"), ("--duration 8 seconds", "8"), ("--length=12sec", "12")),
     ],
 )
-def test_a_length_may_have_a_unit(option: str, seconds: str) -> None:
+def test_a_length_can_have_a_unit(option: str, seconds: str) -> None:
     assert read(f"clouds {option}").seconds == seconds
     assert read(f"{option} clouds").seconds == seconds
 
@@ -213,12 +215,12 @@ def test_a_length_may_have_a_unit(option: str, seconds: str) -> None:
         ("--ar 7:4 --model sora-2-pro", "1792x1024"),
     ],
 )
-def test_a_size_may_be_a_shape(option: str, size: str) -> None:
+def test_a_size_can_be_given_as_a_shape_or_an_aspect_ratio(option: str, size: str) -> None:
     assert read(f"clouds {option}").size == size
     assert read(f"{option} clouds").size == size
 
 
-def test_a_shape_is_one_that_the_model_has() -> None:
+def test_a_shape_is_matched_against_the_sizes_of_the_model() -> None:
     square = read_catalog('models = [{ name = "wan", sizes = ["832x480", "640x640"] }]')
     assert parse("clouds --size square", square) == Start(
         VideoRequest(prompt="clouds", model="wan", seconds="", size="640x640"), is_explicit=True
@@ -247,10 +249,10 @@ def test_a_shape_is_one_that_the_model_has() -> None:
         "a --form of clouds",
         "<!channel> <@U1> @here `code` *bold* https://example.com",
         "two  spaces and\na new line",
-        "\u017ftone",  # a long s, which is an s only to a pattern that ignores case
+        "\u017ftone",  # a long s, which matches "s" in a case-insensitive pattern
     ],
 )
-def test_everything_else_is_prompt_to_the_letter(prompt: str) -> None:
+def test_all_other_text_is_kept_verbatim_in_the_prompt(prompt: str) -> None:
     assert read(prompt).prompt == prompt
 
 
@@ -293,7 +295,7 @@ TOO_LONG = "x" * (MAX_PROMPT_LENGTH + 1)
         (TOO_LONG, "prompt", "32,001", Draft(prompt=TOO_LONG)),
     ],
 )
-def test_a_wrong_request_is_told_what_is_allowed(
+def test_an_invalid_request_names_the_field_and_what_is_allowed(
     text: str, field: str, hint: str, draft: Draft
 ) -> None:
     command = parse(text, CATALOG)
@@ -303,7 +305,7 @@ def test_a_wrong_request_is_told_what_is_allowed(
     assert command.draft == draft
 
 
-def test_an_option_that_the_model_does_not_have_is_left_to_the_server() -> None:
+def test_an_option_that_the_model_does_not_support_is_rejected() -> None:
     assert parse("clouds", BARE) == Start(
         VideoRequest(prompt="clouds", model="wan", seconds="", size="")
     )
@@ -331,14 +333,14 @@ def test_an_option_that_the_model_does_not_have_is_left_to_the_server() -> None:
         ("clouds --form --seconds 8", form("clouds", seconds="8")),
     ],
 )
-def test_the_form_opens_with_what_is_known_already(text: str, command: OpenForm) -> None:
+def test_the_form_opens_with_the_given_values(text: str, command: OpenForm) -> None:
     assert parse(text, CATALOG) == command
 
 
 # Limits
 
 
-def test_a_prompt_of_exactly_the_limit_is_taken() -> None:
+def test_a_prompt_of_the_maximum_length_is_accepted() -> None:
     assert len(read("x" * MAX_PROMPT_LENGTH).prompt) == MAX_PROMPT_LENGTH
 
 
@@ -358,7 +360,7 @@ def test_a_prompt_of_exactly_the_limit_is_taken() -> None:
         *("where is my video", "is it done yet?", "a cat or a dog?", "遅くして", "cool, nice one"),
     ],
 )
-def test_what_people_say_to_each_other_may_be_chat(text: str) -> None:
+def test_short_or_conversational_text_may_be_chat(text: str) -> None:
     assert may_be_chat(text)
 
 
@@ -370,5 +372,5 @@ def test_what_people_say_to_each_other_may_be_chat(text: str) -> None:
         *("雨の降る東京の夜景をゆっくり", "how waves break at dusk, in slow motion"),
     ],
 )
-def test_what_describes_a_video_is_no_chat(text: str) -> None:
+def test_a_description_of_a_video_is_not_chat(text: str) -> None:
     assert not may_be_chat(text)

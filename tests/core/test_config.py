@@ -1,4 +1,4 @@
-"""The settings: one clear line for each wrong variable, and never a secret."""
+"""The settings: one clear line for each invalid variable, without its value."""
 
 from pathlib import Path
 
@@ -42,12 +42,12 @@ def test_three_variables_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.database_url.get_secret_value() == "sqlite+aiosqlite:///video-bot.db"
 
 
-def test_the_settings_may_stand_in_a_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_a_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("\n".join(f"{name}={value}" for name, value in GOOD.items()))
     assert read(monkeypatch).openai_api_key.get_secret_value() == "sk-1"
 
 
-def test_the_environment_goes_before_the_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_variables_override_the_dotenv_file(monkeypatch: pytest.MonkeyPatch) -> None:
     Path(".env").write_text("OPENAI_API_KEY=from-the-file")
     assert read(monkeypatch, **GOOD).openai_api_key.get_secret_value() == "sk-1"
 
@@ -104,7 +104,7 @@ def test_an_untouched_example_file_is_recognized(monkeypatch: pytest.MonkeyPatch
         ("LOG_LEVEL", "secret", "DEBUG, INFO, WARNING or ERROR"),
     ],
 )
-def test_a_malformed_value_is_named_but_not_shown(
+def test_a_malformed_variable_is_named_without_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, hint: str
 ) -> None:
     line = refusal(monkeypatch, **GOOD | {name: value})
@@ -114,7 +114,9 @@ def test_a_malformed_value_is_named_but_not_shown(
     assert "secret" not in line
 
 
-def test_without_a_way_to_slack_both_ways_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_connection_settings_name_socket_mode_and_http_mode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     line = refusal(monkeypatch, SLACK_BOT_TOKEN="xoxb-1", OPENAI_API_KEY="sk-1")
     assert "Socket Mode" in line
     assert "HTTP mode" in line
@@ -124,18 +126,18 @@ def test_an_empty_variable_counts_as_missing(monkeypatch: pytest.MonkeyPatch) ->
     assert "OPENAI_API_KEY is missing" in refusal(monkeypatch, **GOOD | {"OPENAI_API_KEY": ""})
 
 
-def test_several_file_hosts_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_hosts_are_split_on_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = read(monkeypatch, **GOOD, SLACK_FILE_HOSTS="files.slack.com, files.example.com")
     assert settings.slack_file_hosts == ["files.slack.com", "files.example.com"]
 
 
-def test_hosts_of_finished_files_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_video_file_hosts_are_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch, **GOOD).video_file_hosts == []
     settings = read(monkeypatch, VIDEO_FILE_HOSTS="minio.internal")
     assert settings.video_file_hosts == ["minio.internal"]
 
 
-def test_several_admins_are_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_admin_users_are_split_on_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch, **GOOD).admin_users == []
     settings = read(monkeypatch, ADMIN_USERS="U012AB3CD, W012AB3CE")
     assert settings.admin_users == ["U012AB3CD", "W012AB3CE"]
@@ -160,7 +162,7 @@ def test_printing_the_settings_shows_no_secret(monkeypatch: pytest.MonkeyPatch) 
         ("postgresql:///d?host=%2Frun", "/d?host=%2Frun"),
     ],
 )
-def test_postgresql_is_understood_however_a_host_spells_it(
+def test_every_spelling_of_a_postgresql_url_is_accepted(
     monkeypatch: pytest.MonkeyPatch, given: str, used: str
 ) -> None:
     settings = read(monkeypatch, **GOOD, DATABASE_URL=given)
@@ -168,7 +170,7 @@ def test_postgresql_is_understood_however_a_host_spells_it(
 
 
 @pytest.mark.parametrize("scheme", ["sqlite", "sqlite3", "sqlite+pysqlite", "sqlite+aiosqlite"])
-def test_sqlite_is_understood_in_every_spelling(
+def test_every_spelling_of_a_sqlite_url_is_accepted(
     monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"{scheme}:////var/lib/bot.db")

@@ -1,4 +1,4 @@
-"""What the documentation names exists."""
+"""Everything that the documentation names exists."""
 
 import hashlib
 import re
@@ -22,12 +22,12 @@ def test_every_make_command_in_the_docs_is_a_target(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_to_a_file_leads_to_one(path: Path) -> None:
+def test_every_link_to_a_file_resolves(path: Path) -> None:
     for link in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", path.read_text()):
         assert (path.parent / link).exists(), link
 
 
-def test_the_layout_names_every_file_and_no_other() -> None:
+def test_the_layout_lists_every_file_and_no_others() -> None:
     lines = [line[2:24].split() for line in MAP.splitlines()]
     named = {name.rstrip("/") for line in lines for name in line}
     there = {path.name for path in (ROOT / "bot").iterdir()}
@@ -40,7 +40,7 @@ def test_the_layout_names_every_file_and_no_other() -> None:
     assert [name for name in named if not (ROOT / "bot" / name).exists()] == []
 
 
-def test_every_file_named_in_the_table_of_changes_exists() -> None:
+def test_every_file_named_in_the_contributing_table_exists() -> None:
     table = CONTRIBUTING.partition("| To add or change |")[2].partition("\n\n")[0]
     names = set(re.findall(r"`([\w/]+\.py)`", table)) - {"metrics.py"}  # does not exist yet
     assert names
@@ -67,7 +67,7 @@ def pins(name: str) -> dict[str, str]:
     )
 
 
-def test_the_install_command_pins_the_build_backend_too() -> None:
+def test_the_install_command_pins_the_build_backend() -> None:
     for text in (README, (ROOT / "deploy" / "video-bot.service").read_text()):
         assert re.findall(r"pip install (.+)", text) == [
             "--require-hashes -r requirements.txt -r requirements-build.txt",
@@ -78,20 +78,20 @@ def test_the_install_command_pins_the_build_backend_too() -> None:
     assert {name: build[name] for name in build.keys() & run.keys()}.items() <= run.items()
 
 
-def test_the_settings_are_copied_for_the_bots_user_alone() -> None:
+def test_the_docs_copy_the_example_settings_with_private_permissions() -> None:
     for path in [*DOCS, ROOT / ".env.example"]:
         assert "cp .env" not in path.read_text()
     assert "`install -m 600 .env.example .env`" in README
 
 
-def test_the_pictures_show_the_current_cards() -> None:
+def test_the_docs_images_show_the_current_cards() -> None:
     cards = ROOT / "tests" / "core" / "golden" / "cards.json"
     digest = hashlib.sha256(cards.read_bytes()).hexdigest()
     made_from = (PICTURES / "cards.sha256").read_text().strip()
     assert made_from == digest, "the cards have changed: make pictures"
 
 
-def test_every_picture_is_small_and_described_in_the_readme() -> None:
+def test_every_docs_image_is_small_and_has_alt_text_in_the_readme() -> None:
     pictures = [path for path in PICTURES.iterdir() if path.suffix in {".png", ".gif"}]
     assert len(pictures) == 6
     for path in pictures:

@@ -1,4 +1,4 @@
-"""What a failure means: in plain words, whose part it was, whether it cost."""
+"""The explanation of a failure: its cause, who is to blame, and whether it was charged."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def explained(job: Job) -> Failure:
     return failure
 
 
-def test_a_job_without_an_error_has_nothing_to_explain() -> None:
+def test_a_job_without_an_error_has_no_explanation() -> None:
     assert explain(ACCEPTED) is None
 
 
@@ -55,7 +55,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("code", "message", "blame"), CASES)
-def test_what_must_be_changed_first_is_named(code: str, message: str, blame: Blame) -> None:
+def test_a_failure_names_what_must_change_before_a_retry(
+    code: str, message: str, blame: Blame
+) -> None:
     failure = explained(failed(JOB, code, message))
     assert failure.blame is blame
     assert failure.may_work_again is (blame is Blame.BUDGET)
@@ -77,25 +79,25 @@ PASSING = [
 
 
 @pytest.mark.parametrize(("code", "message"), PASSING)
-def test_what_may_work_another_time_is_named(code: str, message: str) -> None:
+def test_a_server_side_failure_can_be_retried(code: str, message: str) -> None:
     failure = explained(failed(ACCEPTED, code, message))
     assert failure.blame is Blame.SERVER
     assert failure.may_work_again
 
 
-def test_an_unknown_refusal_is_left_to_the_servers_words() -> None:
+def test_an_unknown_refusal_refers_to_the_servers_message() -> None:
     failure = explained(failed(JOB, "who_knows", "Something new."))
     assert "Its message says why" in failure.advice
     assert not failure.may_work_again
 
 
-def test_what_slack_refused_is_not_the_servers_fault() -> None:
+def test_an_error_from_slack_is_not_blamed_on_the_video_server() -> None:
     for code in ("file_uploads_disabled", "is_archived", "internal_error", "who_knows"):
         refusal = jobs.failed(RENDERED, code=code, message="", now=160, source=Source.SLACK)
         assert explained(refusal).blame is Blame.SLACK
 
 
-def test_a_defect_of_the_app_is_not_the_servers_fault() -> None:
+def test_a_bug_in_the_bot_is_not_blamed_on_the_video_server() -> None:
     defect = jobs.failed(RENDERED, code="gave_up", message="", now=160, source=Source.BOT)
     assert explained(defect).blame is Blame.BOT
 
@@ -110,12 +112,12 @@ def test_a_defect_of_the_app_is_not_the_servers_fault() -> None:
         (jobs.overdue(ACCEPTED, message="Late."), Charge.UNKNOWN),
     ],
 )
-def test_whether_it_was_charged_is_said_where_it_is_known(job: Job, charge: Charge) -> None:
+def test_a_failure_states_whether_the_video_was_charged_if_known(job: Job, charge: Charge) -> None:
     assert explained(job).charge is charge
 
 
 @pytest.mark.parametrize("job", [failed(JOB, "sentinel_block", "Hmmm."), failed(ACCEPTED, "x")])
-def test_the_thread_says_code_message_meaning_part_and_charge(job: Job) -> None:
+def test_the_status_reply_shows_code_message_meaning_blame_and_charge(job: Job) -> None:
     reply = json.dumps(cards.status_reply(job).blocks)
     assert job.error is not None
     failure = explained(job)
@@ -130,14 +132,14 @@ def test_the_thread_says_code_message_meaning_part_and_charge(job: Job) -> None:
         assert words in reply
 
 
-def test_a_job_that_waits_is_not_called_failed() -> None:
+def test_a_paused_job_is_not_described_as_failed() -> None:
     held = jobs.paused(ACCEPTED, code="invalid_api_key", message="No.")
     reply = json.dumps(cards.status_reply(held).blocks)
     assert "isn't accepting requests" in reply
     assert "couldn't be made" not in reply
 
 
-def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
+def test_a_resumed_job_clears_the_error_that_paused_it() -> None:
     held = replace(jobs.paused(ACCEPTED, code="c", message="m"), reply_ts="1.2")
     assert held.is_paused
     for job in (jobs.progressed(held, percent=None), jobs.rendered(held, now=1)):
@@ -147,21 +149,21 @@ def test_a_job_that_goes_on_forgets_what_it_waited_for() -> None:
     assert not jobs.accepted(jobs.paused(JOB, code="c", message="m"), video_id="v").is_paused
 
 
-def test_a_late_job_stays_late_when_the_server_says_how_far_it_is() -> None:
+def test_an_overdue_job_keeps_its_error_when_progress_is_reported() -> None:
     late = jobs.overdue(ACCEPTED, message="Late.")
     later = jobs.progressed(late, percent=50)
     assert (later.state, later.error) == (JobState.OVERDUE, late.error)
 
 
 @pytest.mark.parametrize("file_problem", FileProblem)
-def test_every_problem_with_a_file_has_its_sentence(file_problem: FileProblem) -> None:
+def test_every_file_problem_has_a_sentence(file_problem: FileProblem) -> None:
     error = FileRefused(file_problem, limit=20_000_000, reason="Slack cannot be reached.")
     words = describe(error)
     assert words.endswith(".")
     assert "{" not in words
 
 
-def test_a_sentence_about_a_file_has_its_limit() -> None:
+def test_file_problem_sentences_include_the_limit_or_the_reason() -> None:
     assert "20,000 kB" in describe(FileRefused(FileProblem.TOO_LARGE, limit=20_000_000))
     assert "29 megapixels" in describe(FileRefused(FileProblem.TOO_MANY_PIXELS, limit=29_491_200))
     fetched = FileRefused(FileProblem.NOT_FETCHED, reason="Slack cannot {be} reached.")
@@ -175,7 +177,7 @@ def test_every_refusal_of_a_post_says_what_to_do(refusal: PostRefusal) -> None:
     assert ("@clips" in words) is (refusal is PostRefusal.NOT_A_MEMBER)
 
 
-WORDS_SAY_IT_ALL = {
+UNEXPLAINED = {
     "other_gateways: problem+json with nothing but a title",
     "new_api: failure",
     "sglang: failed without a code",
@@ -185,7 +187,7 @@ WORDS_SAY_IT_ALL = {
 }
 
 
-def test_every_recorded_failure_has_a_meaning_unless_its_words_say_it_all() -> None:
+def test_every_recorded_failure_is_explained_except_the_listed_ones() -> None:
     unknown = set()
     for path in (Path(__file__).parents[1] / "videos" / "servers").glob("*.json"):
         for name, answer in json.loads(path.read_text())["answers"].items():
@@ -194,4 +196,4 @@ def test_every_recorded_failure_has_a_meaning_unless_its_words_say_it_all() -> N
                     told = explained(failed(job, **answer["means"][kind]))
                     if "Its message says why" in told.advice or "couldn't make it" in told.reason:
                         unknown.add(f"{path.stem}: {name}")
-    assert unknown == WORDS_SAY_IT_ALL
+    assert unknown == UNEXPLAINED

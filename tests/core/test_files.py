@@ -1,4 +1,4 @@
-"""The files around the code say what is true."""
+"""The README, the manifest and the example settings match the code."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
-def test_every_scope_of_the_manifest_has_its_reason_in_the_readme() -> None:
+def test_the_readme_gives_a_reason_for_every_manifest_scope() -> None:
     table = README.partition("| Scope | Reason |")[2].partition("\n\n")[0]
     first = "".join(re.findall(r"^\| (`[^|]+) \| .+ \|$", table, re.MULTILINE))
     assert {*re.findall(r"`([\w:.]+)`", first)} == SCOPES | OPTIONAL_SCOPES
@@ -24,11 +24,11 @@ def test_every_setting_is_in_the_readme_and_in_the_example() -> None:
     assert set(re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)) == variables
 
 
-def test_the_manifest_keeps_within_slacks_limits() -> None:
+def test_the_manifest_is_within_slacks_limits() -> None:
     about = MANIFEST["display_information"]
     assert len(about["name"]) <= 35
     assert len(about["description"]) <= 140
     assert 175 <= len(about["long_description"]) <= 4000
     [command] = MANIFEST["features"]["slash_commands"]
-    assert command["should_escape"] is False  # a prompt must arrive as it was typed
+    assert command["should_escape"] is False  # a prompt must arrive as typed
     assert MANIFEST["settings"]["socket_mode_enabled"] is True

@@ -1,6 +1,6 @@
-"""Every card and reply stays as it is unless somebody means to change it.
+"""Every card and reply matches its golden copy, so that no change is accidental.
 
-`python -m bot cards > tests/core/golden/cards.json` writes them anew; each `blocks` can be pasted
+`python -m bot cards > tests/core/golden/cards.json` updates them; each `blocks` can be pasted
 into Block Kit Builder.
 """
 
@@ -18,14 +18,14 @@ GOLDEN = Path(__file__).parent / "golden" / "cards.json"
 
 
 @pytest.mark.parametrize("name", samples())
-def test_a_message_is_as_it_was(name: str) -> None:
+def test_each_message_matches_its_golden_copy(name: str) -> None:
     message = samples()[name]
     golden = json.loads(GOLDEN.read_text())[name]
     assert {"text": message.text, "blocks": message.blocks} == golden
 
 
 @pytest.mark.parametrize("name", samples())
-def test_slack_takes_every_message(name: str) -> None:
+def test_every_message_is_valid_block_kit(name: str) -> None:
     assert problems_of_message(samples()[name].blocks) == []
 
 
@@ -47,6 +47,6 @@ def test_every_state_has_a_sample() -> None:
     assert [state for state in JobState if words[state] not in names] == []
 
 
-def test_the_command_prints_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_cards_command_prints_every_message(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cards"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(GOLDEN.read_text())

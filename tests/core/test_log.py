@@ -1,4 +1,4 @@
-"""The log: no secrets, no exceptions' texts, no forged lines, no library's chatter."""
+"""The log: no secrets, no exception text, no forged lines, no debug output of libraries."""
 
 import logging
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def test_a_traceback_has_no_exception_text(capsys: pytest.CaptureFixture[str]) -
         assert KEY not in line
 
 
-def test_a_group_of_exceptions_is_named_member_by_member(
+def test_each_exception_of_a_group_is_logged_by_type(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     configure("INFO")
@@ -70,7 +70,7 @@ def test_secrets_are_masked_wherever_they_occur(capsys: pytest.CaptureFixture[st
     written = capsys.readouterr().err
     assert KEY not in written
     assert written.count("[secret]") == 2
-    assert "nonexistent" in written  # a short key is a word
+    assert "nonexistent" in written  # a short secret may be an ordinary word, so it is not masked
 
 
 def test_control_characters_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,7 +91,9 @@ def test_libraries_are_quiet_at_debug(name: str, capsys: pytest.CaptureFixture[s
     assert "event=ours" in line
 
 
-def test_libraries_warnings_are_logged(capsys: pytest.CaptureFixture[str]) -> None:
+def test_library_warnings_are_logged_even_at_level_error(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     configure("ERROR")
     logging.getLogger("aiohttp").warning("a library's warning")
     logger().warning("the bot's warning")

@@ -1,4 +1,4 @@
-"""Calls are paced: outcomes before progress, and nobody's backlog ahead of other people."""
+"""Calls are paced: outcomes before progress, and people take turns whatever their backlog."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from bot.videos.throttle import Throttle
 
 
 async def order_of(turns: dict[str, asyncio.Task[None]]) -> list[str]:
-    """The names of the tasks, in the order in which they end."""
+    """The names of the tasks, in the order in which they finish."""
     names = {task: name for name, task in turns.items()}
     order: list[str] = []
     for task in names:
@@ -26,7 +26,7 @@ async def order_of(turns: dict[str, asyncio.Task[None]]) -> list[str]:
     return order
 
 
-async def test_people_take_turns_however_many_calls_one_of_them_has() -> None:
+async def test_people_take_turns_regardless_of_their_backlogs() -> None:
     limiter = FairLimiter(1, 0.01)
     await limiter.acquire("first")
     turns = {
@@ -35,7 +35,7 @@ async def test_people_take_turns_however_many_calls_one_of_them_has() -> None:
     assert await order_of(turns) == ["a1", "b1", "a2", "a3"]
 
 
-async def test_slots_are_given_to_people_in_turn() -> None:
+async def test_slots_rotate_between_people() -> None:
     slots, order = FairSlots(1), list[str]()
 
     async def use(name: str) -> None:
@@ -47,7 +47,7 @@ async def test_slots_are_given_to_people_in_turn() -> None:
     assert order == ["a1", "a2", "b1", "c1", "a3"]
 
 
-async def test_a_waiter_that_gives_up_takes_nothing() -> None:
+async def test_a_cancelled_waiter_does_not_take_a_slot() -> None:
     slots = FairSlots(1)
     async with slots.slot("a"):
         waiter = asyncio.create_task(slots._acquire("b"))
@@ -58,7 +58,7 @@ async def test_a_waiter_that_gives_up_takes_nothing() -> None:
         pass
 
 
-async def test_progress_leaves_calls_for_outcomes() -> None:
+async def test_progress_polls_leave_capacity_for_outcomes() -> None:
     limiter = FairLimiter(5, 3600)
     assert [limiter.acquire_spare(2) for _ in range(5)] == [True, True, True, False, False]
     await limiter.acquire("a")
@@ -70,14 +70,14 @@ async def test_progress_leaves_calls_for_outcomes() -> None:
 
 
 def turns_of(rate: SharedRate, names: str) -> str:
-    """Those whose turn it is now."""
+    """The names that are due now; each takes its turn."""
     due = [name for name in names if rate.is_due(name, min_interval=3)]
     for name in due:
         rate.take(name)
     return "".join(due)
 
 
-def test_turns_are_rarer_the_more_there_are() -> None:
+def test_turns_become_rarer_with_more_participants() -> None:
     now = [0.0]
     rate = SharedRate(0.25, forget_after=600, clock=lambda: now[0])
     assert turns_of(rate, "abc") == "abc"
@@ -91,7 +91,7 @@ def test_turns_are_rarer_the_more_there_are() -> None:
     assert turns_of(rate, "a") == "a"
 
 
-def test_those_that_no_longer_ask_do_not_slow_the_others_down() -> None:
+def test_inactive_participants_do_not_slow_down_the_others() -> None:
     now = [0.0]
     rate = SharedRate(0.25, forget_after=600, clock=lambda: now[0])
     assert turns_of(rate, ascii_letters) == ascii_letters
@@ -103,7 +103,7 @@ def test_those_that_no_longer_ask_do_not_slow_the_others_down() -> None:
     assert turns_of(rate, "a") == "a"
 
 
-def test_only_those_that_have_asked_share_the_rate() -> None:
+def test_only_participants_that_requested_a_turn_share_the_rate() -> None:
     rate = SharedRate(0.25, forget_after=600, clock=lambda: 0.0)
     rate.take("paused")
     assert not rate.is_first("paused")
@@ -111,7 +111,7 @@ def test_only_those_that_have_asked_share_the_rate() -> None:
     assert rate.is_first("a")
 
 
-async def test_no_period_has_more_calls_than_allowed() -> None:
+async def test_no_period_exceeds_the_call_limit() -> None:
     limiter, sent = FairLimiter(3, 0.05), list[float]()
     for _ in range(10):
         await limiter.acquire("a")
@@ -119,7 +119,7 @@ async def test_no_period_has_more_calls_than_allowed() -> None:
     assert all(later - earlier >= 0.049 for earlier, later in zip(sent, sent[3:], strict=False))
 
 
-async def test_after_a_refusal_nobody_passes_before_its_time() -> None:
+async def test_a_held_limiter_lets_no_call_through_until_the_delay_ends() -> None:
     limiter, loop = FairLimiter(3, 0.01), asyncio.get_running_loop()
     await limiter.acquire("a")
     began = loop.time()
@@ -130,7 +130,7 @@ async def test_after_a_refusal_nobody_passes_before_its_time() -> None:
 
 
 class Clock:
-    """A clock that stands still until it is set."""
+    """A clock that only moves when it is set."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -148,7 +148,7 @@ def attempt(throttle: Throttle, error: Exception | None = None) -> None:
             raise error
 
 
-def test_after_a_refusal_one_request_goes_first_and_the_others_follow_if_it_is_accepted() -> None:
+def test_after_a_rate_limit_one_request_must_succeed_before_others_are_sent() -> None:
     clock = Clock()
     throttle = Throttle(TemporaryError, clock=clock)
     with pytest.raises(RateLimited):
@@ -162,7 +162,7 @@ def test_after_a_refusal_one_request_goes_first_and_the_others_follow_if_it_is_a
     throttle.check()
 
 
-def test_a_test_that_is_refused_doubles_the_delay() -> None:
+def test_a_refused_trial_request_doubles_the_delay() -> None:
     clock = Clock()
     throttle = Throttle(TemporaryError, clock=clock)
     delays = []
@@ -180,7 +180,7 @@ def refuse() -> None:
     raise BUSY
 
 
-def test_requests_refused_together_count_once() -> None:
+def test_concurrent_refusals_count_once() -> None:
     clock = Clock()
     throttle = Throttle(TemporaryError, clock=clock)
     with ExitStack() as together:
@@ -193,7 +193,7 @@ def test_requests_refused_together_count_once() -> None:
     assert early.value.retry_after == 2
 
 
-def test_a_refusal_of_one_request_slows_nobody_down() -> None:
+def test_a_refused_request_does_not_throttle_other_requests() -> None:
     throttle = Throttle(TemporaryError)
     with pytest.raises(RequestRefused):
         attempt(throttle, RequestRefused("no", code="x"))
@@ -218,7 +218,7 @@ class Jobs:
             self._at(0, partial(self._begin, attempts=0))
 
     def run(self, seconds: float, accepts: Callable[[], bool]) -> None:
-        """Let this much time pass on a server that accepts requests as the function says."""
+        """Simulate this many seconds on a server that accepts a request if `accepts()` is true."""
         self._accepts = accepts
         end = self.clock.now + seconds
         while self._events and self._events[0][0] <= end:
@@ -260,7 +260,7 @@ def test_forty_jobs_that_are_always_refused_make_few_requests() -> None:
     assert jobs.requests <= 60
 
 
-def test_a_server_that_takes_one_request_a_second_is_not_asked_by_everyone_each_time() -> None:
+def test_forty_jobs_make_few_requests_to_a_server_that_accepts_one_a_second() -> None:
     jobs = Jobs(40)
     taken: list[float] = []
 
@@ -272,10 +272,10 @@ def test_a_server_that_takes_one_request_a_second_is_not_asked_by_everyone_each_
 
     jobs.run(300, accepts)
     assert jobs.accepted == 40
-    assert jobs.requests <= 40 + 40 + 50  # all at first, then one for each, and some refused
+    assert jobs.requests <= 40 + 40 + 50  # all at once, then one for each, and some refused
 
 
-def test_a_server_that_recovers_soon_has_all_jobs() -> None:
+def test_all_jobs_are_accepted_soon_after_the_server_recovers() -> None:
     jobs = Jobs(40)
     jobs.run(10, lambda: False)
     jobs.run(30, lambda: True)

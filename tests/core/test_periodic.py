@@ -1,4 +1,4 @@
-"""Scheduled work goes on, whatever happens to one run or to another task."""
+"""Scheduled work continues even if one run or another task fails."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from bot.periodic import PeriodicTask, run_periodically
 
 
 class Script:
-    """A task that fails as told, then succeeds; `succeeded` says when."""
+    """A task that raises the given failures, then succeeds and sets `succeeded`."""
 
     def __init__(self, failures: Iterable[Exception] = ()) -> None:
         self._failures = [*failures]
@@ -26,7 +26,7 @@ class Script:
 
 
 @pytest.mark.parametrize("failure", [TemporaryError("The database is down."), KeyError("defect")])
-async def test_a_failed_run_is_followed_by_the_next(failure: Exception) -> None:
+async def test_a_task_runs_again_after_a_failure(failure: Exception) -> None:
     script = Script([failure, failure])
     running = asyncio.create_task(run_periodically([PeriodicTask("script", 0.0, script.run)]))
     await asyncio.wait_for(script.succeeded.wait(), 5)
@@ -35,7 +35,7 @@ async def test_a_failed_run_is_followed_by_the_next(failure: Exception) -> None:
     assert running.cancelled()
 
 
-async def test_each_task_has_an_interval_of_its_own() -> None:
+async def test_each_task_runs_at_its_own_interval() -> None:
     often, seldom = Script(), Script()
     tasks = [PeriodicTask("often", 0.0, often.run), PeriodicTask("seldom", 3600.0, seldom.run)]
     running = asyncio.create_task(run_periodically(tasks))

@@ -1,4 +1,4 @@
-"""Reference pictures: upright, in the video's size, never squashed, without metadata."""
+"""Starting images: upright, in the video's size, never distorted, without metadata."""
 
 import io
 
@@ -21,7 +21,7 @@ def fitted(content: bytes, *, size: str, fit: Fit) -> Fitted:
 
 
 def close_to(colour: tuple[int, int, int], seen: object) -> bool:
-    """JPEG and WebP are not exact."""
+    """Whether the colours match, within the loss of JPEG and WebP."""
     assert isinstance(seen, tuple)
     return all(abs(one - two) < 12 for one, two in zip(colour, seen, strict=True))
 
@@ -30,35 +30,37 @@ def close_to(colour: tuple[int, int, int], seen: object) -> bool:
     ("kind", "mime"), [("JPEG", "image/jpeg"), ("PNG", "image/png"), ("WEBP", "image/webp")]
 )
 @pytest.mark.parametrize("fit", list(Fit))
-def test_each_kind_keeps_its_kind_and_gets_exactly_the_size(kind: str, mime: str, fit: Fit) -> None:
+def test_a_fitted_image_keeps_its_format_and_gets_the_exact_size(
+    kind: str, mime: str, fit: Fit
+) -> None:
     result = fitted(picture(kind, (4032, 3024)), size="720x1280", fit=fit)
     assert size_of(result.content) == (kind, 720, 1280)
     assert (result.mime, result.from_size) == (mime, "4032x3024")
 
 
-def test_cropping_takes_from_the_sides_and_keeps_the_middle() -> None:
+def test_cropping_trims_the_sides_and_keeps_the_middle() -> None:
     seen = opened(fitted(picture("PNG", (400, 100)), size="100x100", fit=Fit.CROP).content)
     assert [seen.getpixel((x, 50)) for x in (5, 95)] == [RED, BLUE]
     assert BLACK not in [seen.getpixel((x, y)) for x in (0, 99) for y in (0, 99)]
 
 
-def test_padding_shows_all_of_it_between_bars() -> None:
+def test_padding_keeps_the_whole_image_between_black_bars() -> None:
     seen = opened(fitted(picture("PNG", (400, 100)), size="200x200", fit=Fit.PAD).content)
-    # Its 4:1 becomes 200 by 50, in the middle.
+    # The 4:1 image becomes 200 x 50, centred.
     assert [seen.getpixel((100, y)) for y in (0, 70, 130, 199)] == [BLACK] * 4
     assert [seen.getpixel((x, 100)) for x in (5, 195)] == [RED, BLUE]
 
 
-def test_a_picture_of_the_right_size_is_not_touched_but_for_its_metadata() -> None:
+def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
     content = picture("PNG", (72, 128))
     seen = opened(fitted(content, size="72x128", fit=Fit.CROP).content)
     assert ImageChops.difference(opened(content), seen).getbbox() is None
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_a_picture_taken_sideways_is_set_upright_and_forgets_where(kind: str) -> None:
+def test_a_rotated_photo_is_turned_upright_and_loses_its_metadata(kind: str) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x0112] = 6  # rotated by 90 degrees
     exif[0x010E] = "my garden"
     exif.get_ifd(0x8825)[1] = "N"
     taken = picture(kind, (1200, 800), exif=exif)
@@ -72,12 +74,12 @@ def test_a_picture_taken_sideways_is_set_upright_and_forgets_where(kind: str) ->
     assert not {"exif", "icc_profile", "xmp", "comment"} & set(seen.info)
 
 
-def test_a_picture_of_a_print_shop_becomes_rgb() -> None:
+def test_a_cmyk_image_is_converted_to_rgb() -> None:
     content = picture("JPEG", (72, 128), mode="CMYK")
     assert opened(fitted(content, size="72x128", fit=Fit.CROP).content).mode == "RGB"
 
 
-def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
+def test_sixteen_bit_grey_is_scaled_instead_of_clipped() -> None:
     sink = io.BytesIO()
     Image.new("I;16", (72, 128), 0x8000).save(sink, "PNG")
     seen = opened(fitted(sink.getvalue(), size="72x128", fit=Fit.CROP).content)
@@ -85,7 +87,7 @@ def test_sixteen_bits_of_grey_are_not_clipped_to_white() -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_what_is_transparent_becomes_white(mode: str) -> None:
+def test_transparent_pixels_become_white(mode: str) -> None:
     sink = io.BytesIO()
     Image.new("RGBA", (1440, 2560), (0, 0, 0, 0)).convert(mode).save(sink, "PNG")
     seen = opened(fitted(sink.getvalue(), size="72x128", fit=Fit.CROP).content)
@@ -93,7 +95,7 @@ def test_what_is_transparent_becomes_white(mode: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+def test_only_the_first_frame_of_an_animation_is_used(kind: str) -> None:
     frames = [Image.new("RGB", (72, 128), colour) for colour in ("red", "blue")]
     sink = io.BytesIO()
     frames[0].save(sink, kind, save_all=True, append_images=frames[1:], lossless=True)
@@ -102,7 +104,7 @@ def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
     assert getattr(seen, "n_frames", 1) == 1
 
 
-def test_a_phones_jpeg_with_a_second_picture_inside_is_a_jpeg() -> None:
+def test_a_multi_picture_jpeg_becomes_a_plain_jpeg() -> None:
     sink = io.BytesIO()
     Image.new("RGB", (720, 1280), "red").save(
         sink, "MPO", save_all=True, append_images=[Image.new("RGB", (72, 128), "blue")]
@@ -111,7 +113,7 @@ def test_a_phones_jpeg_with_a_second_picture_inside_is_a_jpeg() -> None:
     assert (result.mime, size_of(result.content)) == ("image/jpeg", ("JPEG", 720, 1280))
 
 
-def test_where_the_server_decides_about_the_size_the_picture_keeps_its_own() -> None:
+def test_without_a_target_size_only_large_images_are_scaled_down() -> None:
     result = fitted(picture("PNG", (300, 200)), size="", fit=Fit.CROP)
     assert size_of(result.content) == ("PNG", 300, 200)
     large = fitted(picture("PNG", (3000, 2000)), size="", fit=Fit.CROP)
@@ -119,7 +121,7 @@ def test_where_the_server_decides_about_the_size_the_picture_keeps_its_own() -> 
 
 
 @pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (MAX_PIXELS + 1, 1)])
-def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
+def test_an_image_with_too_many_pixels_is_refused(size: tuple[int, int]) -> None:
     header = picture("PNG", size, mode="1")[:50]  # the pixels are missing
     with pytest.raises(Refused, match=r"^pixels$"):
         fitted(header, size="720x1280", fit=Fit.CROP)
@@ -134,7 +136,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(size: tuple[int, int]) -> None:
         ("1792x1024", 40_000_000),
     ],
 )
-def test_a_larger_video_may_be_made_of_a_larger_picture(size: str, most: int) -> None:
+def test_a_larger_video_allows_a_larger_image(size: str, most: int) -> None:
     assert max_pixels(size) == most
     with pytest.raises(Refused, match=r"^pixels$"):
         fitted(picture("PNG", (most + 1, 1), mode="1"), size=size, fit=Fit.CROP)
@@ -151,12 +153,12 @@ def test_a_larger_video_may_be_made_of_a_larger_picture(size: str, most: int) ->
         picture("PNG", (720, 1280))[:200],
     ],
 )
-def test_what_is_no_such_picture_is_refused_in_words(content: bytes) -> None:
+def test_an_unreadable_or_unsupported_image_is_refused(content: bytes) -> None:
     with pytest.raises(Refused, match=r"^unreadable$"):
         fitted(content, size="720x1280", fit=Fit.CROP)
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow warns of damage and goes on
+@pytest.mark.filterwarnings("ignore")  # Pillow warns about damage and continues
 @settings(max_examples=150, deadline=None)
 @given(
     content=st.sampled_from(
@@ -165,7 +167,7 @@ def test_what_is_no_such_picture_is_refused_in_words(content: bytes) -> None:
     damage=st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), min_size=1, max_size=8),
     kept=st.floats(0.3, 1),
 )
-def test_a_damaged_picture_is_fitted_or_refused_and_nothing_else(
+def test_a_damaged_image_is_either_fitted_or_refused(
     content: bytes, damage: list[tuple[float, int]], kept: float
 ) -> None:
     broken = bytearray(content)
@@ -185,7 +187,9 @@ def test_a_damaged_picture_is_fitted_or_refused_and_nothing_else(
     turned=st.booleans(),
     fit=st.sampled_from(Fit),
 )
-def test_every_shape_becomes_the_videos(width: int, height: int, *, turned: bool, fit: Fit) -> None:
+def test_an_image_of_any_shape_is_fitted_to_the_videos_size(
+    width: int, height: int, *, turned: bool, fit: Fit
+) -> None:
     shape = (height, width) if turned else (width, height)
     result = fitted(picture("PNG", shape, mode="L"), size="72x128", fit=fit)
     assert size_of(result.content) == ("PNG", 72, 128)

@@ -11,7 +11,7 @@ from tests.support.jobs import make_job
 
 
 class Parts:
-    """As many of the dependencies as a runner needs to know its intervals."""
+    """Only the dependencies that a runner needs to compute its intervals."""
 
     store = servers = delivery = clock = homes = None
     timings = Timings()
@@ -20,7 +20,7 @@ class Parts:
 @pytest.mark.parametrize(
     ("hint", "delay"), [(None, 10), (0.0, 1), (0.001, 1), (7.5, 7.5), (300.0, 300), (86_400.0, 300)]
 )
-def test_a_servers_hint_keeps_polling_between_a_second_and_five_minutes(
+def test_poll_hints_are_clamped_between_one_second_and_five_minutes(
     hint: float | None, delay: float
 ) -> None:
     runner = JobRunner(make_job(), cast("Any", Parts()))

@@ -1,4 +1,4 @@
-"""Every form that the bot can show is one that Slack takes, and is read as it was built."""
+"""Every form of the bot is accepted by Slack, and read back as it was built."""
 
 import tempfile
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ LARGEST = Catalog(
 BARE = read_catalog('models = [{ name = "wan" }]')
 IDS = st.text(ascii_uppercase + digits, min_size=8, max_size=11)
 TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-"""What JSON can carry: no half pairs."""
+"""The characters that JSON can encode: no lone surrogates."""
 USERS = st.builds("U{}".format, IDS)
 
 
@@ -51,7 +51,7 @@ def slack() -> Iterator[Workspace]:
 
 
 def as_slack_shows_it(form: dict[str, Any]) -> dict[str, Any]:
-    """The view that Slack sends back if nobody touches the form."""
+    """The view that Slack returns if the form is submitted unchanged."""
     with slack() as workspace:
         check_view(workspace, form, "modal")
         return view_object(workspace, push(workspace, workspace.ada.id, form))
@@ -70,7 +70,7 @@ def references(draw: st.DrawFn) -> InputReference | None:
 
 @st.composite
 def catalogs(draw: st.DrawFn) -> Catalog:
-    """Of any size that Slack's menus hold."""
+    """Catalogs of any size that fits in Slack's menus."""
     side = st.integers(1, 99_999)
     models = st.builds(
         Model,
@@ -87,7 +87,7 @@ def catalogs(draw: st.DrawFn) -> Catalog:
 
 @st.composite
 def requests(draw: st.DrawFn, catalog: Catalog = CATALOG) -> VideoRequest:
-    """Any legal request whose prompt fits in the field."""
+    """Any valid request whose prompt fits in the field."""
     model = draw(st.sampled_from(catalog.models))
     words = st.text(TEXT, min_size=1, max_size=MAX_INPUT_TEXT)
     return VideoRequest(
@@ -105,7 +105,7 @@ def requests(draw: st.DrawFn, catalog: Catalog = CATALOG) -> VideoRequest:
     channel_id=st.builds("C{}".format, IDS),
     notify=st.lists(USERS, max_size=MAX_NOTIFY, unique=True),
 )
-def test_any_legal_request_comes_out_of_the_form_as_it_went_in(
+def test_any_valid_request_survives_a_round_trip_through_the_form(
     data: st.DataObject, channel_id: str, notify: list[str]
 ) -> None:
     catalog = data.draw(st.just(CATALOG) | catalogs())
@@ -122,7 +122,7 @@ def test_any_legal_request_comes_out_of_the_form_as_it_went_in(
 
 @settings(max_examples=60, deadline=None)
 @given(catalog=catalogs(), prompt=st.text(TEXT, max_size=4000), reference=references())
-def test_every_catalog_makes_a_form_that_slack_takes(
+def test_every_catalog_produces_a_form_that_slack_accepts(
     catalog: Catalog, prompt: str, reference: InputReference | None
 ) -> None:
     for model in catalog.models:
@@ -146,7 +146,7 @@ def test_the_largest_and_the_smallest_form_are_within_slacks_limits(catalog: Cat
 
 
 @pytest.mark.parametrize("catalog", [CATALOG, LARGEST, BARE])
-def test_the_usage_is_within_slacks_limits(catalog: Catalog) -> None:
+def test_the_usage_and_long_prompt_messages_are_within_slacks_limits(catalog: Catalog) -> None:
     prompt = "&<" * 16_000
     returned = drafts.returned(replies.too_long_for_the_form(prompt), prompt)
     for message in (replies.usage("/video", catalog), *returned):
@@ -159,7 +159,7 @@ def names(view: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["size", "model"])
-def test_a_wrong_choice_among_hundreds_is_answered_within_slacks_limits(name: str) -> None:
+def test_an_invalid_choice_among_hundreds_gets_a_reply_that_points_to_help(name: str) -> None:
     models = [replace(model, name=model.name.replace("n", "&")) for model in LARGEST.models]
     refusal = parse(f"clouds --{name} {'&' * 500}", Catalog(models=tuple(models)))
     assert isinstance(refusal, Refuse)
@@ -169,13 +169,13 @@ def test_a_wrong_choice_among_hundreds_is_answered_within_slacks_limits(name: st
     assert "/video help" in reply.text
 
 
-def test_what_a_model_does_not_take_is_not_offered() -> None:
+def test_the_form_omits_options_that_the_model_does_not_support() -> None:
     view = build_form(Draft(), BARE)
     assert not {"seconds", "size"} & set(names(view))
     assert view["blocks"][-1]["elements"][0]["text"] == "*Price:* unknown"
 
 
-def test_more_lengths_than_radio_buttons_hold_become_a_menu() -> None:
+def test_more_than_ten_lengths_are_shown_as_a_menu() -> None:
     many = Catalog(models=(Model(name="a", seconds=tuple(map(str, range(1, 12)))),))
     few = Catalog(models=(Model(name="a", seconds=tuple(map(str, range(1, 11)))),))
     kinds = [

@@ -1,1 +1,1 @@
-"""Hostile input of every kind: no traceback, no leak, no frozen event loop."""
+"""Hostile input of every kind: no tracebacks, no leaks, no blocked event loop."""

@@ -1,7 +1,7 @@
-"""Every regular expression takes time in proportion to the text, whatever people or servers write.
+"""Every regular expression takes linear time, whatever people or servers send.
 
-A pattern that backtracks freezes the event loop: the text is made of a prefix, a pumped middle
-and a suffix, as such attacks are, and four times the text may take about four times as long.
+A pattern that backtracks blocks the event loop. The text consists of a prefix, a repeated middle
+and a suffix, as in such attacks; a text four times as long may take about four times as long.
 """
 
 import ast
@@ -27,7 +27,7 @@ from tests.support.fuzzing import FUZZING, TOKENS, bounded
 
 LARGE = 1 << (16 if FUZZING else 14)
 TOLERANCE = 0.004
-"""Seconds of noise."""
+"""Seconds of measurement noise."""
 
 
 def patterns_in(value: object, depth: int = 0) -> Iterator[re.Pattern[str]]:
@@ -55,7 +55,7 @@ def all_patterns() -> list[re.Pattern[str]]:
 
 PATTERNS = all_patterns()
 OPERATORS = {"config.py", "catalog.py"}
-"""What these read is the operator's own."""
+"""These files read only what the operator wrote."""
 CATALOG = load_catalog(None)
 
 
@@ -87,7 +87,7 @@ def attacks(prefix: str, unit: str, suffix: str, size: int) -> str:
 
 
 def took(action: Callable[[str], object], text: str) -> float:
-    """Seconds of this thread's own time, which others on the machine do not lengthen."""
+    """Seconds of this thread's CPU time, which does not depend on the load of the machine."""
     began = time.thread_time()
     action(text)
     return time.thread_time() - began
@@ -118,12 +118,14 @@ def search_everywhere(pattern: re.Pattern[str]) -> Callable[[str], object]:
 @example(prefix="", unit="model ", suffix="")
 @example(prefix="clouds", unit=" ", suffix="--seconds  b c")
 @given(prefix=word, unit=unit, suffix=word)
-def test_what_meets_foreign_text_takes_linear_time(prefix: str, unit: str, suffix: str) -> None:
+def test_patterns_and_readers_take_linear_time_on_untrusted_text(
+    prefix: str, unit: str, suffix: str
+) -> None:
     for action in (*map(search_everywhere, PATTERNS), *READERS):
         check_linear(action, prefix, unit, suffix)
 
 
-def test_no_pattern_is_hidden_from_these_tests() -> None:
+def test_every_pattern_is_a_module_constant() -> None:
     """Patterns are constants of their modules, where `all_patterns` finds them."""
     hidden: list[str] = []
     for path in Path(bot.__path__[0]).rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Whatever bytes a picture has: it is fitted or refused, and nothing else."""
+"""Any bytes sent as an image: they are either fitted or refused."""
 
 import pytest
 from hypothesis import example, given
@@ -17,7 +17,7 @@ LIMITS = Limits(cpu=5, wall=30)
 
 
 def damaged(content: bytes, damage: list[tuple[float, bytes]], kept: float) -> bytes:
-    """The picture with pieces overwritten, and cut."""
+    """The image with some bytes overwritten, and truncated."""
     broken = bytearray(content)
     for place, piece in damage:
         start = int(place * len(broken))
@@ -34,7 +34,7 @@ damage = st.lists(
 )
 
 
-async def test_whatever_a_picture_holds_it_is_fitted_or_refused(
+async def test_any_image_content_is_either_fitted_or_refused(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fit(content: bytes) -> None:

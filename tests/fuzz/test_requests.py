@@ -1,4 +1,4 @@
-"""Whatever people type and whoever calls the bot's port: an answer, and nothing worse."""
+"""Any text from people and any bytes sent to the bot's port: a response and no traceback."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from bot.ui import drafts
 from tests.support.fuzzing import Here, bounded, long_text, search, watched, words
 
 SLACKS = re.compile(r"type|command|token|user|channel|team|.*url|(.*_)?(id|ts)")
-"""Fields whose values Slack or the bot itself chose."""
+"""Fields whose values are chosen by Slack or the bot."""
 
 typed = words | long_text
 kinds = st.sampled_from(
@@ -42,14 +42,14 @@ def secrets(world: World) -> list[str]:
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_whatever_people_write_is_answered(
+async def test_any_text_in_a_payload_is_handled_without_tracebacks_or_leaks(
     world: World,
     secrets: list[str],
     port: int,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Real payloads of every kind, with each text in them replaced by hostile ones."""
+    """Real payloads of every kind, with one text at a time replaced by a hostile one."""
     samples = await record(world, monkeypatch)
     signed = http_mode.SignedRequests(
         f"http://127.0.0.1:{port}/slack/events",
@@ -70,7 +70,7 @@ async def test_whatever_people_write_is_answered(
                 target = target[name]
             target[last] = text.encode("utf-8", "replace").decode()
             for name in {"trigger_id", "event_id"} & payload.keys():
-                payload[name] = str(key)  # otherwise it is the same request as before
+                payload[name] = str(key)  # otherwise it counts as a redelivery
             answers: list[Ack] = []
             envelope = Envelope(sample.type, payload)
             seen.check(lambda: answers.append(here(signed.deliver(envelope))), *secrets)
@@ -83,7 +83,7 @@ async def test_whatever_people_write_is_answered(
 
 
 async def record(world: World, monkeypatch: pytest.MonkeyPatch) -> list[Envelope]:
-    """One payload of each kind, as the bot gets them when people use it."""
+    """One payload of each kind, as the bot receives it."""
     recorded: list[Envelope] = []
     deliver = http_mode.SignedRequests.deliver
 
@@ -119,7 +119,7 @@ def asked(person: Person) -> list[PrivateMessage]:
 
 
 def places(payload: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:  # noqa: ANN401 -- JSON
-    """Where in the payload texts are that people or other apps choose."""
+    """The paths of texts in the payload that people or other apps choose."""
     return [*_places(payload, path)]
 
 
@@ -135,7 +135,7 @@ def _places(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:  # 
         yield path
 
 
-async def test_whatever_calls_the_port_gets_an_answer_or_is_closed(
+async def test_any_bytes_sent_to_the_port_get_a_response_or_a_closed_connection(
     http_bot: Bot,
     secrets: list[str],
     port: int,

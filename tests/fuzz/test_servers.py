@@ -1,4 +1,4 @@
-"""Whatever a Videos server answers is a result or an error of ours, and says no secret."""
+"""Any response of a Videos server becomes a result or one of the bot's errors, without secrets."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ said = st.sampled_from(SPELLINGS).map(lambda key: f"Incorrect API key: {key}".en
 
 @dataclass(frozen=True)
 class Pumped:
-    """A body of one unit over and over, which is printed short."""
+    """A body that repeats one unit, with a short repr."""
 
     start: str
     unit: str
@@ -70,8 +70,8 @@ headers = st.dictionaries(
 statuses = st.sampled_from([200, 201, 206, 301, 302, 400, 401, 403, 404, 405, 409, 416, 429, 500])
 
 
-async def ask_everything(status: int, headed: dict[str, str], body: bytes, path: Path) -> None:
-    """Each call of the client; what it raises and returns says no secret."""
+async def call_every_method(status: int, headed: dict[str, str], body: bytes, path: Path) -> None:
+    """Make every call of the client; neither its result nor its error contains a secret."""
 
     def respond(_request: httpx.Request) -> httpx.Response:
         raw = [(name.encode(), value.encode("latin-1")) for name, value in headed.items()]
@@ -106,7 +106,7 @@ def _ask(client: VideosClient, call: str, path: Path) -> Coroutine[object, objec
             return client.download("video_1", path)
 
 
-async def test_whatever_a_server_answers_is_understood_or_refused(
+async def test_any_server_response_is_handled_without_leaking_the_key(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def test(here: Here) -> None:
@@ -117,7 +117,8 @@ async def test_whatever_a_server_answers_is_understood_or_refused(
         def answers(status: int, headed: dict[str, str], body: bytes | Pumped) -> None:
             sent = bytes(body)
             seen.check(
-                lambda: here(ask_everything(status, headed, sent, tmp_path / "video")), *SPELLINGS
+                lambda: here(call_every_method(status, headed, sent, tmp_path / "video")),
+                *SPELLINGS,
             )
 
         answers()

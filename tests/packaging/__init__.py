@@ -1,1 +1,1 @@
-"""What is released: the wheel, the image, the files for hosts."""
+"""The release artifacts: the wheel, the image and the deployment files."""

@@ -1,4 +1,4 @@
-"""The files for hosts: systemd, Kubernetes, Compose, and the Procfile of Heroku."""
+"""The deployment files: systemd, Kubernetes, Compose and Heroku's Procfile."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ def test_the_service_is_confined(unit: str) -> None:
     assert process.returncode == 0, process.stdout.splitlines()[-1]
 
 
-def test_a_service_with_wrong_settings_is_not_restarted() -> None:
+def test_a_service_with_invalid_settings_is_not_restarted() -> None:
     assert "\nRestartPreventExitStatus=2\n" in UNIT
 
 
@@ -68,14 +68,14 @@ def pod() -> Any:  # noqa: ANN401 -- YAML
     return deployment["spec"]["template"]["spec"]
 
 
-def test_kubernetes_runs_the_user_of_the_image(pod: dict[str, Any]) -> None:
+def test_kubernetes_runs_as_the_user_of_the_image(pod: dict[str, Any]) -> None:
     user = pod["securityContext"]["runAsUser"]
     assert f"USER {user}:{pod['securityContext']['runAsGroup']}\n" in DOCKERFILE
     assert pod["securityContext"]["runAsNonRoot"]
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_kubernetes_asks_for_pages_that_exist(pod: dict[str, Any], port: int) -> None:
+async def test_the_kubernetes_probes_use_paths_that_exist(pod: dict[str, Any], port: int) -> None:
     [container] = pod["containers"]
     probes = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
     assert {probe["port"] for probe in probes} == {container["ports"][0]["name"]}
@@ -84,13 +84,13 @@ async def test_kubernetes_asks_for_pages_that_exist(pod: dict[str, Any], port: i
             assert (await client.get(probe["path"])).status_code == 200
 
 
-def test_every_variable_of_the_files_is_a_setting(pod: dict[str, Any]) -> None:
+def test_every_variable_in_the_deployment_files_is_a_setting(pod: dict[str, Any]) -> None:
     in_pod = {variable["name"] for variable in pod["containers"][0]["env"]}
     in_compose = set(COMPOSE["services"]["bot"]["environment"])
     assert in_pod | in_compose <= {name.upper() for name in Settings.model_fields}
 
 
-def test_every_host_leaves_time_to_stop(pod: dict[str, Any]) -> None:
+def test_every_deployment_allows_time_to_stop(pod: dict[str, Any]) -> None:
     assert pod["terminationGracePeriodSeconds"] > STOP_TIMEOUT
     assert COMPOSE["services"]["bot"]["stop_grace_period"] == "15s"
     assert "\nTimeoutStopSec=15\n" in UNIT
@@ -100,7 +100,7 @@ class Honcho:
     """`honcho start`, which runs a process of the Procfile as Heroku does."""
 
     def __init__(self, folder: Path, variables: dict[str, str]) -> None:
-        # Away from the developer's .env, which honcho and the bot would read.
+        # Outside the repository, whose .env honcho and the bot would read.
         self._root = Path(shutil.copy(ROOT / "Procfile", folder)).parent
         self._log = folder / "honcho"
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # where `python` is
@@ -121,7 +121,7 @@ class Honcho:
             )
 
 
-async def test_the_procfile_migrates_and_then_runs_on_the_database_that_heroku_gives(
+async def test_the_procfile_migrates_and_runs_on_a_heroku_database_url(
     world: World, postgres_url: str, tmp_path: Path
 ) -> None:
     url = postgres_url.replace("postgresql+psycopg:", "postgres:")

@@ -71,7 +71,7 @@ class Command:
 
     @property
     def output(self) -> list[str]:
-        """Without what buildah adds about the exit status."""
+        """The lines of the output, without buildah's own about the exit status."""
         lines = self._log.read_text().splitlines()
         return [line for line in lines if "exit status" not in line and "exited with" not in line]
 
@@ -103,7 +103,7 @@ async def test_missing_settings_are_named_in_one_line_each(
     assert [line.split()[0] for line in command.output] == ["SLACK_BOT_TOKEN", "OPENAI_API_KEY"]
 
 
-async def test_a_container_makes_a_video_reports_its_health_and_stops_on_the_signal(
+async def test_a_container_creates_a_video_reports_its_health_and_stops_on_sigterm(
     world: World, command: Command, config: dict[str, Any], container: str, tmp_path: Path
 ) -> None:
     database = {"DATABASE_URL": f"sqlite:///{HOME}/bot.db"}

@@ -1,4 +1,4 @@
-"""The wheel holds everything that the bot needs, and describes itself."""
+"""The wheel contains everything that the bot needs, with correct metadata."""
 
 import tomllib
 import zipfile
@@ -44,7 +44,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(names: set[str]) -> None:
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 
-def test_the_wheel_describes_itself(description: Message) -> None:
+def test_the_wheels_metadata_matches_the_project(description: Message) -> None:
     assert description["Name"] == "video-bot"
     assert description["Version"] == PROJECT["version"]
     assert description["Summary"] == PROJECT["description"]

@@ -1,1 +1,1 @@
-"""The bot in processes of its own: start, stop, crash, recovery."""
+"""The bot in separate processes: start, stop, crash and recovery."""

@@ -1,4 +1,4 @@
-"""A short run with the same random disruptions every time; `make chaos` is the long one."""
+"""A short run with the same random disruptions every time; `make chaos` runs longer."""
 
 from pathlib import Path
 
@@ -8,11 +8,11 @@ from bot.sandbox import chaos
 
 
 @pytest.mark.both_databases
-async def test_random_kills_and_freezes_double_nothing_and_lose_nothing(
+async def test_random_kills_and_freezes_cause_no_duplicates_or_losses(
     database_url: str, tmp_path: Path
 ) -> None:
     replicas = 1 if database_url.startswith("sqlite") else 3
-    # No freeze outlasts a lease, so no duplicate is to be expected.
+    # No freeze outlasts a lease, so no duplicates are expected.
     plan = chaos.Plan(24, replicas, seed=7, duration=5.0, max_freeze=chaos.LEASE / 2)
     outcome = await chaos.run(database_url, plan, tmp_path)
     assert (outcome.problems, outcome.expected) == ([], [])

@@ -1,7 +1,7 @@
-"""The crash matrix: SIGKILL around every outside effect and every commit, then a new process.
+"""The crash matrix: SIGKILL around every external call and every commit, then a new process.
 
-Each cell is a world of its own: a bot process that dies at one point, a second one that goes on.
-Counted afterwards: creates, cards, shares, and the right end.
+Each cell has its own world: one bot process is killed at one point, a second one continues.
+The number of creates, cards, replies and files is compared with the expected outcome.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ from tests.support.installation import OPTIONAL_SCOPES, install
 LEASE = 1.0
 FRAME_LEASE = 5.0
 """Whoever loses a lease loses the frame as well: on a busy machine, a second may pass."""
-PACE = replace(FAST, create_timeout=0.4)
-AT_ONCE = 10
-"""Cells under way at a time: they mostly wait for a lease to run out."""
+TIMINGS = replace(FAST, create_timeout=0.4)
+MAX_CONCURRENT_CELLS = 10
+"""They mostly wait for a lease to expire."""
 
 DELIVERED = {"creates": 1, "cards": 1, "replies": 1, "files": 1, "frames": 0, "images": 0}
 REFUSED = DELIVERED | {"files": 0}
@@ -40,7 +40,7 @@ LOST_FRAME = DELIVERED | {"frames": 1}
 """Only the process that died had its bytes."""
 SHOWN_FRAME = DELIVERED | {"frames": 1, "images": 1}
 
-EFFECTS = [
+EXTERNAL_CALLS = [
     ("chat.postMessage", 1),
     ("create", 1),
     ("retrieve", 1),
@@ -65,7 +65,7 @@ COMMITS: dict[str, Callable[[Job], bool]] = {
     "frame shown": lambda job: job.shows_poster,
 }
 OF_FRAMES = {"frame started", "frame shown"}
-ENDS_BADLY = {"failed", "notified"}
+FAILURE_COMMITS = {"failed", "notified"}
 
 Death = tuple[When, str]
 """Before or after which commit a process dies."""
@@ -73,14 +73,14 @@ Story = Callable[["Cell"], Awaitable[None]]
 
 
 def serve(settings: Settings, log: Path, death: Death | None = None) -> None:
-    """The bot, in a process of its own."""
+    """Run the bot in this process."""
     if death is not None:
-        die_around_a_commit(*death)
+        kill_self_around_commit(*death)
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
-    app.serve(settings, timings=PACE, lease=FRAME_LEASE if settings.poster else LEASE)
+    app.serve(settings, timings=TIMINGS, lease=FRAME_LEASE if settings.poster else LEASE)
 
 
-def die_around_a_commit(when: When, commit: str) -> None:
+def kill_self_around_commit(when: When, commit: str) -> None:
     save = Store.save
 
     async def deadly(self: Store, job: Job, *, now: float) -> Job:
@@ -97,7 +97,7 @@ def die_around_a_commit(when: When, commit: str) -> None:
 
 
 class Cell:
-    """One world, and the bot processes that live and die in it."""
+    """One world, and the bot processes that run in it."""
 
     def __init__(self, world: World, settings: Settings, log: Path) -> None:
         self.world = world
@@ -115,13 +115,13 @@ class Cell:
             process.kill()
             await exit_code(process)
 
-    async def press_and_wait_for_death(self, process: ForkServerProcess, prompt: str) -> None:
+    async def request_and_wait_for_kill(self, process: ForkServerProcess, prompt: str) -> None:
         await self.world.until(lambda: self.world.slack.sockets.connected, 120)
         pressed = asyncio.create_task(self.world.slack.ada.command(prompt))
         assert await exit_code(process) == -signal.SIGKILL, self._log.read_text()
         pressed.cancel()
 
-    async def go_on(self) -> None:
+    async def resume(self) -> None:
         async with self.bot():
             await self.world.until(self._is_over, 120)
             await self._closed()
@@ -165,40 +165,40 @@ class Cell:
         return self._thread.says("*Ready:*") or self._thread.says("*Failed:*")
 
 
-def dies_around_an_effect(operation: str, nth: int, when: When) -> Story:
+def killed_around_call(operation: str, nth: int, when: When) -> Story:
     async def story(cell: Cell) -> None:
         async with cell.bot() as process:
             cell.world.faults.inject(operation, cell.kill(process), nth=nth, when=when)
-            await cell.press_and_wait_for_death(process, "clouds")
-        await cell.go_on()
+            await cell.request_and_wait_for_kill(process, "clouds")
+        await cell.resume()
 
     return story
 
 
-def dies_around_the_commit(commit: str, when: When) -> Story:
-    prompt = "forbidden" if commit in ENDS_BADLY else "clouds"
+def killed_around_commit(commit: str, when: When) -> Story:
+    prompt = "forbidden" if commit in FAILURE_COMMITS else "clouds"
 
     async def story(cell: Cell) -> None:
         async with cell.bot((when, commit)) as process:
-            await cell.press_and_wait_for_death(process, prompt)
-        await cell.go_on()
+            await cell.request_and_wait_for_kill(process, prompt)
+        await cell.resume()
 
     return story
 
 
 class Matrix:
-    """Runs cells, several at a time, each in a world with a database of its own."""
+    """Runs several cells at a time, each with its own world and database."""
 
     def __init__(self, folder: Path, clip: bytes, new_database: Callable[[Path], str]) -> None:
         self._folder = folder
         self._clip = clip
         self._new_database = new_database
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = asyncio.Semaphore(MAX_CONCURRENT_CELLS)
 
     async def run(
         self, stories: Mapping[str, Story], *, posters: bool = False
     ) -> dict[str, dict[str, int] | str]:
-        """What was counted at the end of each story, or what went wrong in it."""
+        """The counts at the end of each story, or its error."""
         outcomes = await asyncio.gather(
             *(self._outcome(*each, posters=posters) for each in stories.items())
         )
@@ -240,25 +240,23 @@ def matrix(request: pytest.FixtureRequest, tmp_path: Path, clip: bytes) -> Matri
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_kill_around_any_outside_effect_doubles_and_loses_nothing(
+async def test_a_kill_around_any_external_call_causes_no_duplicates_or_losses(
     matrix: Matrix, when: When
 ) -> None:
     stories = {
-        f"{operation} {nth}": dies_around_an_effect(operation, nth, when)
-        for operation, nth in EFFECTS
-        if (operation, when) != ("content", "after")  # a stream: there is nothing after it
+        f"{operation} {nth}": killed_around_call(operation, nth, when)
+        for operation, nth in EXTERNAL_CALLS
+        if (operation, when) != ("content", "after")  # a streamed response has no "after"
     }
     assert await matrix.run(stories) == dict.fromkeys(stories, DELIVERED)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_kill_around_any_commit_doubles_and_loses_nothing(
+async def test_a_kill_around_any_commit_causes_no_duplicates_or_losses(
     matrix: Matrix, when: When
 ) -> None:
-    stories = {
-        commit: dies_around_the_commit(commit, when) for commit in COMMITS.keys() - OF_FRAMES
-    }
-    expected = {name: REFUSED if name in ENDS_BADLY else DELIVERED for name in stories}
+    stories = {commit: killed_around_commit(commit, when) for commit in COMMITS.keys() - OF_FRAMES}
+    expected = {name: REFUSED if name in FAILURE_COMMITS else DELIVERED for name in stories}
     assert await matrix.run(stories) == expected
 
 
@@ -269,16 +267,16 @@ async def test_a_kill_while_the_frame_is_shown_uploads_no_second_one(matrix: Mat
         ("files.completeUploadExternal", 2),
     )
     ends: dict[str, tuple[Story, dict[str, int]]] = {
-        "before its id": (dies_around_an_effect(*upload_url, "before"), DELIVERED),
-        "after its id": (dies_around_an_effect(*upload_url, "after"), LOST_FRAME),
-        "before its id is saved": (dies_around_the_commit("frame started", "before"), LOST_FRAME),
-        "after its id is saved": (dies_around_the_commit("frame started", "after"), LOST_FRAME),
-        "before its bytes": (dies_around_an_effect(*upload, "before"), LOST_FRAME),
-        "after its bytes": (dies_around_an_effect(*upload, "after"), LOST_FRAME),
-        "before it is complete": (dies_around_an_effect(*complete, "before"), LOST_FRAME),
-        "after it is complete": (dies_around_an_effect(*complete, "after"), SHOWN_FRAME),
-        "before it counts": (dies_around_the_commit("frame shown", "before"), SHOWN_FRAME),
-        "after it counts": (dies_around_the_commit("frame shown", "after"), SHOWN_FRAME),
+        "before its id": (killed_around_call(*upload_url, "before"), DELIVERED),
+        "after its id": (killed_around_call(*upload_url, "after"), LOST_FRAME),
+        "before its id is saved": (killed_around_commit("frame started", "before"), LOST_FRAME),
+        "after its id is saved": (killed_around_commit("frame started", "after"), LOST_FRAME),
+        "before its bytes": (killed_around_call(*upload, "before"), LOST_FRAME),
+        "after its bytes": (killed_around_call(*upload, "after"), LOST_FRAME),
+        "before it is complete": (killed_around_call(*complete, "before"), LOST_FRAME),
+        "after it is complete": (killed_around_call(*complete, "after"), SHOWN_FRAME),
+        "before it counts": (killed_around_commit("frame shown", "before"), SHOWN_FRAME),
+        "after it counts": (killed_around_commit("frame shown", "after"), SHOWN_FRAME),
     }
     found = await matrix.run({name: story for name, (story, _) in ends.items()}, posters=True)
     assert found == {name: end for name, (_, end) in ends.items()}

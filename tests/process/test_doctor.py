@@ -1,4 +1,4 @@
-"""`python -m bot doctor`: a good installation, and each kind of bad one."""
+"""`python -m bot doctor`: a working installation, and each kind of problem."""
 
 import shutil
 import sqlite3
@@ -33,7 +33,7 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_touched(world: World) -> Iterator[None]:
+def _nothing_is_created(world: World) -> Iterator[None]:
     yield
     assert world.videos.creates == []
     assert world.slack.workspace.messages(world.slack.workspace.videos) == []
@@ -48,13 +48,13 @@ async def wrong(settings: Settings) -> Finding:
     return finding
 
 
-def test_the_doctor_asks_for_the_scopes_of_the_manifest() -> None:
+def test_the_doctors_scopes_match_the_manifest() -> None:
     assert doctor.SCOPES == SCOPES
     assert doctor.OPTIONAL_SCOPES == OPTIONAL_SCOPES
 
 
 @pytest.mark.parametrize("world", DIALECTS, indirect=True)
-async def test_a_good_installation_is_well_with_every_server(settings: Settings) -> None:
+async def test_a_good_installation_passes_with_every_server(settings: Settings) -> None:
     found = await findings(settings)
     assert [finding for finding in found if finding.remedy] == []
     assert [finding.part for finding in found] == [
@@ -81,7 +81,7 @@ async def test_a_good_installation_is_well_with_every_server(settings: Settings)
     ],
     indirect=["world"],
 )
-async def test_what_the_server_can_do_is_said(settings: Settings, abilities: str) -> None:
+async def test_the_servers_capabilities_are_reported(settings: Settings, abilities: str) -> None:
     [server] = [found for found in await findings(settings) if found.part == "video server"]
     assert abilities in server.summary
 
@@ -91,7 +91,7 @@ async def messages(settings: Settings) -> Finding:
     return found
 
 
-async def test_slack_is_asked_about_every_message_without_a_token(
+async def test_every_message_is_validated_by_slack_without_a_token(
     world: World, settings: Settings
 ) -> None:
     assert str(await messages(settings)) == f"ok     messages: Slack accepts all {len(samples())}"
@@ -100,7 +100,7 @@ async def test_slack_is_asked_about_every_message_without_a_token(
     assert {call.token for call in calls} == {None}
 
 
-async def test_a_message_that_slack_refuses_is_named_with_the_place(
+async def test_a_message_that_slack_refuses_is_reported_with_its_location(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bad = Message(text="x", blocks=[{"type": "section", "text": {"type": "mrkdwn", "text": ""}}])
@@ -113,7 +113,7 @@ async def test_a_message_that_slack_refuses_is_named_with_the_place(
 @pytest.mark.parametrize(
     "fault", [respond_with(429, "", Retry_After="3"), respond_with(500, "oops"), drop]
 )
-async def test_where_slack_does_not_answer_the_messages_are_not_checked(
+async def test_messages_are_reported_as_unchecked_if_slack_fails(
     world: World, settings: Settings, fault: Fault
 ) -> None:
     world.faults.inject("blocks.validate", fault)
@@ -122,7 +122,7 @@ async def test_where_slack_does_not_answer_the_messages_are_not_checked(
     assert not found.remedy
 
 
-def _port_of_nobody() -> str:
+def _unreachable_url() -> str:
     return "http://127.0.0.1:9"
 
 
@@ -153,7 +153,7 @@ def no_folder(_world: World, _settings: Settings, folder: Path) -> dict[str, obj
     return {"database_url": SecretStr(f"sqlite+aiosqlite:///{folder / 'nowhere' / 'jobs.db'}")}
 
 
-def another_address(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
+def wrong_base_url(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
     return {"openai_base_url": world.videos.base_url.replace("/v1", "/v2")}
 
 
@@ -166,7 +166,7 @@ def other_models(world: World, _settings: Settings, _folder: Path) -> dict[str, 
     return {}
 
 
-def server_trouble(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
+def failing_list(world: World, _settings: Settings, _folder: Path) -> dict[str, object]:
     world.faults.inject("list", respond_with(500, "oops"))
     return {}
 
@@ -183,20 +183,20 @@ BAD: dict[str, tuple[Change, str, str]] = {
     "no database": (no_database, "database", "DATABASE_URL"),
     "no folder": (no_folder, "database", "DATABASE_URL"),
     "wrong key": (token("openai_api_key", "sk-wrong-0123456789"), "video server", "OPENAI_API_KEY"),
-    "another address": (another_address, "video server", "/v1"),
+    "another address": (wrong_base_url, "video server", "/v1"),
     "nobody there": (
-        lambda *_: {"openai_base_url": _port_of_nobody()},
+        lambda *_: {"openai_base_url": _unreachable_url()},
         "video server",
         "OPENAI_BASE_URL",
     ),
-    "server trouble": (server_trouble, "video server", "log"),
+    "server trouble": (failing_list, "video server", "log"),
     "no catalog": (no_catalog, "catalog", "docs/catalog.md"),
     "other models": (other_models, "models", "VIDEO_CATALOG"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
-async def test_what_is_wrong_is_named_with_its_cure(
+async def test_each_problem_is_reported_with_its_remedy(
     world: World, settings: Settings, tmp_path: Path, name: str
 ) -> None:
     change, part, cure = BAD[name]
@@ -208,14 +208,16 @@ async def test_what_is_wrong_is_named_with_its_cure(
     assert "wrong-0123456789" not in str(finding)
 
 
-async def test_without_slack_both_tokens_are_in_doubt(settings: Settings) -> None:
-    settings = settings.model_copy(update={"slack_api_url": f"{_port_of_nobody()}/"})
+async def test_unreachable_slack_is_reported_for_both_tokens(settings: Settings) -> None:
+    settings = settings.model_copy(update={"slack_api_url": f"{_unreachable_url()}/"})
     doubtful = [finding for finding in await findings(settings) if finding.remedy]
     assert [finding.part for finding in doubtful] == ["Bot User OAuth Token", "app-level token"]
     assert all("network" in finding.remedy for finding in doubtful)
 
 
-async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_low_disk_space_is_reported(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     usage = shutil.disk_usage("/")._replace(free=5_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
     finding = await wrong(settings)
@@ -223,7 +225,7 @@ async def test_a_full_disk_is_seen(settings: Settings, monkeypatch: pytest.Monke
     assert "5 MB free" in finding.summary
 
 
-async def test_a_database_that_is_not_there_yet_is_well_and_not_made(
+async def test_a_database_that_does_not_exist_yet_passes_and_is_not_created(
     settings: Settings, tmp_path: Path
 ) -> None:
     path = tmp_path / "new.db"
@@ -246,12 +248,14 @@ async def test_http_mode_needs_no_app_token(settings: Settings) -> None:
     assert "8080" in way.summary
 
 
-async def test_a_server_need_not_list_its_models(world: World, settings: Settings) -> None:
+async def test_the_doctor_accepts_a_server_without_a_model_list(
+    world: World, settings: Settings
+) -> None:
     world.faults.inject("models", respond_with(404, ""))
     assert [finding for finding in await findings(settings) if finding.remedy] == []
 
 
-async def test_settings_that_everyone_can_read_are_seen(
+async def test_world_readable_settings_are_reported(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -261,7 +265,7 @@ async def test_settings_that_everyone_can_read_are_seen(
     assert (await wrong(settings)).remedy == "Run: chmod 600 .env"
 
 
-def test_every_wrong_variable_gets_a_line() -> None:
+def test_each_invalid_variable_gets_a_line() -> None:
     error = MisconfiguredError("A is missing: it should be x\nB should be y")
     assert [str(finding) for finding in doctor.bad_settings(error)] == [
         "WRONG  settings: A is missing: it should be x. Correct it in the environment or in .env.",
@@ -269,7 +273,7 @@ def test_every_wrong_variable_gets_a_line() -> None:
     ]
 
 
-def test_what_a_video_costs_is_said_or_that_it_is_not_known(
+def test_the_cost_of_a_video_is_shown_or_marked_as_unknown(
     settings: Settings, tmp_path: Path
 ) -> None:
     assert "one video (sora-2 4 s 720x1280): about $0.40" in doctor.cost(settings)
@@ -288,13 +292,13 @@ async def run(world: World, folder: Path, *arguments: str, **more: str) -> tuple
         return await command.end(), command.output
 
 
-async def test_the_command_says_so_and_ends_with_0(world: World, tmp_path: Path) -> None:
+async def test_the_command_exits_with_0_if_everything_is_ok(world: World, tmp_path: Path) -> None:
     code, shown = await run(world, tmp_path)
     assert code == 0
     assert all(line.startswith("ok ") for line in shown.splitlines())
 
 
-async def test_the_command_ends_with_1_if_anything_is_wrong(world: World, tmp_path: Path) -> None:
+async def test_the_command_exits_with_1_if_anything_is_wrong(world: World, tmp_path: Path) -> None:
     code, shown = await run(world, tmp_path, OPENAI_API_KEY="sk-wrong-0123456789")
     assert code == 1
     [line] = [line for line in shown.splitlines() if line.startswith("WRONG")]
@@ -302,7 +306,7 @@ async def test_the_command_ends_with_1_if_anything_is_wrong(world: World, tmp_pa
     assert "sk-wrong" not in shown
 
 
-async def test_the_command_ends_with_1_if_settings_are_missing(
+async def test_the_command_exits_with_1_if_settings_are_missing(
     world: World, tmp_path: Path
 ) -> None:
     code, shown = await run(world, tmp_path, SLACK_BOT_TOKEN="", PORT="x")
@@ -310,16 +314,14 @@ async def test_the_command_ends_with_1_if_settings_are_missing(
     assert {line.split()[2] for line in shown.splitlines()} == {"SLACK_BOT_TOKEN", "PORT"}
 
 
-async def test_the_command_shows_no_credentials_of_an_address(world: World, tmp_path: Path) -> None:
+async def test_the_command_shows_no_credentials_from_a_url(world: World, tmp_path: Path) -> None:
     address = world.videos.base_url.replace("://", "://user:planted-password@")
     _, shown = await run(world, tmp_path, OPENAI_BASE_URL=address)
     assert "video server" in shown
     assert "planted" not in shown
 
 
-async def test_the_command_shows_nothing_of_a_key_that_cannot_be_sent(
-    world: World, tmp_path: Path
-) -> None:
+async def test_the_command_does_not_show_a_malformed_key(world: World, tmp_path: Path) -> None:
     code, shown = await run(world, tmp_path, OPENAI_API_KEY="“sk-planted-secret”")
     assert code == 1
     assert "OPENAI_API_KEY contains a curly quote" in shown
@@ -327,14 +329,14 @@ async def test_the_command_shows_nothing_of_a_key_that_cannot_be_sent(
 
 
 async def test_an_exceptions_text_is_not_shown(settings: Settings) -> None:
-    # The settings refuse such a key; h11's exception shows the header.
+    # The settings reject such a key; h11's exception would show the header.
     unsendable = {"openai_api_key": SecretStr("sk-planted\nsecret")}
     finding = await wrong(settings.model_copy(update=unsendable))
     assert finding.part == "video server"
     assert "planted" not in str(finding)
 
 
-async def test_without_a_terminal_nothing_is_made_unless_told_so(
+async def test_no_video_is_created_without_a_terminal_or_confirmation(
     world: World, tmp_path: Path
 ) -> None:
     code, shown = await run(world, tmp_path, "--create")

@@ -11,7 +11,7 @@ from bot.sandbox.world import World
 from tests.process.test_doctor import run
 
 
-async def test_one_video_is_made_after_saying_what_it_costs(world: World, tmp_path: Path) -> None:
+async def test_one_video_is_created_and_its_cost_is_shown(world: World, tmp_path: Path) -> None:
     code, shown = await run(world, tmp_path, "--create", "--yes")
     assert code == 0
     assert "about $0.40" in shown
@@ -23,7 +23,9 @@ async def lines(settings: Settings) -> list[str]:
     return [str(finding) async for finding in doctor.create(settings)]
 
 
-async def test_a_refusal_is_shown_with_its_cure(world: World, settings: Settings) -> None:
+async def test_a_refused_create_is_reported_with_its_remedy(
+    world: World, settings: Settings
+) -> None:
     refusal = respond_with(401, {"error": {"message": "No.", "code": "bad"}})
     for operation in ("create", "models"):
         world.faults.inject(operation, refusal)
@@ -31,14 +33,16 @@ async def test_a_refusal_is_shown_with_its_cure(world: World, settings: Settings
     assert line.startswith("WRONG  real video: bad: No. Check OPENAI_API_KEY")
 
 
-async def test_a_lost_answer_is_not_asked_again(world: World, settings: Settings) -> None:
+async def test_a_create_with_a_lost_response_is_not_repeated(
+    world: World, settings: Settings
+) -> None:
     world.faults.inject("create", drop, when="after")
     [line] = await lines(settings)
     assert "The request may have arrived" in line
     assert len(world.videos.creates) == 1
 
 
-async def test_a_failed_video_is_shown(
+async def test_a_failed_video_is_reported(
     world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "PROMPT", "something forbidden")
@@ -47,7 +51,7 @@ async def test_a_failed_video_is_shown(
     assert [call.operation for call in world.videos.calls].count("content") == 0
 
 
-async def test_a_server_that_does_not_finish_is_not_waited_for_for_ever(
+async def test_waiting_for_the_video_is_limited_by_the_job_timeout(
     world: World, settings: Settings
 ) -> None:
     world.videos.hold()

@@ -1,4 +1,4 @@
-"""Files of a process belong to its user alone, and don't outlive it for long."""
+"""Only the bot's user can read its files, and temporary files are removed after a crash."""
 
 import subprocess
 import sys
@@ -69,14 +69,14 @@ def test_the_files_of_a_running_process_are_kept(tmpdir: Path) -> None:
         assert mine != folder
 
 
-def test_nobody_else_can_read_temporary_files() -> None:
+def test_other_users_cannot_read_temporary_files() -> None:
     with temporary_folder() as folder:
         assert folder.stat().st_mode & 0o777 == 0o700
         assert folder.parent.stat().st_mode & 0o777 == 0o700
     assert [*folder.parent.iterdir()] == []
 
 
-def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_symlink_instead_of_the_folder_is_refused(tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     (victim / "mine").mkdir(parents=True)
     with temporary_folder() as folder:
@@ -96,7 +96,7 @@ def test_a_folder_of_another_user_is_refused(
         make_private(tmp_path)
 
 
-async def test_a_video_passes_through_that_folder(
+async def test_a_downloaded_video_is_kept_in_the_temporary_folder_and_removed(
     world: World, run_bot: RunBot, tmpdir: Path
 ) -> None:
     world.faults.inject("upload", hang)
@@ -108,11 +108,11 @@ async def test_a_video_passes_through_that_folder(
     assert [each for each in tmpdir.rglob("*") if each.is_file()] == []
 
 
-async def test_nobody_else_can_read_the_database(
+async def test_other_users_cannot_read_the_database(
     world: World, database_url: str, run_bot: RunBot
 ) -> None:
     database = Path(database_url.partition("///")[2])
-    database.chmod(0o644)  # as an earlier version made it
+    database.chmod(0o644)  # as earlier versions created it
     async with run_bot():
         await world.slack.ada.command("list")
         files = [*database.parent.glob(f"{database.name}*")]
@@ -122,7 +122,7 @@ async def test_nobody_else_can_read_the_database(
         }
 
 
-def test_a_new_database_is_never_readable_by_others(
+def test_a_new_database_is_not_readable_by_other_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "chmod", lambda *_: None)  # which would be a moment too late

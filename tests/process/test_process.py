@@ -1,4 +1,4 @@
-"""The bot as a process of its own: its start, its stop, its memory, its logs."""
+"""The bot as a separate process: start, stop, memory and logs."""
 
 import re
 import signal
@@ -25,7 +25,7 @@ def is_ready(world: World, number: int = 1) -> bool:
     return str([message.blocks for message in messages]).count("*Ready:*") == number
 
 
-async def test_a_missing_variable_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+async def test_missing_variables_print_one_line_each_and_exit_with_2(tmp_path: Path) -> None:
     async with started(tmp_path / "bot", "run", variables={}, fresh=True) as bot:
         assert await bot.end() == 2
     assert [line.split()[0] for line in bot.output.splitlines()] == [
@@ -38,7 +38,7 @@ async def test_a_missing_variable_is_one_line_and_exit_code_2(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "value"), [("SLACK_BOT_TOKEN", "xoxb-wrong"), ("SLACK_APP_TOKEN", "xapp-wrong")]
 )
-async def test_a_wrong_token_is_found_at_the_start(
+async def test_an_invalid_token_is_reported_at_startup(
     variables: dict[str, str], tmp_path: Path, name: str, value: str
 ) -> None:
     async with started(tmp_path / "bot", "run", variables=variables | {name: value}) as bot:
@@ -47,7 +47,7 @@ async def test_a_wrong_token_is_found_at_the_start(
     assert line == f"{name} was refused by Slack (invalid_auth): copy it again"
 
 
-async def test_a_wrong_catalog_is_one_line_with_its_place_and_exit_code_2(
+async def test_an_invalid_catalog_prints_its_location_and_exits_with_2(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     catalog = tmp_path / "catalog.toml"
@@ -59,7 +59,7 @@ async def test_a_wrong_catalog_is_one_line_with_its_place_and_exit_code_2(
     assert line == f"VIDEO_CATALOG {catalog}: models[0].sizes[0]: should look like 1280x720"
 
 
-async def test_a_slack_that_cannot_be_reached_is_one_line(
+async def test_unreachable_slack_prints_one_line_and_exits_with_1(
     variables: dict[str, str], tmp_path: Path
 ) -> None:
     closed = {"SLACK_API_URL": "http://127.0.0.1:9/api/"}
@@ -70,7 +70,7 @@ async def test_a_slack_that_cannot_be_reached_is_one_line(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_stop_hands_back_and_the_next_process_goes_on_at_once(
+async def test_stopping_releases_jobs_and_the_next_process_continues_them(
     world: World, variables: dict[str, str], tmp_path: Path, number: int
 ) -> None:
     world.videos.hold()
@@ -99,7 +99,7 @@ async def test_slacks_oauth_variables_do_not_switch_the_bot_to_oauth(
         assert await bot.end(signal.SIGTERM) == 0
 
 
-async def test_the_log_tells_the_story_and_no_secret(
+async def test_the_log_follows_a_job_without_revealing_secrets(
     world: World, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with started(tmp_path / "bot", "run", variables=variables) as bot:
@@ -120,7 +120,7 @@ async def test_the_log_tells_the_story_and_no_secret(
         assert secret not in bot.output
 
 
-async def test_a_large_video_does_not_go_through_memory(
+async def test_a_large_video_is_not_held_in_memory(
     world: World, variables: dict[str, str], tmp_path: Path
 ) -> None:
     async with started(tmp_path / "bot", "run", variables=variables, fresh=True) as bot:
@@ -137,7 +137,7 @@ async def test_a_large_video_does_not_go_through_memory(
     assert growth < 40_000_000
 
 
-async def test_the_demo_makes_a_film_that_players_open(tmp_path: Path) -> None:
+async def test_the_demo_saves_a_playable_video(tmp_path: Path) -> None:
     folder, prompt = tmp_path / "demo", "clouds --seconds 8 --size 1280x720"
     async with started(folder, "demo", *QUICK, prompt, variables={}) as demo:
         assert await demo.end() == 0
@@ -177,7 +177,7 @@ async def test_the_demo_shows_a_refusal_with_code_and_message(tmp_path: Path) ->
 
 
 def _peak(pid: int) -> int:
-    """The most memory that the process ever had, in bytes (Linux: VmHWM)."""
+    """The peak memory of the process in bytes (Linux: VmHWM)."""
     status = Path(f"/proc/{pid}/status")
     if not status.exists():
         pytest.skip("the peak of another process's memory is read from /proc")

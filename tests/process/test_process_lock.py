@@ -1,4 +1,4 @@
-"""A process that died is told apart from one that is only slow, by a lock that the kernel holds."""
+"""A kernel lock distinguishes a process that died from one that is only slow."""
 
 import os
 import signal
@@ -40,7 +40,7 @@ def another_process(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def test_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
+def test_a_killed_process_is_immediately_reported_as_dead(tmp_path: Path) -> None:
     with ProcessLock(tmp_path, "mine") as lock:
         with another_process(tmp_path) as process:
             assert lock.dead_owners() == []
@@ -49,21 +49,21 @@ def test_a_killed_process_is_dead_at_once(tmp_path: Path) -> None:
         assert lock.dead_owners() == ["other"]
 
 
-def test_a_frozen_process_is_not_dead(tmp_path: Path) -> None:
+def test_a_frozen_process_is_not_reported_as_dead(tmp_path: Path) -> None:
     with ProcessLock(tmp_path, "mine") as lock, another_process(tmp_path) as process:
         os.kill(process.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, process.pid, os.WSTOPPED)
         assert lock.dead_owners() == []
 
 
-def test_a_process_that_stopped_gracefully_is_dead_too(tmp_path: Path) -> None:
+def test_a_process_that_exited_gracefully_is_reported_as_dead(tmp_path: Path) -> None:
     with another_process(tmp_path) as process:
         process.communicate("")
     with ProcessLock(tmp_path, "mine") as lock:
         assert lock.dead_owners() == ["other"]
 
 
-def test_lock_files_are_beside_an_sqlite_database_and_separate_for_every_other_one() -> None:
+def test_lock_files_are_next_to_a_sqlite_database_and_separate_for_others() -> None:
     assert lock_folder("sqlite+aiosqlite:///var/jobs.db") == Path("var/jobs.db-locks")
     one, other = (lock_folder(f"postgresql+psycopg://host/{name}") for name in ("a", "b"))
     assert one.parent == other.parent
@@ -86,7 +86,7 @@ def test_a_child_program_does_not_hold_the_lock_of_its_dead_parent(tmp_path: Pat
         assert lock.dead_owners() == []
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_an_unusable_lock_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         pytest.raises(MisconfiguredError, match=r"Lock files can't be created in .*file"),

@@ -1,4 +1,4 @@
-"""The bot as a process of its own: what the tests that kill it start."""
+"""Replicas: the bot processes that other tests start and kill."""
 
 import signal
 from asyncio.subprocess import Process
@@ -23,7 +23,9 @@ async def process(world: World, database_url: str, tmp_path: Path) -> AsyncItera
     await process.wait()
 
 
-async def test_a_replica_makes_videos_and_stops_when_asked(world: World, process: Process) -> None:
+async def test_a_replica_creates_videos_and_stops_on_sigterm(
+    world: World, process: Process
+) -> None:
     answer = await world.slack.ada.command("clouds")
     assert answer.delivered
     videos = world.slack.workspace.videos
@@ -32,7 +34,7 @@ async def test_a_replica_makes_videos_and_stops_when_asked(world: World, process
     assert await process.wait() == 0
 
 
-async def test_a_replica_carries_on_what_a_killed_one_left(
+async def test_a_replica_finishes_the_job_of_a_killed_one(
     world: World, process: Process, database_url: str, tmp_path: Path
 ) -> None:
     world.videos.hold()

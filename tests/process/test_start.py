@@ -21,8 +21,8 @@ from bot.sandbox.world import World
 
 
 @pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that also other users of this machine reach."""
+def shared_folder() -> Iterator[Path]:
+    """A folder that other users of this machine can reach."""
     folder = Path(tempfile.mkdtemp(prefix="video-bot-test-"))
     folder.chmod(0o755)
     yield folder
@@ -35,8 +35,8 @@ def migrate(monkeypatch: pytest.MonkeyPatch, url: str) -> int:
 
 
 @contextmanager
-def without_roots_rights() -> Iterator[None]:
-    """Root may write everywhere, so for a while this process is nobody."""
+def as_an_unprivileged_user() -> Iterator[None]:
+    """Run as the user `nobody`, since root can write everywhere."""
     if os.geteuid() != 0:
         yield
         return
@@ -48,7 +48,7 @@ def without_roots_rights() -> Iterator[None]:
 
 
 @pytest.mark.both_databases
-def test_migrate_makes_the_tables(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+def test_migrate_creates_the_tables(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
     assert migrate(monkeypatch, database_url) == 0
     engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
     assert sa.inspect(engine).has_table("jobs")
@@ -66,7 +66,7 @@ def test_migrate_makes_the_tables(monkeypatch: pytest.MonkeyPatch, database_url:
         ("oracle://u:secret@h/d", "should be an address such as"),
     ],
 )
-def test_a_database_that_cannot_be_reached_is_one_line_and_exit_2(
+def test_an_unusable_database_prints_one_line_and_exits_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, reason: str
 ) -> None:
     assert migrate(monkeypatch, url) == 2
@@ -76,7 +76,7 @@ def test_a_database_that_cannot_be_reached_is_one_line_and_exit_2(
     assert "secret" not in line
 
 
-def test_a_missing_driver_is_one_line_that_says_how_to_get_it(
+def test_a_missing_driver_prints_how_to_install_it(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
@@ -85,7 +85,7 @@ def test_a_missing_driver_is_one_line_that_says_how_to_get_it(
 
 
 @pytest.mark.parametrize("is_new", [True, False])
-def test_a_postgresql_that_is_read_only_is_one_line_and_exit_2(
+def test_a_read_only_postgresql_prints_one_line_and_exits_with_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     postgres_server: Postgres,
@@ -103,20 +103,20 @@ def test_a_postgresql_that_is_read_only_is_one_line_and_exit_2(
 
 
 @pytest.mark.parametrize("what", ["file", "folder"])
-def test_a_sqlite_file_or_folder_that_is_read_only_is_one_line_and_exit_2(
+def test_a_read_only_sqlite_file_or_folder_prints_one_line_and_exits_with_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    open_folder: Path,
+    shared_folder: Path,
     database_url: str,
     what: str,
 ) -> None:
-    migrations.upgrade(database_url)  # all that it imports is there, once root's files are closed
-    file = open_folder / "bot.db"
+    migrations.upgrade(database_url)  # imports everything before root's files become inaccessible
+    file = shared_folder / "bot.db"
     if what == "file":
         migrations.upgrade(f"sqlite+aiosqlite:///{file}")
         file.chmod(0o444)
-    open_folder.chmod(0o555)
-    with without_roots_rights():
+    shared_folder.chmod(0o555)
+    with as_an_unprivileged_user():
         assert migrate(monkeypatch, f"sqlite:///{file}") == 2
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("DATABASE_URL cannot be used: ")
@@ -129,7 +129,7 @@ def test_a_file_that_is_not_a_database_is_closed_again(
 ) -> None:
     path = tmp_path / "letter.txt"
     path.write_text("Dear database, " * 100)
-    gc.disable()  # it would close a connection that was forgotten
+    gc.disable()  # it would close a leaked connection
     try:
         with pytest.raises(MisconfiguredError):
             check(f"sqlite+aiosqlite:///{path}")
@@ -139,7 +139,7 @@ def test_a_file_that_is_not_a_database_is_closed_again(
     assert str(path) not in open_files
 
 
-def test_the_bot_itself_does_not_start_on_such_a_database(world: World, tmp_path: Path) -> None:
+def test_the_bot_does_not_start_with_an_unreachable_database(world: World, tmp_path: Path) -> None:
     environment = world.environment("postgres://u:secret@127.0.0.1:9/d")
     done = subprocess.run(
         [sys.executable, "-m", "bot", "run"],

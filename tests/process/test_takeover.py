@@ -1,4 +1,4 @@
-"""After a SIGKILL, the next process continues at once: it does not wait for the lease."""
+"""After a SIGKILL, the next process continues immediately instead of waiting for the lease."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from bot.sandbox.world import World
 from tests.support.channel import Thread
 
 LEASE = 3600.0
-"""So long that a test which waits for it fails."""
+"""Seconds; so long that a test that waits for it fails."""
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def bot(world: World, folder: Path) -> AsyncIterator[ForkServerProcess]:
 
 
 @pytest.mark.parametrize("operation", ["chat.postMessage", "retrieve", "content", "upload"])
-async def test_a_killed_process_is_succeeded_at_once(
+async def test_a_new_process_takes_over_immediately_from_a_killed_one(
     world: World, tmp_path: Path, operation: str
 ) -> None:
     reached = asyncio.Event()

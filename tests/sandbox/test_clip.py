@@ -45,13 +45,13 @@ def test_an_odd_size_becomes_even(tmp_path: Path) -> None:
     assert frames(tmp_path / "clip.mp4")[0].size == (62, 32)
 
 
-def test_the_picture_moves(tmp_path: Path) -> None:
+def test_the_frames_of_a_clip_differ(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", "", "320x240", 1)
     pictures = frames(tmp_path / "clip.mp4")
     assert len({picture.tobytes() for picture in pictures}) > len(pictures) // 2
 
 
-def test_the_prompt_is_readable(tmp_path: Path) -> None:
+def test_the_prompt_is_drawn_in_the_clip(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", "clouds", "320x240", 1)
     picture = frames(tmp_path / "clip.mp4")[0]
     words = picture.crop((0, 144, 320, 192))
@@ -60,20 +60,20 @@ def test_the_prompt_is_readable(tmp_path: Path) -> None:
     assert brightest(sky) < 200
 
 
-def test_another_prompt_makes_another_clip(tmp_path: Path) -> None:
+def test_different_prompts_produce_different_clips(tmp_path: Path) -> None:
     make_clip(tmp_path / "one.mp4", "clouds", "320x240", 1)
     make_clip(tmp_path / "other.mp4", "mountains", "320x240", 1)
     assert differ(frames(tmp_path / "one.mp4")[0], frames(tmp_path / "other.mp4")[0])
 
 
-def test_it_can_be_played_while_it_is_still_loading(tmp_path: Path) -> None:
+def test_a_clip_can_be_played_while_it_is_still_loading(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip.mp4", "clouds", "64x64", 1)
     content = (tmp_path / "clip.mp4").read_bytes()
     assert content[4:8] == b"ftyp"
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_the_same_prompt_makes_the_same_bytes_even_in_parallel(tmp_path: Path) -> None:
+def test_the_same_prompt_produces_the_same_bytes_even_in_parallel(tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.mp4" for number in range(4)]
     threads = [
         threading.Thread(target=make_clip, args=(path, "clouds", "320x240", 1)) for path in paths
@@ -98,18 +98,18 @@ def test_the_same_prompt_makes_the_same_bytes_even_in_parallel(tmp_path: Path) -
         "word " * 6000,
     ],
 )
-def test_any_text_can_be_written(tmp_path: Path, prompt: str) -> None:
+def test_any_prompt_can_be_drawn(tmp_path: Path, prompt: str) -> None:
     make_clip(tmp_path / "clip.mp4", prompt, "64x128", 0.1)
     assert frames(tmp_path / "clip.mp4")
 
 
-def test_a_tiny_clip_is_a_real_one(tmp_path: Path) -> None:
+def test_the_tiny_clip_is_a_real_video(tmp_path: Path) -> None:
     (tmp_path / "tiny.mp4").write_bytes(tiny_clip())
     assert len(frames(tmp_path / "tiny.mp4")) == 24
     assert tiny_clip() is tiny_clip()
 
 
-def test_previews_show_the_clip(tmp_path: Path) -> None:
+def test_previews_have_the_expected_format_and_size(tmp_path: Path) -> None:
     (tmp_path / "thumbnail").write_bytes(make_thumbnail("clouds", "320x240"))
     (tmp_path / "spritesheet").write_bytes(make_spritesheet("clouds", "320x240"))
     with Image.open(tmp_path / "thumbnail") as image:

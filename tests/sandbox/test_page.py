@@ -1,4 +1,4 @@
-"""The page's server, without a browser: who may use it, what it streams, and what it pins."""
+"""The page's server, without a browser: access, event stream and pinned files."""
 
 import asyncio
 import hashlib
@@ -57,7 +57,7 @@ async def test_a_request_from_another_page_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/", "/static/app.js", "/start", "/nowhere"])
-async def test_every_response_forbids_scripts_and_requests_of_other_places(
+async def test_every_response_has_a_strict_content_security_policy(
     browser: aiohttp.ClientSession, path: str
 ) -> None:
     async with browser.get(path) as response:
@@ -66,11 +66,11 @@ async def test_every_response_forbids_scripts_and_requests_of_other_places(
     assert "unsafe" not in policy
 
 
-async def test_the_server_listens_on_loopback_only(server: PageServer) -> None:
+async def test_the_servers_address_is_on_loopback(server: PageServer) -> None:
     assert server.address == f"http://127.0.0.1:{server.port}/"
 
 
-async def test_a_typed_command_reaches_the_app_which_is_not_there(
+async def test_a_command_without_a_running_app_returns_an_error(
     browser: aiohttp.ClientSession, world: World
 ) -> None:
     act = {"act": "say", "place": world.slack.workspace.videos.id, "text": "/video clouds"}
@@ -88,7 +88,7 @@ async def test_a_typed_command_reaches_the_app_which_is_not_there(
         {"act": "click", "where": {"view": "V1"}, "action_id": "a", "block_id": "b"},
     ],
 )
-async def test_what_slack_does_not_let_a_person_do_is_refused_with_a_sentence(
+async def test_an_act_that_slack_does_not_allow_is_refused_with_a_sentence(
     browser: aiohttp.ClientSession, world: World, act: dict[str, Any]
 ) -> None:
     async with browser.post(f"/act?as={world.slack.ada.id}", json=act) as response:
@@ -99,7 +99,7 @@ async def test_what_slack_does_not_let_a_person_do_is_refused_with_a_sentence(
     ("act", "status"),
     [({"act": "fly"}, 422), ({"act": "say", "place": "C1", "text": "hello"}, 404)],
 )
-async def test_an_act_that_the_page_never_sends_is_a_bad_request(
+async def test_an_unknown_act_or_place_is_refused(
     browser: aiohttp.ClientSession, world: World, act: dict[str, Any], status: int
 ) -> None:
     async with browser.post(f"/act?as={world.slack.ada.id}", json=act) as response:
@@ -113,7 +113,7 @@ async def test_nobody_can_act_as_the_bot(browser: aiohttp.ClientSession, world: 
         assert response.status == 404
 
 
-async def test_a_file_is_served_in_ranges_to_those_it_was_shared_with(
+async def test_a_file_is_served_in_ranges_only_to_people_who_can_see_it(
     browser: aiohttp.ClientSession, world: World
 ) -> None:
     ada, grace = world.slack.ada, world.slack.grace
@@ -125,7 +125,7 @@ async def test_a_file_is_served_in_ranges_to_those_it_was_shared_with(
         assert (response.status, await response.read()) == (206, b"234")
 
 
-async def test_the_stream_begins_with_everything_and_goes_on_with_changes(
+async def test_the_stream_starts_with_the_full_state_and_continues_with_changes(
     browser: aiohttp.ClientSession, world: World
 ) -> None:
     ada = world.slack.ada
@@ -138,7 +138,7 @@ async def test_the_stream_begins_with_everything_and_goes_on_with_changes(
         assert [*(await _event(response))["parts"]] == [f"message/{message.channel}/{message.ts}"]
 
 
-async def test_a_person_sees_neither_private_channels_of_others_nor_their_ephemerals(
+async def test_a_person_does_not_see_other_peoples_private_channels(
     browser: aiohttp.ClientSession, world: World
 ) -> None:
     ada, grace = world.slack.ada, world.slack.grace
@@ -176,7 +176,7 @@ def test_a_browser_that_reconnects_gets_what_it_missed() -> None:
     assert feed.after(feed.last_id) is None
 
 
-def test_a_browser_of_an_earlier_run_begins_anew() -> None:
+def test_a_browser_from_an_earlier_run_gets_the_full_state() -> None:
     feed = Feed(lambda: {"a": 1})
     event = feed.after("0123abcd-7")
     assert event is not None
@@ -195,7 +195,7 @@ def test_the_vendored_renderer_is_the_published_one() -> None:
     assert "Apache License" in (STATIC / "vendor" / "htm-preact.LICENSE").read_text()
 
 
-def test_commands_and_shortcuts_are_those_of_the_manifest() -> None:
+def test_commands_and_shortcuts_match_the_manifest() -> None:
     features = yaml.safe_load((ROOT / "manifest.yml").read_text())["features"]
     assert features["bot_user"]["display_name"] == acts.BOT_NAME
     commands = [(each["command"], each["usage_hint"]) for each in features["slash_commands"]]
@@ -205,7 +205,7 @@ def test_commands_and_shortcuts_are_those_of_the_manifest() -> None:
         assert [{"id": each["callback_id"], "name": each["name"]} for each in of_kind] == known
 
 
-async def test_it_prints_one_loopback_address_and_ends_with_ctrl_c() -> None:
+async def test_the_page_prints_one_loopback_address_and_stops_on_ctrl_c() -> None:
     process = await _play("--port", "0")
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
@@ -217,7 +217,7 @@ async def test_it_prints_one_loopback_address_and_ends_with_ctrl_c() -> None:
     assert line.startswith("http://127.0.0.1:")
 
 
-async def test_a_port_in_use_is_one_line_and_exit_code_2() -> None:
+async def test_a_port_in_use_prints_one_line_and_exits_with_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = await _play("--port", str(port))

@@ -1,4 +1,4 @@
-"""Behind the scenes: each switch injects its own fault, and removes it."""
+"""The drawer "Behind the scenes": each switch injects its own fault and removes it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ async def test_a_switch_injects_its_fault_and_removes_it(
     await world.until(ready(other))
 
 
-async def test_slack_lets_the_bot_wait_and_loses_nothing(
+async def test_a_rate_limited_job_is_delayed_but_not_lost(
     world: World, bot: Bot, behind: Behind
 ) -> None:
     assert bot is not None
@@ -65,7 +65,7 @@ async def test_slack_lets_the_bot_wait_and_loses_nothing(
     await world.until(ready(thread))
 
 
-async def test_a_change_of_pace_keeps_what_is_rendered() -> None:
+async def test_changing_the_rendering_speed_keeps_the_progress() -> None:
     now = [0.0]
     async with World(lambda: now[0], render_seconds=10) as world:
         video = world.videos.create("video_1", VideoParams("clouds", "sora-2", "720x1280", "4"))
@@ -79,7 +79,7 @@ async def test_a_change_of_pace_keeps_what_is_rendered() -> None:
         assert world.videos.videos[video.id].status == "completed"
 
 
-async def test_everything_is_shown_and_the_bot_can_be_replaced_with_another_server(
+async def test_replacing_the_video_server_restarts_the_bot_and_shows_its_activity(
     tmp_path: Path,
 ) -> None:
     async with Play(tmp_path, render_seconds=0.2) as play:

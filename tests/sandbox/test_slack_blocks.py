@@ -136,22 +136,22 @@ BAD_IN_MODALS: list[tuple[Block, str]] = [
 
 
 @pytest.mark.parametrize("block", GOOD_IN_MESSAGES)
-def test_slack_accepts_this_in_a_message(block: Block) -> None:
+def test_valid_blocks_are_accepted_in_a_message(block: Block) -> None:
     assert problems_of_message([block]) == []
 
 
 @pytest.mark.parametrize(("block", "sentence"), BAD_IN_MESSAGES)
-def test_slack_refuses_this_in_a_message(block: Block, sentence: str) -> None:
+def test_invalid_blocks_are_refused_in_a_message(block: Block, sentence: str) -> None:
     assert sentence in "\n".join(problems_of_message([block]))
 
 
 @pytest.mark.parametrize("block", GOOD_IN_MODALS)
-def test_slack_accepts_this_in_a_modal(block: Block) -> None:
+def test_valid_blocks_are_accepted_in_a_modal(block: Block) -> None:
     assert problems_of_view(modal(block)) == []
 
 
 @pytest.mark.parametrize(("block", "sentence"), BAD_IN_MODALS)
-def test_slack_refuses_this_in_a_modal(block: Block, sentence: str) -> None:
+def test_invalid_blocks_are_refused_in_a_modal(block: Block, sentence: str) -> None:
     assert sentence in "\n".join(problems_of_view(modal(block)))
 
 
@@ -168,7 +168,7 @@ def test_slack_refuses_this_in_a_modal(block: Block, sentence: str) -> None:
         ({"type": "home"}, "missing required field: blocks"),
     ],
 )
-def test_slack_refuses_this_view(view: Block, sentence: str) -> None:
+def test_an_invalid_view_is_refused(view: Block, sentence: str) -> None:
     assert sentence in "\n".join(problems_of_view(view))
 
 
@@ -178,13 +178,13 @@ def test_a_modal_with_inputs_needs_a_submit_button() -> None:
     assert "submit button" in problems_of_view(view)[0]
 
 
-def test_one_field_can_have_the_focus() -> None:
+def test_only_one_field_can_have_the_focus() -> None:
     focused = field({"type": "plain_text_input", "focus_on_load": True})
     assert problems_of_view(modal(focused)) == []
     assert "focus_on_load" in problems_of_view(modal(focused, focused))[0]
 
 
-def test_block_ids_are_unique_and_fifty_blocks_are_enough() -> None:
+def test_block_ids_must_be_unique_and_a_message_has_at_most_fifty_blocks() -> None:
     divider = {"type": "divider", "block_id": "one"}
     assert "Block ID needs to be unique" in problems_of_message([divider, divider])[0]
     assert "no more than 50" in problems_of_message([{"type": "divider"}] * 51)[0]

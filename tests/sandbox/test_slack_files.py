@@ -69,7 +69,7 @@ async def refusal(call: Any) -> str:  # noqa: ANN401 -- any of the client's coro
     return str(caught.value.response["error"])
 
 
-async def test_a_file_is_shared_in_its_thread_a_moment_after_ok(
+async def test_a_file_is_shared_in_its_thread_shortly_after_completion(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File, card: str
 ) -> None:
     slack.workspace.shares.hold()
@@ -88,14 +88,14 @@ async def test_a_file_is_shared_in_its_thread_a_moment_after_ok(
     assert uploaded.data == CLIP
 
 
-async def test_a_share_happens_by_itself(
+async def test_a_share_completes_without_further_calls(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File
 ) -> None:
     await complete(client, uploaded, channel_id=videos.id)
     await slack.changes.until(lambda: uploaded.shares)
 
 
-async def test_slack_sdk_can_upload_too(
+async def test_slack_sdks_own_upload_works(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, card: str
 ) -> None:
     await client.files_upload_v2(
@@ -106,7 +106,7 @@ async def test_slack_sdk_can_upload_too(
     assert slack.complaints == []
 
 
-async def test_a_file_is_completed_once(
+async def test_a_file_can_be_completed_only_once(
     client: AsyncWebClient, videos: Conversation, uploaded: File
 ) -> None:
     await complete(client, uploaded, channel_id=videos.id)
@@ -114,7 +114,7 @@ async def test_a_file_is_completed_once(
     assert await refusal(again) == "file_not_found"
 
 
-async def test_uploading_needs_membership_though_posting_does_not(
+async def test_uploading_requires_membership_although_posting_does_not(
     slack: SlackSandbox, client: AsyncWebClient, uploaded: File
 ) -> None:
     channel = slack.workspace.add_channel("elsewhere", bot_is_member=False)
@@ -124,7 +124,7 @@ async def test_uploading_needs_membership_though_posting_does_not(
     await complete(client, uploaded, channel_id=channel.id)
 
 
-async def test_a_file_can_be_shared_with_a_channel_id_only(
+async def test_sharing_a_file_requires_the_id_of_a_channel_that_accepts_posts(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation, uploaded: File, card: str
 ) -> None:
     workspace = slack.workspace
@@ -150,7 +150,7 @@ async def test_a_file_can_be_shared_with_a_channel_id_only(
     assert list(shares["private"]) == [direct["channel"]["id"]]
 
 
-async def test_alt_text_on_a_video_means_that_it_is_never_shared(
+async def test_a_video_with_alt_text_is_never_shared(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient, videos: Conversation
 ) -> None:
     ticket = await client.files_getUploadURLExternal(
@@ -164,7 +164,7 @@ async def test_alt_text_on_a_video_means_that_it_is_never_shared(
     assert (await client.files_info(file=file.id))["file"]["shares"] == {}
 
 
-async def test_the_announced_name_and_length_are_checked(
+async def test_the_declared_name_and_length_are_checked(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     async def error(**more: Any) -> str:  # noqa: ANN401 -- any argument
@@ -180,7 +180,7 @@ async def test_the_announced_name_and_length_are_checked(
     assert await error() == "file_upload_size_restricted"
 
 
-async def test_the_number_of_bytes_must_be_as_announced(
+async def test_the_number_of_bytes_must_match_the_declared_length(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     ticket = await client.files_getUploadURLExternal(filename="clip.mp4", length=5)
@@ -193,7 +193,7 @@ async def test_the_number_of_bytes_must_be_as_announced(
     await complete(client, file)
 
 
-async def test_bytes_may_be_sent_as_a_form_but_not_without_a_length(
+async def test_bytes_can_be_sent_as_a_form_but_not_without_a_length(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient
 ) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -256,7 +256,7 @@ async def test_a_deleted_file_is_gone_everywhere(
     assert await refusal(client.files_info(file=uploaded.id)) == "file_deleted"
 
 
-async def test_a_person_s_file_is_readable_where_the_bot_is(
+async def test_a_persons_file_is_readable_once_shared_where_the_bot_is_a_member(
     slack: SlackSandbox, client: AsyncWebClient, http: httpx.AsyncClient, videos: Conversation
 ) -> None:
     file = slack.ada.upload("prompt.txt", b"clouds", "text/plain")
@@ -287,7 +287,9 @@ async def test_a_download_without_permission_is_a_login_page_with_status_200(
     assert [call.error for call in slack.calls_of("download")] == ["login page"] * 2
 
 
-async def test_a_remote_file_says_so(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_a_remote_file_is_marked_as_external(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     file = slack.ada.upload("photo.png", b"png", "image/png")
     slack.ada.post("look", files=[file])
     file.overrides |= {"mode": "external", "is_external": True, "url_private": "http://evil.test"}

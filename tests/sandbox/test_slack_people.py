@@ -68,7 +68,7 @@ class Clock:
 
 
 class App:
-    """A Bolt app that opens a form, and responds as a test says."""
+    """A Bolt app that opens a form, and responds as the test specifies."""
 
     def __init__(self, slack: SlackSandbox) -> None:
         self.seen: list[Body] = []
@@ -137,7 +137,7 @@ async def refusal(call: Any) -> str:  # noqa: ANN401 -- any of the client's coro
 # Modals
 
 
-async def test_a_submission_contains_what_was_entered(ada: Person, app: App) -> None:
+async def test_a_submission_contains_the_entered_values(ada: Person, app: App) -> None:
     file = ada.upload("photo.png", b"png", "image/png")
     await ada.fill({"prompt": "clouds", "picture": [file]})
     await ada.submit()
@@ -150,7 +150,7 @@ async def test_a_submission_contains_what_was_entered(ada: Person, app: App) -> 
     assert (await app.client.files_info(file=file.id))["ok"] is True
 
 
-async def test_errors_keep_the_form_and_what_was_typed(ada: Person, app: App) -> None:
+async def test_errors_keep_the_form_open_with_its_values(ada: Person, app: App) -> None:
     app.reaction = {"response_action": "errors", "errors": {"prompt": "Too dull"}}
     await ada.fill({"text": "clouds"})
     await ada.submit()
@@ -162,7 +162,9 @@ async def test_errors_keep_the_form_and_what_was_typed(ada: Person, app: App) ->
     assert ada.view is None
 
 
-async def test_errors_belong_to_input_blocks(slack: SlackSandbox, ada: Person, app: App) -> None:
+async def test_errors_must_refer_to_input_blocks(
+    slack: SlackSandbox, ada: Person, app: App
+) -> None:
     app.reaction = {"response_action": "errors", "errors": {"text": "an action_id"}}
     await ada.fill({"prompt": "clouds"})
     assert (await ada.submit()).error == "invalid_errors"
@@ -170,7 +172,7 @@ async def test_errors_belong_to_input_blocks(slack: SlackSandbox, ada: Person, a
     assert slack.complaints
 
 
-async def test_a_submission_may_update_push_or_clear(ada: Person, app: App) -> None:
+async def test_a_submission_can_update_push_or_clear_views(ada: Person, app: App) -> None:
     await ada.fill({"prompt": "clouds"})
     app.reaction = {"response_action": "update", "view": form(title=words("Again"))}
     await ada.submit()
@@ -185,7 +187,7 @@ async def test_a_submission_may_update_push_or_clear(ada: Person, app: App) -> N
     assert ada.view is None
 
 
-async def test_the_screen_checks_fields_before_the_app_does(ada: Person, app: App) -> None:
+async def test_fields_are_validated_before_the_app_receives_them(ada: Person, app: App) -> None:
     with pytest.raises(Impossible, match="this field is required"):
         await ada.submit()
     with pytest.raises(Impossible, match="too long"):
@@ -197,7 +199,7 @@ async def test_the_screen_checks_fields_before_the_app_does(ada: Person, app: Ap
     assert app.seen == []
 
 
-async def test_a_choice_is_dispatched_and_an_update_keeps_what_was_entered(
+async def test_a_choice_is_dispatched_and_an_update_keeps_the_entered_values(
     ada: Person, app: App
 ) -> None:
     file = ada.upload("photo.png", b"png", "image/png")
@@ -218,7 +220,7 @@ async def test_a_choice_is_dispatched_and_an_update_keeps_what_was_entered(
     assert ada.view.values["picture"]["file"]["files"][0]["id"] == file.id
 
 
-async def test_an_update_needs_a_fresh_hash_and_an_open_view(ada: Person, app: App) -> None:
+async def test_an_update_requires_a_current_hash_and_an_open_view(ada: Person, app: App) -> None:
     assert ada.view is not None
     view_id, old = ada.view.id, ada.view.hash
     update = app.client.views_update
@@ -271,7 +273,7 @@ async def test_views_are_checked(slack: SlackSandbox, app: App) -> None:
     assert await error() == "missing_scope"
 
 
-async def test_the_app_learns_of_a_closed_form_only_if_it_asked(
+async def test_closing_a_form_is_reported_only_with_notify_on_close(
     slack: SlackSandbox, app: App
 ) -> None:
     for asks in (False, True):
@@ -308,7 +310,7 @@ async def test_a_button_can_be_clicked_while_it_is_visible(slack: SlackSandbox, 
         await slack.grace.click(message, "cancel")
 
 
-async def test_a_click_in_a_private_message_has_no_message_object(
+async def test_a_click_in_an_ephemeral_message_has_no_message_object(
     slack: SlackSandbox, app: App
 ) -> None:
     await app.client.chat_postEphemeral(
@@ -344,7 +346,9 @@ async def test_a_home_tab_is_published_for_one_person(slack: SlackSandbox, app: 
     assert await refusal(titled) == "invalid_arguments"
 
 
-async def test_what_a_person_cannot_see_they_cannot_use(slack: SlackSandbox, app: App) -> None:
+async def test_a_person_cannot_use_a_conversation_they_cannot_see(
+    slack: SlackSandbox, app: App
+) -> None:
     secret = slack.workspace.add_channel("secret", private=True, members=[slack.ada.user])
     assert (await slack.ada.command("clouds", channel=secret)).delivered
     assert app.seen[0]["channel_name"] == "privategroup"
@@ -374,7 +378,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
         yield http
 
 
-async def test_a_response_url_works_five_times_wherever_the_bot_is(
+async def test_a_response_url_works_five_times_even_where_the_bot_is_not_a_member(
     slack: SlackSandbox, app: App, http: httpx.AsyncClient
 ) -> None:
     theirs = slack.workspace.direct_message(slack.ada.user, slack.grace.user)
@@ -396,7 +400,7 @@ async def test_a_response_url_works_for_half_an_hour(
     assert (response.status_code, response.json()["error"]) == (404, "expired_url")
 
 
-async def test_a_command_s_own_message_cannot_be_replaced(
+async def test_the_message_of_a_command_cannot_be_replaced(
     slack: SlackSandbox, app: App, http: httpx.AsyncClient
 ) -> None:
     await slack.ada.command("clouds")
@@ -421,7 +425,7 @@ async def test_a_response_to_a_click_replaces_or_deletes_the_message(
     assert slack.ada.private == []
 
 
-async def test_a_form_may_issue_a_response_url_for_a_channel(
+async def test_a_form_can_issue_a_response_url_for_a_channel(
     slack: SlackSandbox, app: App, http: httpx.AsyncClient
 ) -> None:
     element = {
@@ -441,7 +445,7 @@ async def test_a_form_may_issue_a_response_url_for_a_channel(
     assert [message.text for message in slack.workspace.messages("videos")] == ["to all"]
 
 
-async def test_bolt_s_own_respond_works(slack: SlackSandbox, app: App) -> None:
+async def test_bolts_respond_function_works(slack: SlackSandbox, app: App) -> None:
     async def respond_to(ack: Any, respond: Any) -> None:  # noqa: ANN401 -- Bolt's
         await ack()
         await respond("only you", response_type="ephemeral")

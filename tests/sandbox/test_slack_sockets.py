@@ -23,7 +23,7 @@ from bot.sandbox.faults import Faults
 from bot.sandbox.slack import SlackSandbox
 
 PLENTY = 30.0
-"""Seconds in which even a busy machine acknowledges."""
+"""Seconds; enough for an acknowledgement even on a busy machine."""
 
 
 class App:
@@ -72,7 +72,7 @@ async def app(slack: SlackSandbox) -> AsyncIterator[App]:
         yield app
 
 
-async def test_a_command_reaches_the_app_and_its_response_the_person(
+async def test_a_command_reaches_the_app_and_its_response_reaches_the_person(
     slack: SlackSandbox, app: App
 ) -> None:
     app.reply = {"text": "on it"}
@@ -88,7 +88,7 @@ async def test_a_command_reaches_the_app_and_its_response_the_person(
     assert slack.grace.private == []
 
 
-async def test_a_command_s_response_in_the_channel_shows_what_was_typed(
+async def test_an_in_channel_response_also_shows_the_typed_command(
     slack: SlackSandbox, app: App
 ) -> None:
     app.reply = {"text": "hello all", "response_type": "in_channel"}
@@ -116,7 +116,7 @@ async def test_a_late_acknowledgement_is_a_timeout_for_the_person(
     await slack.changes.until(lambda: ack.envelope.acked)
 
 
-async def test_what_timed_out_can_be_redelivered(slack: SlackSandbox, app: App) -> None:
+async def test_a_request_that_timed_out_can_be_redelivered(slack: SlackSandbox, app: App) -> None:
     slack.sockets.ack_timeout = 0.05
     app.acknowledges = False
     ack = await slack.ada.command("clouds")
@@ -127,13 +127,13 @@ async def test_what_timed_out_can_be_redelivered(slack: SlackSandbox, app: App) 
     assert [message.text for message in slack.ada.private] == ["sorry"]
 
 
-async def test_without_a_connection_a_command_fails_at_once(slack: SlackSandbox) -> None:
+async def test_a_command_fails_immediately_without_a_connection(slack: SlackSandbox) -> None:
     ack = await slack.ada.command("clouds")
     assert (ack.delivered, ack.error) == (False, "dispatch_failed")
     assert ack.envelope.sent == []
 
 
-async def test_what_was_not_acknowledged_is_redelivered_on_the_next_connection(
+async def test_an_unacknowledged_request_is_redelivered_on_the_next_connection(
     slack: SlackSandbox,
 ) -> None:
     async with connected(slack) as first:
@@ -200,7 +200,7 @@ async def test_a_ticket_opens_one_connection(slack: SlackSandbox) -> None:
         address = url.replace("ws://", "http://")
         first = await http.get(address)
         second = await http.get(address)
-    assert first.status_code == 400  # a good ticket, but no websocket
+    assert first.status_code == 400  # a valid ticket, but not a WebSocket request
     assert second.status_code == 401
 
 

@@ -134,7 +134,9 @@ async def test_unknown_methods_and_arguments_are_refused(
         {"channel": "C1", "text": "x", "unfurl_links": "maybe"},
     ],
 )
-async def test_arguments_have_types(client: AsyncWebClient, arguments: dict[str, Any]) -> None:
+async def test_argument_types_are_checked(
+    client: AsyncWebClient, arguments: dict[str, Any]
+) -> None:
     assert await refusal(client.api_call("chat.postMessage", json=arguments)) == "invalid_arguments"
 
 
@@ -156,7 +158,7 @@ async def test_every_call_is_recorded_even_if_it_failed(
     assert (second.args["text"], second.ok, second.error) == ("two", False, "channel_not_found")
 
 
-# Where a bot may write
+# Where a bot can post
 
 
 async def test_posting_in_a_public_channel_without_membership_needs_its_scope(
@@ -171,7 +173,7 @@ async def test_posting_in_a_public_channel_without_membership_needs_its_scope(
     assert [message.text for message in slack.workspace.messages(channel)] == ["hello", "again"]
 
 
-async def test_what_the_bot_cannot_see_is_not_found(
+async def test_conversations_that_the_bot_cannot_see_are_not_found(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     workspace = slack.workspace
@@ -193,7 +195,7 @@ async def test_what_the_bot_cannot_see_is_not_found(
         ("non_threadable", "thread", "restricted_action_non_threadable_channel"),
     ],
 )
-async def test_a_channel_may_restrict_posting(
+async def test_a_channel_can_restrict_posting(
     client: AsyncWebClient, videos: Conversation, posting: Posting, where: str, error: str
 ) -> None:
     head = await client.chat_postMessage(channel=videos.id, text="before")
@@ -214,7 +216,7 @@ async def test_nothing_is_posted_or_edited_in_an_archived_channel(
     assert await refusal(client.conversations_join(channel=videos.id)) == "is_archived"
 
 
-async def test_a_user_id_opens_the_direct_message_but_only_for_a_post(
+async def test_a_user_id_is_accepted_as_a_channel_only_for_posting(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     ada = slack.workspace.ada.id
@@ -229,7 +231,7 @@ async def test_a_user_id_opens_the_direct_message_but_only_for_a_post(
     assert await refusal(bot) == "cannot_dm_bot"
 
 
-async def test_a_private_message_needs_both_to_be_members(
+async def test_an_ephemeral_message_requires_the_bot_and_the_person_to_be_members(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
     ada = slack.ada
@@ -248,7 +250,7 @@ async def test_a_private_message_needs_both_to_be_members(
 # Threads, edits, content
 
 
-async def test_a_reply_needs_a_message_that_can_have_a_thread(
+async def test_a_reply_requires_a_parent_that_allows_replies(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
     head = await client.chat_postMessage(channel=videos.id, text="head")
@@ -267,7 +269,7 @@ async def test_a_reply_needs_a_message_that_can_have_a_thread(
     assert await error(head["ts"]) == "restricted_action_thread_locked"
 
 
-async def test_only_own_messages_can_be_changed(
+async def test_the_bot_can_change_only_its_own_messages(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
     theirs = slack.ada.post("hello")
@@ -378,7 +380,7 @@ async def test_history_needs_its_scope_and_is_paginated(
 # Who is notified
 
 
-async def test_nobody_is_notified_by_what_is_quoted_or_escaped(
+async def test_quoted_or_escaped_mentions_notify_nobody(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
     verbatim = {"type": "mrkdwn", "text": "@here &lt;!channel&gt;", "verbatim": True}
@@ -403,7 +405,7 @@ async def test_nobody_is_notified_by_what_is_quoted_or_escaped(
         ("mail ada@here.example", set()),
     ],
 )
-async def test_markup_in_mrkdwn_notifies(
+async def test_mentions_in_mrkdwn_notify_people(
     slack: SlackSandbox,
     client: AsyncWebClient,
     videos: Conversation,
@@ -430,7 +432,7 @@ async def test_an_edit_parses_names_in_its_text_unless_parse_is_none(
 # Limits and faults
 
 
-async def test_a_channel_takes_about_one_message_a_second(clock: Clock) -> None:
+async def test_a_channel_accepts_about_one_message_a_second(clock: Clock) -> None:
     slack = SlackSandbox(Changes(), Faults(), clock, limits=True)
     await slack.start()
     client = AsyncWebClient(slack.bot_token, base_url=slack.api_url, retry_handlers=[])
@@ -460,7 +462,7 @@ async def test_edits_are_limited_for_the_whole_workspace(clock: Clock) -> None:
     await slack.stop()
 
 
-async def test_a_fault_before_the_effect_posts_nothing_and_one_after_it_posts(
+async def test_a_fault_before_a_post_prevents_it_and_a_fault_after_it_does_not(
     slack: SlackSandbox, client: AsyncWebClient, videos: Conversation
 ) -> None:
     slack.faults.inject("chat.postMessage", faults.drop)
@@ -482,7 +484,7 @@ async def test_a_rate_limit_can_be_injected(
     assert caught.value.response.headers["Retry-After"] == "7"
 
 
-async def test_a_server_that_hangs_can_be_stopped(
+async def test_the_sandbox_can_be_stopped_while_a_request_hangs(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     slack.faults.inject("auth.test", faults.hang)
@@ -506,7 +508,7 @@ async def test_a_restart_on_the_same_port_keeps_the_state(
     await client.chat_update(channel=videos.id, ts=post["ts"], text="y")
 
 
-async def test_a_permalink_leads_into_the_thread(
+async def test_a_permalink_to_a_reply_includes_its_thread(
     client: AsyncWebClient, videos: Conversation
 ) -> None:
     head = await client.chat_postMessage(channel=videos.id, text="head")

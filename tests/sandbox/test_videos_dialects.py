@@ -93,7 +93,9 @@ async def aquiles() -> AsyncIterator[Server]:
 
 
 @pytest.mark.parametrize("dialect", ["openai", "vllm_omni", "sglang", "litellm", "aquiles"])
-async def test_every_server_makes_a_video_that_can_be_watched_and_downloaded(dialect: str) -> None:
+async def test_every_dialect_creates_a_video_that_can_be_polled_and_downloaded(
+    dialect: str,
+) -> None:
     async with running(dialect) as server:
         video = await server.created(size="1280x720", seconds="4")
         server.sandbox.finish(video.id)
@@ -141,7 +143,7 @@ async def test_vllm_omni_has_its_own_error_messages(
     assert error["message"].startswith(message)
 
 
-async def test_vllm_omni_checks_the_picture_and_not_its_declared_type(vllm_omni: Server) -> None:
+async def test_vllm_omni_checks_the_image_instead_of_its_declared_type(vllm_omni: Server) -> None:
     prompt = ("prompt", (None, "clouds"))
     reference = ("input_reference", ("a.bin", picture((10, 10)), "application/octet-stream"))
     response = await vllm_omni.client.post("/videos", files=[prompt, reference])
@@ -245,7 +247,7 @@ async def test_sglang_ignores_a_urlencoded_form(sglang: Server) -> None:
     assert (response.status_code, response.json()) == (400, {"detail": "prompt is required"})
 
 
-async def test_sglang_accepts_a_picture_but_no_object_that_refers_to_one(sglang: Server) -> None:
+async def test_sglang_accepts_an_image_but_not_an_object_that_refers_to_one(sglang: Server) -> None:
     prompt = ("prompt", (None, "clouds"))
     reference = ("input_reference", ("a.png", picture((10, 10)), "image/png"))
     response = await sglang.client.post("/videos", files=[prompt, reference])
@@ -257,7 +259,7 @@ async def test_sglang_accepts_a_picture_but_no_object_that_refers_to_one(sglang:
     assert (await sglang.client.post("/videos", json=body)).status_code == 400
 
 
-async def test_a_variant_is_the_number_of_an_output_in_sglang(sglang: Server) -> None:
+async def test_sglang_reads_the_variant_as_the_number_of_an_output(sglang: Server) -> None:
     video = await sglang.created()
     response = await sglang.client.get(path(video, "/content"))
     assert (response.status_code, response.json()) == (
@@ -289,7 +291,7 @@ async def test_sglang_returns_the_video_from_a_delete(sglang: Server) -> None:
     assert (response.status_code, response.json()) == (404, {"detail": "Video not found"})
 
 
-async def test_sglang_lists_at_least_one(sglang: Server) -> None:
+async def test_sglang_requires_a_list_limit_of_at_least_one(sglang: Server) -> None:
     await sglang.created()
     response = await sglang.client.get("/videos?limit=0")
     assert (response.status_code, response.json()["detail"][0]["loc"]) == (422, ["query", "limit"])
@@ -299,7 +301,7 @@ async def test_sglang_lists_at_least_one(sglang: Server) -> None:
 # LiteLLM
 
 
-async def test_litellm_has_long_ids_and_only_those_of_the_create_and_the_list_work(
+async def test_litellm_accepts_only_the_long_ids_from_the_create_and_the_list(
     litellm: Server,
 ) -> None:
     video = await litellm.created()
@@ -324,7 +326,7 @@ async def test_litellm_returns_no_prompt_progress_or_time(litellm: Server) -> No
     assert "openai-poll-after-ms" not in response.headers
 
 
-async def test_litellm_hides_the_upstream_code_in_its_message(litellm: Server) -> None:
+async def test_litellm_puts_the_upstream_code_in_its_message(litellm: Server) -> None:
     for prompt, status, code in (
         ("a sentinel", 400, "sentinel_block"),
         ("my quota", 429, "insufficient_quota"),
@@ -360,7 +362,9 @@ async def test_litellm_cannot_delete_and_lists_only_a_named_provider(litellm: Se
     assert (await litellm.client.get("/videos")).status_code == 400
 
 
-async def test_litellm_does_not_know_where_an_unknown_id_belongs(litellm: Server) -> None:
+async def test_litellm_returns_500_for_an_unknown_id_and_404_for_a_forgotten_video(
+    litellm: Server,
+) -> None:
     assert (await litellm.client.get("/videos/video_1")).status_code == 500
     video = await litellm.created()
     litellm.sandbox.forget(video.id)
@@ -457,7 +461,7 @@ async def test_aquiles_starts_over_after_an_unknown_video(aquiles: Server) -> No
 
 
 @pytest.mark.parametrize("dialect", ["vllm_omni", "sglang", "aquiles"])
-async def test_servers_that_only_create_videos_do_not_change_them(dialect: str) -> None:
+async def test_vllm_omni_sglang_and_aquiles_cannot_remix_or_edit(dialect: str) -> None:
     async with running(dialect) as server:
         video = await server.created()
         server.sandbox.finish(video.id)

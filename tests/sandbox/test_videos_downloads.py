@@ -149,7 +149,7 @@ async def test_a_large_clip_is_sent_without_being_stored(
     assert peak < 10_000_000
 
 
-def test_filler_is_the_same_however_it_is_read() -> None:
+def test_filler_has_the_same_bytes_in_every_range() -> None:
     whole = Filler(300_000).read(0, 300_000)
     assert len(whole) == 300_000
     for size in (1, 7, 24, 1000, 70_001):
@@ -185,7 +185,7 @@ async def test_a_download_breaks_off_as_often_as_requested(
     assert [await received(client, path) for _ in range(3)] == [-1_000_000, -1_000_000, 2_000_000]
 
 
-async def test_an_interrupted_download_is_resumed_where_it_ended(
+async def test_an_interrupted_download_can_be_resumed_unless_the_file_changed(
     client: httpx.AsyncClient, videos: VideosSandbox, video_id: str, path: str
 ) -> None:
     videos.finish(video_id, Filler(1000))
@@ -210,7 +210,7 @@ async def test_an_interrupted_download_is_resumed_where_it_ended(
         ("bytes=abc", 416, 0),
     ],
 )
-async def test_a_range_is_a_part_of_the_file(
+async def test_a_range_returns_a_part_of_the_file(
     client: httpx.AsyncClient,
     videos: VideosSandbox,
     video_id: str,

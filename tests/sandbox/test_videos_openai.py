@@ -85,7 +85,7 @@ def refusal(response: httpx.Response, status: int) -> dict[str, Any]:
     return dict(response.json()["error"])
 
 
-# The life of a job
+# The life cycle of a video
 
 
 async def test_a_form_creates_a_queued_video_with_every_key_of_the_spec(
@@ -112,7 +112,7 @@ async def test_a_form_creates_a_queued_video_with_every_key_of_the_spec(
     }
 
 
-async def test_json_creates_one_too_and_omitted_fields_have_defaults(
+async def test_json_creates_a_video_and_omitted_fields_have_defaults(
     client: httpx.AsyncClient,
 ) -> None:
     video = (await client.post("/videos", json={"prompt": "clouds"})).json()
@@ -143,7 +143,7 @@ async def test_a_finished_video_has_times_of_completion_and_expiry(
     assert video["expires_at"] == START + 10 + 3600
 
 
-async def test_responses_about_unfinished_videos_say_when_to_poll_again(
+async def test_responses_about_unfinished_videos_include_a_poll_hint(
     client: httpx.AsyncClient, clock: Clock, videos: VideosSandbox
 ) -> None:
     videos.poll_after_ms = 2500
@@ -189,7 +189,7 @@ async def test_a_test_can_control_a_video(
     ("prompt", "code"),
     [("a Forbidden forest", "moderation_blocked"), ("a car crash", "server_error")],
 )
-async def test_some_words_make_a_video_fail_later(
+async def test_trigger_words_make_a_video_fail_while_rendering(
     client: httpx.AsyncClient, clock: Clock, prompt: str, code: str
 ) -> None:
     video_id = await created(client, prompt=prompt)
@@ -205,7 +205,7 @@ async def test_some_words_make_a_video_fail_later(
     ("prompt", "status", "code"),
     [("a sentinel", 400, "sentinel_block"), ("my quota", 429, "insufficient_quota")],
 )
-async def test_some_words_are_refused_at_once(
+async def test_trigger_words_make_a_create_fail_immediately(
     client: httpx.AsyncClient, videos: VideosSandbox, prompt: str, status: int, code: str
 ) -> None:
     response = await client.post("/videos", files=form(prompt=prompt))
@@ -213,7 +213,7 @@ async def test_some_words_are_refused_at_once(
     assert not videos.creates
 
 
-async def test_a_part_of_another_word_has_no_effect(
+async def test_trigger_words_inside_other_words_have_no_effect(
     client: httpx.AsyncClient, clock: Clock
 ) -> None:
     video_id = await created(client, prompt="waves crashing, unforbidden")
@@ -234,7 +234,7 @@ async def test_lost_videos_and_all_videos_after_a_restart_are_not_found(
     assert [video.id for video in videos.creates] == [first, second]
 
 
-async def test_a_slow_server_stays_long_in_the_queue_and_at_99_percent(clock: Clock) -> None:
+async def test_a_slow_server_stays_queued_and_at_99_percent_for_a_long_time(clock: Clock) -> None:
     sandbox = VideosSandbox(
         Changes(), Faults(), clock=clock, render_seconds=10, behaviour="slow", clip=tiny_clip()
     )
@@ -265,7 +265,7 @@ async def test_a_busy_server_refuses_the_first_creates() -> None:
     assert responses[0].headers["Retry-After"] == "2"
 
 
-# What is refused
+# Invalid requests
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ async def test_a_busy_server_refuses_the_first_creates() -> None:
         ),
     ],
 )
-async def test_requests_need_the_key(
+async def test_requests_require_the_api_key(
     videos: VideosSandbox, headers: dict[str, str], message: str, code: str | None
 ) -> None:
     async with httpx.AsyncClient(base_url=videos.base_url, headers=headers) as stranger:
@@ -316,20 +316,20 @@ async def test_requests_need_the_key(
         ),
     ],
 )
-async def test_a_value_that_is_not_supported_is_refused_in_openais_words(
+async def test_an_unsupported_value_is_refused_with_openais_message(
     client: httpx.AsyncClient, fields: dict[str, str], param: str, message: str
 ) -> None:
     error = refusal(await client.post("/videos", files=form(prompt="clouds", **fields)), 400)
     assert (error["param"], error["message"]) == (param, message)
 
 
-async def test_only_the_pro_model_makes_large_videos(client: httpx.AsyncClient) -> None:
+async def test_the_pro_model_accepts_large_sizes(client: httpx.AsyncClient) -> None:
     await created(client, model="sora-2-pro", size="1792x1024")
     response = await client.post("/videos", json={"prompt": "clouds", "size": "1792x1024"})
     assert response.status_code == 400
 
 
-async def test_the_guide_s_dialect_accepts_what_the_guide_offers(clock: Clock) -> None:
+async def test_the_guide_dialect_accepts_the_values_in_the_guide(clock: Clock) -> None:
     sandbox = VideosSandbox(Changes(), Faults(), clock=clock, dialect="openai_guide")
     await sandbox.start()
     headers = {"Authorization": f"Bearer {sandbox.api_key}"}
@@ -357,7 +357,7 @@ async def test_the_guide_s_dialect_accepts_what_the_guide_offers(clock: Clock) -
         ),
     ],
 )
-async def test_json_must_have_the_right_types(
+async def test_json_field_types_are_checked(
     client: httpx.AsyncClient, body: dict[str, Any], message: str
 ) -> None:
     error = refusal(await client.post("/videos", json=body), 400)
@@ -389,11 +389,11 @@ async def test_unknown_routes_return_an_error_object(client: httpx.AsyncClient) 
     refusal(await client.get("/nowhere"), 404)
 
 
-# Pictures to start from
+# Starting images
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-async def test_a_picture_of_the_video_s_size_is_accepted(
+async def test_a_starting_image_of_the_videos_size_is_accepted(
     client: httpx.AsyncClient, videos: VideosSandbox, kind: str
 ) -> None:
     mime, content = f"image/{kind.lower()}", picture(kind=kind)
@@ -428,14 +428,14 @@ async def test_a_picture_of_the_video_s_size_is_accepted(
         ),
     ],
 )
-async def test_any_other_reference_is_refused(
+async def test_any_other_starting_image_is_refused(
     client: httpx.AsyncClient, reference: tuple[str | bytes | None, ...], message: str
 ) -> None:
     files = [*form(prompt="clouds"), ("input_reference", reference)]
     assert refusal(await client.post("/videos", files=files), 400)["message"] == message
 
 
-async def test_json_refers_to_a_picture_by_data_url_or_file_id(
+async def test_json_refers_to_a_starting_image_by_data_url_or_file_id(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
     videos.dialect.uploads["file-1"] = picture()
@@ -529,7 +529,7 @@ async def test_the_models_can_be_listed(client: httpx.AsyncClient) -> None:
     assert "sora-2-pro" in [model["id"] for model in models]
 
 
-# What tests need beside
+# Helpers for tests
 
 
 async def test_every_request_is_recorded(client: httpx.AsyncClient, videos: VideosSandbox) -> None:
@@ -597,7 +597,7 @@ async def test_changes_wake_waiters_for_a_request_or_a_state(clock: Clock) -> No
     await sandbox.stop()
 
 
-async def test_it_can_be_restarted_with_its_videos(
+async def test_the_sandbox_can_be_restarted_with_its_videos(
     client: httpx.AsyncClient, videos: VideosSandbox
 ) -> None:
     video_id = await created(client)

@@ -1,4 +1,4 @@
-"""Many processes at one table: no row goes to two, and who lost a lease cannot write."""
+"""Concurrent processes: no row is claimed twice, and a worker that lost its lease cannot write."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ NOW = 1_000.0
 LEASE = 60.0
 PROCESSES = 4
 CLAIMERS = 5
-"""In each process, each with a connection of its own."""
+"""In each process, each with its own connection."""
 ROWS = 1_000
 
 
@@ -31,7 +31,7 @@ def share(barrier: Barrier) -> None:
 
 
 def claim_all(url: str, owner: str) -> list[str]:
-    """Claim until nothing is free; runs in a process of its own. Returns the ids."""
+    """Claim until no job is left, in a separate process; returns the ids."""
     start.wait(60)
     return asyncio.run(_claim_all(url, owner))
 
@@ -42,7 +42,7 @@ async def _claim_all(url: str, owner: str) -> list[str]:
 
     async def claimer(number: int) -> None:
         misses = 0
-        while misses < 20:  # rows that others are just claiming are skipped, so look again
+        while misses < 20:  # rows that are being claimed by others are skipped, so try again
             found = await store.claim(f"{owner}.{number}", now=NOW, limit=7)
             claimed.extend(job.id for job in found)
             misses = 0 if found else misses + 1
@@ -52,7 +52,7 @@ async def _claim_all(url: str, owner: str) -> list[str]:
     return claimed
 
 
-async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
+async def test_concurrent_processes_never_claim_the_same_row(postgres_url: str) -> None:
     migrations.upgrade(postgres_url)
     store = Store.open(postgres_url)
     for first in range(0, ROWS, 100):
@@ -73,7 +73,7 @@ async def test_no_row_is_handed_out_twice(postgres_url: str) -> None:
     assert sum(map(bool, claims)) > 1, "one process had it all: nothing was proved"
 
 
-async def test_of_many_that_press_the_same_only_one_row_comes(postgres_url: str) -> None:
+async def test_concurrent_requests_with_the_same_key_create_one_job(postgres_url: str) -> None:
     migrations.upgrade(postgres_url)
     stores = [Store.open(postgres_url) for _ in range(3)]
     pressed = [make_job(number, request_key="one click") for number in range(30)]
@@ -86,7 +86,7 @@ async def test_of_many_that_press_the_same_only_one_row_comes(postgres_url: str)
 
 
 @pytest.mark.both_databases
-async def test_who_lost_the_lease_can_write_nothing(database_url: str) -> None:
+async def test_a_worker_that_lost_its_lease_cannot_change_the_job(database_url: str) -> None:
     migrations.upgrade(database_url)
     store = Store.open(database_url, lease=LEASE)
     await store.add(make_job(1))

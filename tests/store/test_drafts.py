@@ -1,4 +1,4 @@
-"""Drafts at rest, and the finished videos of a thread."""
+"""The store: drafts, and the finished videos of a thread."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -34,26 +34,26 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
     await store.close()
 
 
-async def test_a_draft_comes_back_as_it_was_kept(store: Store) -> None:
+async def test_a_saved_draft_is_read_back_unchanged(store: Store) -> None:
     plain = replace(SAVED, id="2", thread_ts=None, draft=Draft(prompt="rain"), remix_of=None)
     for saved in (SAVED, plain):
         await store.keep_draft(saved)
         assert await store.draft(saved.id, since=NOW) == saved
 
 
-async def test_a_repeated_delivery_keeps_the_draft_once(store: Store) -> None:
+async def test_a_redelivery_does_not_overwrite_the_draft(store: Store) -> None:
     await store.keep_draft(SAVED)
     await store.keep_draft(replace(SAVED, created_at=NOW + 60))
     assert await store.draft(SAVED.id, since=0) == SAVED
 
 
-async def test_what_no_database_can_hold_is_replaced(store: Store) -> None:
+async def test_characters_that_the_database_cannot_store_are_replaced(store: Store) -> None:
     await store.keep_draft(replace(SAVED, draft=Draft(prompt="a\0b\ud800", size="\0\ud800")))
     draft = (await store.draft(SAVED.id, since=0)).draft
     assert (draft.prompt, draft.size) == ("a\ufffdb?", "\0\ud800")
 
 
-async def test_an_old_draft_is_not_found_and_later_deleted(store: Store) -> None:
+async def test_an_expired_draft_is_not_found_and_can_be_deleted(store: Store) -> None:
     await store.keep_draft(SAVED)
     with pytest.raises(LookupError):
         await store.draft(SAVED.id, since=NOW + 1)

@@ -1,4 +1,4 @@
-"""The database's shape over time: migrations and tables agree, and old rows come along."""
+"""Migrations: they match the table definitions and keep existing rows."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ ROW = {
     "fence": 3,
     "lease_until": 1060.0,
 }
-"""A row as the first revision writes it."""
+"""A row as the first revision stored it."""
 
 PROCESSES = 4
 
@@ -61,7 +61,7 @@ def connected(url: str) -> Iterator[sa.Connection]:
 
 
 def revisions() -> list[str]:
-    """All of them, the oldest first."""
+    """All revisions, oldest first."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     scripts = ScriptDirectory.from_config(config)
@@ -76,7 +76,7 @@ def test_migrations_and_tables_agree(database_url: str) -> None:
         assert compare_metadata(context, metadata) == []
 
 
-async def test_upgrading_twice_changes_nothing(database_url: str) -> None:
+async def test_an_upgraded_database_can_be_upgraded_again(database_url: str) -> None:
     await asyncio.to_thread(migrations.upgrade, database_url)
     store = Store.open(database_url)
     await store.add(make_job())
@@ -86,7 +86,7 @@ async def test_upgrading_twice_changes_nothing(database_url: str) -> None:
     await store.close()
 
 
-async def test_an_older_database_is_upgraded_with_its_rows(database_url: str) -> None:
+async def test_upgrading_an_older_database_keeps_its_rows(database_url: str) -> None:
     first, *later = revisions()
     await asyncio.to_thread(migrations.upgrade, database_url, first)
     names = ", ".join(ROW)
@@ -115,7 +115,9 @@ async def test_an_older_database_is_upgraded_with_its_rows(database_url: str) ->
     )
 
 
-def test_a_database_of_a_newer_version_is_refused_in_one_line(database_url: str) -> None:
+def test_a_database_from_a_newer_version_is_refused_with_a_one_line_error(
+    database_url: str,
+) -> None:
     migrations.upgrade(database_url)
     with connected(database_url) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -125,7 +127,7 @@ def test_a_database_of_a_newer_version_is_refused_in_one_line(database_url: str)
 
 
 def start_at_once(barrier: Barrier, url: str) -> None:
-    """What a process does before its first job; runs in a process of its own."""
+    """Start as the bot does: migrate, then claim; runs in a separate process."""
     barrier.wait(60)
     migrations.upgrade(url)
     asyncio.run(_open(url))
@@ -137,7 +139,7 @@ async def _open(url: str) -> None:
     await store.close()
 
 
-def test_processes_that_start_together_migrate_one_after_the_other(database_url: str) -> None:
+def test_processes_that_start_together_migrate_without_conflict(database_url: str) -> None:
     codes = in_processes(start_at_once, database_url)
     assert codes == [0] * PROCESSES
     with connected(database_url) as connection:

@@ -1,4 +1,4 @@
-"""Jobs at rest: written once, claimed by one, changed only by the owner."""
+"""The store: each job is added once, claimed by one worker and changed only by its owner."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ async def claim_one(store: Store, owner: str = "a", now: float = NOW) -> Job:
     return job
 
 
-async def test_an_error_does_not_show_the_values_of_a_statement(migrated_url: str) -> None:
+async def test_database_errors_do_not_contain_query_values(migrated_url: str) -> None:
     database = Database.open(migrated_url)
     query = sa.text("SELECT * FROM missing WHERE prompt = :prompt").bindparams(prompt="a secret")
     with pytest.raises(TemporaryError) as caught:
@@ -47,7 +47,7 @@ async def test_an_error_does_not_show_the_values_of_a_statement(migrated_url: st
     assert "a secret" not in str(caught.value.__cause__)
 
 
-async def test_old_response_urls_are_forgotten_whoever_runs_the_job(store: Store) -> None:
+async def test_expired_response_urls_are_removed_even_from_claimed_jobs(store: Store) -> None:
     url = "https://hooks.example/1"
     await store.add(make_job(1, response_url=url, created_at=NOW - 1))
     await store.add(make_job(2, response_url=url, created_at=NOW))
@@ -56,7 +56,7 @@ async def test_old_response_urls_are_forgotten_whoever_runs_the_job(store: Store
     assert [(await store.get(f"job{n}")).response_url for n in (1, 2)] == [None, url]
 
 
-async def test_a_job_comes_back_as_it_was_written(store: Store) -> None:
+async def test_a_saved_job_is_read_back_unchanged(store: Store) -> None:
     request = replace(REQUEST, prompt="Wolken ☁")
     await store.add(make_job(request=request, response_url="https://hooks.example/1"))
     job = await claim_one(store)
@@ -72,7 +72,9 @@ async def prompts_found(store: Store, words: str, limit: int = 9, offset: int = 
     return [job.request.prompt for job in found]
 
 
-async def test_a_search_finds_ones_own_prompts_with_all_the_words(store: Store) -> None:
+async def test_search_finds_only_a_persons_own_prompts_that_contain_all_the_words(
+    store: Store,
+) -> None:
     for number, prompt in enumerate(("Clouds over a lake", "a lake of clouds", "clouds")):
         request = replace(REQUEST, prompt=prompt)
         await store.add(make_job(number, request=request, created_at=NOW + number))
@@ -83,7 +85,7 @@ async def test_a_search_finds_ones_own_prompts_with_all_the_words(store: Store) 
     assert await prompts_found(store, "rain") == []
 
 
-async def test_a_searched_sign_means_itself(store: Store) -> None:
+async def test_search_treats_wildcard_characters_literally(store: Store) -> None:
     for number, prompt in enumerate(("100% rain", "1000 clouds", "a_b", "acb", "back\\slash")):
         await store.add(make_job(number, request=replace(REQUEST, prompt=prompt)))
     for words, found in (("0%", "100% rain"), ("a_b", "a_b"), ("k\\s", "back\\slash")):
@@ -91,7 +93,7 @@ async def test_a_searched_sign_means_itself(store: Store) -> None:
     assert await prompts_found(store, "\0") == []
 
 
-async def test_what_the_form_adds_comes_back_as_it_was_written(store: Store) -> None:
+async def test_fields_from_the_form_are_read_back_unchanged(store: Store) -> None:
     picture = InputReference(file_id="F1", user_id="U2", fit=Fit.PAD)
     request = replace(REQUEST, seconds="", size="", input_reference=picture)
     await store.add(make_job(request=request, notify=("U2", "W3")))
@@ -101,14 +103,14 @@ async def test_what_the_form_adds_comes_back_as_it_was_written(store: Store) -> 
     assert (mine.request, mine.notify) == (request, ("U2", "W3"))
 
 
-async def test_the_same_press_twice_is_one_job(store: Store) -> None:
+async def test_the_same_request_key_twice_creates_one_job(store: Store) -> None:
     first = await store.add(make_job())
     again = await store.add(make_job(2, request_key=first.request_key))
     assert again.id == first.id
     assert len(await store.claim("a", now=NOW, limit=9)) == 1
 
 
-async def test_a_claimed_job_is_nobody_elses_until_the_lease_runs_out(store: Store) -> None:
+async def test_a_claimed_job_cannot_be_claimed_until_its_lease_expires(store: Store) -> None:
     await store.add(make_job())
     await claim_one(store, "a")
     assert await store.claim("b", now=NOW + LEASE - 1, limit=9) == []
@@ -122,7 +124,7 @@ async def test_a_save_renews_the_lease(store: Store) -> None:
     assert await store.claim("b", now=NOW + 50 + LEASE - 1, limit=9) == []
 
 
-async def test_a_heartbeat_renews_all_and_says_what_is_still_held(store: Store) -> None:
+async def test_renew_extends_all_of_an_owners_leases_and_returns_them(store: Store) -> None:
     for number in (1, 2):
         await store.add(make_job(number))
     await store.claim("a", now=NOW, limit=9)
@@ -131,7 +133,7 @@ async def test_a_heartbeat_renews_all_and_says_what_is_still_held(store: Store) 
     assert await store.claim("b", now=NOW + 50 + LEASE - 1, limit=9) == []
 
 
-async def test_a_postponed_job_waits_its_time_and_counts_its_attempts(store: Store) -> None:
+async def test_a_postponed_job_waits_until_it_is_due_and_counts_the_attempt(store: Store) -> None:
     await store.add(make_job())
     await store.postpone(await claim_one(store), not_before=NOW + 5)
     assert await store.claim("a", now=NOW + 4, limit=9) == []
@@ -139,7 +141,7 @@ async def test_a_postponed_job_waits_its_time_and_counts_its_attempts(store: Sto
     assert (job.attempts, job.fence) == (1, 2)
 
 
-async def test_what_is_handed_back_is_free_at_once(store: Store) -> None:
+async def test_a_released_job_can_be_claimed_immediately(store: Store) -> None:
     for number in (1, 2):
         await store.add(make_job(number))
     await store.claim("a", now=NOW, limit=9)
@@ -155,20 +157,22 @@ async def test_a_closed_job_is_never_claimed_again(store: Store) -> None:
     assert await store.claim("b", now=NOW + 10 * LEASE, limit=9) == []
 
 
-async def test_the_longest_waiting_is_claimed_first(store: Store) -> None:
+async def test_the_jobs_that_waited_longest_are_claimed_first(store: Store) -> None:
     for number in (1, 2, 3):
         await store.add(make_job(number, created_at=NOW - number))
     assert {job.id for job in await store.claim("a", now=NOW, limit=2)} == {"job3", "job2"}
 
 
-async def test_a_database_that_cannot_serve_is_a_passing_trouble(database_url: str) -> None:
+async def test_a_database_without_tables_raises_a_temporary_error(database_url: str) -> None:
     store = Store.open(database_url)  # its tables are missing
     with pytest.raises(TemporaryError):
         await store.claim("a", now=NOW, limit=1)
     await store.close()
 
 
-async def test_ones_own_jobs_are_listed_open_ones_first_and_then_the_latest(store: Store) -> None:
+async def test_a_persons_jobs_are_listed_with_open_jobs_first_then_newest_first(
+    store: Store,
+) -> None:
     for number in range(5):
         await store.add(make_job(number, created_at=NOW + number))
     await store.add(make_job(9, user_id="U2"))
@@ -181,18 +185,18 @@ async def test_ones_own_jobs_are_listed_open_ones_first_and_then_the_latest(stor
     assert [job.id for job in page] == listed[2:4]
 
 
-async def test_people_do_not_wait_behind_the_workers_writes(store: Store) -> None:
+async def test_new_requests_do_not_wait_behind_the_workers_writes(store: Store) -> None:
     await store.add(make_job())
     mine = await claim_one(store)
     saves = [asyncio.create_task(store.save(mine, now=NOW)) for _ in range(200)]
-    await asyncio.sleep(0)  # all of them are under way
+    await asyncio.sleep(0)  # all of them have started
     await store.add(make_job(2))
     assert sum(save.done() for save in saves) < 50
     await asyncio.gather(*saves)
 
 
 async def rewrite(database_url: str, job_id: str, **columns: object) -> None:
-    """Change a row as another version of the bot, or somebody at the database, might."""
+    """Change a row directly, as another version of the bot or an operator might."""
 
     def write() -> None:
         engine = sa.create_engine(database_url.replace("+aiosqlite", ""))
@@ -203,9 +207,7 @@ async def rewrite(database_url: str, job_id: str, **columns: object) -> None:
     await asyncio.to_thread(write)
 
 
-async def test_a_job_in_a_state_of_a_newer_version_is_left_alone(
-    store: Store, database_url: str
-) -> None:
+async def test_a_job_in_an_unknown_state_is_skipped(store: Store, database_url: str) -> None:
     await store.add(make_job(1))
     await store.add(make_job(2))
     await rewrite(database_url, "job1", state="teleporting")
@@ -213,7 +215,7 @@ async def test_a_job_in_a_state_of_a_newer_version_is_left_alone(
     assert [job.id for job in await store.list_of("U1", limit=9)] == ["job2"]
 
 
-async def test_a_row_that_cannot_be_read_stops_nobody_and_is_tried_again_later(
+async def test_an_unreadable_row_is_skipped_and_retried_later(
     store: Store, database_url: str
 ) -> None:
     await store.add(make_job(1))
@@ -227,7 +229,9 @@ async def test_a_row_that_cannot_be_read_stops_nobody_and_is_tried_again_later(
     assert "job1" in {job.id for job in await store.claim("b", now=later, limit=9)}
 
 
-async def test_a_persons_totals_add_up_what_was_rendered_since_then(store: Store) -> None:
+async def test_a_persons_totals_sum_rendered_videos_requested_since_a_given_time(
+    store: Store,
+) -> None:
     prices = [Decimal("0.40"), Decimal("0.40"), None, Decimal("1.20")]
     for number, price in enumerate(prices):
         job = replace(make_job(number), price=price, rendered_at=NOW)
@@ -239,7 +243,7 @@ async def test_a_persons_totals_add_up_what_was_rendered_since_then(store: Store
     )
 
 
-async def test_jobs_that_ask_at_once_share_one_query_about_the_queue(
+async def test_concurrent_queue_lookups_share_one_query(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(3):
@@ -258,7 +262,7 @@ async def test_jobs_that_ask_at_once_share_one_query_about_the_queue(
     assert queries == ["s"]
 
 
-async def test_a_person_has_never_more_open_jobs_than_the_limit(store: Store) -> None:
+async def test_a_person_never_has_more_open_jobs_than_the_limit(store: Store) -> None:
     added = await asyncio.gather(
         *(store.add(make_job(number), max_open=3) for number in range(20)), return_exceptions=True
     )
@@ -267,18 +271,18 @@ async def test_a_person_has_never_more_open_jobs_than_the_limit(store: Store) ->
     assert {(error.reason, error.limit) for error in refused} == {(Impossible.TOO_MANY_OPEN, 3)}
     [*jobs_of_person] = await store.list_of("U1", limit=100)
     assert len(jobs_of_person) == 3
-    # A repeated delivery is answered as before, and nobody else is refused.
+    # A redelivery returns the same job, and other people are not affected.
     assert await store.add(jobs_of_person[0], max_open=3) == jobs_of_person[0]
     await store.add(make_job(21, user_id="U2"), max_open=3)
 
 
-async def test_a_closed_job_makes_room(store: Store) -> None:
+async def test_closing_a_job_makes_room_for_another(store: Store) -> None:
     await store.add(make_job(1), max_open=1)
     await store.save(jobs.closed(await claim_one(store), now=NOW), now=NOW)
     await store.add(make_job(2), max_open=1)
 
 
-async def test_an_error_of_the_database_does_not_contain_what_was_written(
+async def test_database_errors_do_not_contain_the_written_values(
     database_url: str,
 ) -> None:
     migrations.upgrade(database_url)
@@ -290,7 +294,7 @@ async def test_an_error_of_the_database_does_not_contain_what_was_written(
     assert "planted" not in str(caught.value).partition("DETAIL")[0]
 
 
-async def test_a_job_that_was_cancelled_while_it_ran_is_not_postponed(store: Store) -> None:
+async def test_a_job_with_a_queued_cancel_signal_is_not_postponed(store: Store) -> None:
     await store.add(make_job())
     job = await claim_one(store)
     await store.add_signal(job.id, Signal.CANCEL, "U1")

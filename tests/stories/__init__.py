@@ -1,1 +1,1 @@
-"""Whole stories: the real bot between the sandbox's Slack and its Videos server."""
+"""End-to-end tests: the real bot with the sandbox's Slack and Videos server."""

@@ -1,4 +1,4 @@
-"""The card's buttons: what a press does, for whom, and what the card then says."""
+"""The card's buttons: what a click does, who can use them, and what the card then shows."""
 
 import asyncio
 import sqlite3
@@ -36,7 +36,7 @@ def says(message: Message | None, words: str) -> bool:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_cancelled_job_says_so_where_the_server_cannot_stop_it(
+async def test_a_cancelled_card_says_when_the_server_could_not_stop_the_video(
     world: World, thread: Thread
 ) -> None:
     video = await start_rendering(world)
@@ -52,7 +52,7 @@ async def test_a_cancelled_job_says_so_where_the_server_cannot_stop_it(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_cancelled_job_says_so_where_the_server_stopped_it(
+async def test_a_cancelled_card_says_when_the_server_stopped_the_video(
     world: World, thread: Thread
 ) -> None:
     video = await start_rendering(world)
@@ -63,7 +63,7 @@ async def test_a_cancelled_job_says_so_where_the_server_stopped_it(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_what_was_not_asked_yet_is_cancelled_for_nothing(
+async def test_cancelling_before_the_video_is_created_costs_nothing(
     world: World, thread: Thread
 ) -> None:
     busy = respond_with(503, {"detail": "busy"})
@@ -77,7 +77,7 @@ async def test_what_was_not_asked_yet_is_cancelled_for_nothing(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_pressing_cancel_twice_is_one_cancel(world: World, thread: Thread) -> None:
+async def test_clicking_cancel_twice_cancels_once(world: World, thread: Thread) -> None:
     await start_rendering(world)
     pressed = await world.slack.ada.click(thread.card, "cancel")
     await world.slack.redeliver(pressed.envelope)
@@ -87,7 +87,7 @@ async def test_pressing_cancel_twice_is_one_cancel(world: World, thread: Thread)
 
 
 @pytest.mark.usefixtures("bot")
-async def test_only_who_asked_may_cancel(world: World, thread: Thread) -> None:
+async def test_only_the_requester_can_cancel(world: World, thread: Thread) -> None:
     await start_rendering(world)
     await world.slack.grace.click(thread.card, "cancel")
     [told] = await world.until(lambda: world.slack.grace.private)
@@ -95,7 +95,9 @@ async def test_only_who_asked_may_cancel(world: World, thread: Thread) -> None:
     assert "*Cancelled:*" not in shown(thread.card)
 
 
-async def test_a_cancel_outlives_a_restart(world: World, thread: Thread, run_bot: RunBot) -> None:
+async def test_a_cancellation_survives_a_restart(
+    world: World, thread: Thread, run_bot: RunBot
+) -> None:
     async with run_bot():
         await start_rendering(world)
         pressed = await world.slack.ada.click(thread.card, "cancel")
@@ -108,7 +110,9 @@ async def test_a_cancel_outlives_a_restart(world: World, thread: Thread, run_bot
 
 
 @pytest.mark.usefixtures("bot")
-async def test_who_wants_to_know_is_mentioned_once_at_the_end(world: World, thread: Thread) -> None:
+async def test_a_person_who_clicks_notify_me_too_is_mentioned_once_at_the_end(
+    world: World, thread: Thread
+) -> None:
     video = await start_rendering(world)
     grace = world.slack.grace
     await grace.click(thread.card, "notify_me_too")
@@ -124,7 +128,7 @@ async def test_who_wants_to_know_is_mentioned_once_at_the_end(world: World, thre
 
 
 @pytest.mark.usefixtures("bot")
-async def test_anybody_may_make_it_again_as_their_own(world: World, thread: Thread) -> None:
+async def test_anyone_can_make_a_video_again_as_their_own(world: World, thread: Thread) -> None:
     first = await delivered(world, thread)
     pressed = await world.slack.grace.click(first, "make_again")
     await world.slack.redeliver(pressed.envelope)
@@ -137,7 +141,7 @@ async def test_anybody_may_make_it_again_as_their_own(world: World, thread: Thre
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_remix_changes_the_video_at_the_server(world: World, thread: Thread) -> None:
+async def test_a_remix_is_created_from_the_original_video(world: World, thread: Thread) -> None:
     first = await delivered(world, thread)
     ada = world.slack.ada
     await ada.click(first, "remix")
@@ -152,7 +156,7 @@ async def test_a_remix_changes_the_video_at_the_server(world: World, thread: Thr
 
 
 @pytest.mark.usefixtures("bot")
-async def test_where_the_server_cannot_remix_a_new_video_is_made_and_the_card_says_so(
+async def test_a_server_that_cannot_remix_creates_a_new_video_and_the_card_says_so(
     world: World, thread: Thread
 ) -> None:
     first = await delivered(world, thread)
@@ -172,7 +176,9 @@ async def test_where_the_server_cannot_remix_a_new_video_is_made_and_the_card_sa
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_deleted_video_is_gone_here_and_there(world: World, thread: Thread) -> None:
+async def test_deleting_a_video_removes_it_from_slack_and_the_video_server(
+    world: World, thread: Thread
+) -> None:
     card = await delivered(world, thread)
     [file] = thread.replies[0].files
     pressed = await world.slack.ada.click(card, "delete")
@@ -183,7 +189,9 @@ async def test_a_deleted_video_is_gone_here_and_there(world: World, thread: Thre
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_copy_that_the_server_keeps_is_not_hidden(world: World, thread: Thread) -> None:
+async def test_the_card_says_when_the_video_server_may_have_kept_its_copy(
+    world: World, thread: Thread
+) -> None:
     card = await delivered(world, thread)
     world.faults.inject("delete", respond_with(405, {"detail": "Method Not Allowed"}))
     await world.slack.ada.click(card, "delete")
@@ -192,7 +200,7 @@ async def test_a_copy_that_the_server_keeps_is_not_hidden(world: World, thread: 
 
 
 @pytest.mark.usefixtures("bot")
-async def test_only_who_asked_may_delete(world: World, thread: Thread) -> None:
+async def test_only_the_requester_can_delete(world: World, thread: Thread) -> None:
     card = await delivered(world, thread)
     await world.slack.grace.click(card, "delete")
     await world.until(lambda: world.slack.grace.private)
@@ -203,7 +211,7 @@ async def test_only_who_asked_may_delete(world: World, thread: Thread) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_progress_that_the_server_does_not_give_is_estimated_from_earlier_videos(
+async def test_a_video_slower_than_earlier_ones_is_shown_as_taking_longer_than_usual(
     world: World, thread: Thread, database_url: str
 ) -> None:
     def earlier_took(seconds: float) -> None:
@@ -230,7 +238,7 @@ async def test_progress_that_the_server_does_not_give_is_estimated_from_earlier_
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_queue_is_said(world: World, thread: Thread) -> None:
+async def test_the_card_shows_the_queue_position(world: World, thread: Thread) -> None:
     world.videos.hold()
     await world.slack.ada.command("first")
     await world.slack.ada.command("second")
@@ -242,7 +250,9 @@ async def test_the_queue_is_said(world: World, thread: Thread) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_no_news_is_said(world: World, thread: Thread) -> None:
+async def test_the_card_says_when_the_video_server_stops_responding(
+    world: World, thread: Thread
+) -> None:
     await start_rendering(world)
     world.faults.inject("retrieve", respond_with(502, "bad gateway"), times=10_000)
     await world.until(lambda: thread.says("no response from the video server"))
@@ -252,7 +262,7 @@ async def test_no_news_is_said(world: World, thread: Thread) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_long_prompt_can_be_read_whole_by_anybody(world: World, thread: Thread) -> None:
+async def test_anyone_can_read_a_long_prompt_in_full(world: World, thread: Thread) -> None:
     prompt = "clouds " * 4571 + "end"
     await world.slack.ada.command(prompt)
     await world.until(ready(thread))
@@ -267,9 +277,7 @@ async def test_a_long_prompt_can_be_read_whole_by_anybody(world: World, thread: 
 
 
 @pytest.mark.usefixtures("bot")
-async def test_what_may_work_another_time_can_be_tried_again_once(
-    world: World, thread: Thread
-) -> None:
+async def test_a_failed_video_can_be_tried_again_once(world: World, thread: Thread) -> None:
     await world.slack.ada.command("a crash")
     await world.until(failed(thread))
     first, [reply] = thread.card, thread.replies
@@ -281,7 +289,7 @@ async def test_what_may_work_another_time_can_be_tried_again_once(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_what_must_be_changed_opens_the_form_as_it_was_asked(
+async def test_edit_and_try_again_opens_the_form_with_the_original_request(
     world: World, thread: Thread
 ) -> None:
     await world.slack.ada.command("something forbidden --seconds 8 --size 1280x720")
@@ -297,7 +305,7 @@ async def test_what_must_be_changed_opens_the_form_as_it_was_asked(
     assert (video.prompt, video.seconds, video.size) == ("something allowed", "8", "1280x720")
 
 
-# A card that somebody deleted
+# A deleted card
 
 
 @pytest.mark.usefixtures("bot")
@@ -312,7 +320,9 @@ async def test_a_deleted_card_does_not_lose_the_video(world: World, thread: Thre
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_deleted_card_does_not_hide_a_failure(world: World, thread: Thread) -> None:
+async def test_a_failure_is_reported_even_if_the_card_was_deleted(
+    world: World, thread: Thread
+) -> None:
     video = await start_rendering(world)
     world.slack.workspace.delete(thread.card)
     world.videos.fail(video.id, "server_error", "Oh dear.")
@@ -321,7 +331,7 @@ async def test_a_deleted_card_does_not_hide_a_failure(world: World, thread: Thre
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_channel_archived_in_the_middle_is_told_to_the_person_alone(
+async def test_archiving_the_channel_during_rendering_is_reported_privately(
     world: World, thread: Thread
 ) -> None:
     video = await start_rendering(world)

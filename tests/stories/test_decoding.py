@@ -1,4 +1,4 @@
-"""Pictures that exhaust memory or time cost a child process, and at worst their own job."""
+"""Images that exhaust memory or time end only their decoder process, and at worst their job."""
 
 import asyncio
 import io
@@ -26,7 +26,7 @@ from tests.support.installation import RunBot
 from tests.support.pictures import picture, size_of
 
 ECHO = "tests.support.decoder"
-"""A decoder that does what its arguments say."""
+"""A decoder that misbehaves as its arguments specify."""
 
 
 def children() -> list[psutil.Process]:
@@ -34,13 +34,13 @@ def children() -> list[psutil.Process]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Processes send no event when they begin or end."""
+    """Poll, since processes send no event when they start or end."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 -- the same
             await asyncio.sleep(0.02)
 
 
-async def test_a_picture_is_fitted_in_another_process() -> None:
+async def test_a_starting_image_is_fitted_to_the_size_of_the_video() -> None:
     result = await fitted(picture("PNG", (144, 256)), size="72x128", fit=Fit.CROP)
     assert size_of(result.content) == ("PNG", 72, 128)
     assert (result.mime, result.from_size) == ("image/png", "144x256")
@@ -48,14 +48,14 @@ async def test_a_picture_is_fitted_in_another_process() -> None:
 
 
 async def refusal(content: bytes, *, size: str) -> str:
-    """What the person reads about this picture."""
+    """The sentence that the person sees about this image."""
     with pytest.raises(FileRefused) as caught:
         await fitted(content, size=size, fit=Fit.CROP)
     return describe(caught.value)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces limits of memory")
-async def test_a_few_bytes_that_unpack_to_much_are_refused_in_words() -> None:
+async def test_a_decompression_bomb_is_refused_with_an_explanation() -> None:
     """Less than 2 KB of WebP cost 675 MB."""
     sink = io.BytesIO()
     Image.new("RGB", (6320, 6320)).save(sink, "WEBP", lossless=True)
@@ -64,22 +64,22 @@ async def test_a_few_bytes_that_unpack_to_much_are_refused_in_words() -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-async def test_a_phones_largest_picture_is_taken(kind: str) -> None:
+async def test_a_24_megapixel_phone_photo_is_accepted(kind: str) -> None:
     result = await fitted(picture(kind, (5712, 4284)), size="720x1280", fit=Fit.PAD)
     assert size_of(result.content) == (kind, 720, 1280)
 
 
-async def test_a_picture_with_too_many_pixels_is_refused_in_words() -> None:
+async def test_the_error_for_too_many_pixels_states_the_limit() -> None:
     words = await refusal(picture("PNG", (10_000, 5_000), mode="1"), size="720x1280")
     assert "The limit is 29 megapixels" in words
 
 
-async def test_what_is_no_picture_is_refused_in_words() -> None:
+async def test_the_error_for_an_unreadable_image_names_the_accepted_formats() -> None:
     assert "JPG, PNG or WebP" in await refusal(b"<html>", size="720x1280")
 
 
 @pytest.mark.parametrize("what", ["spin", "crash", "exit", "babble", "lie", "raise"])
-async def test_a_decoder_that_breaks_is_told_from_a_refusal(what: str) -> None:
+async def test_a_decoder_crash_is_distinguished_from_a_refusal(what: str) -> None:
     with pytest.raises(DecoderDied):
         await decode(ECHO, what, content=b"x", limits=Limits(cpu=1, reply=1_000_000))
     assert children() == []
@@ -93,7 +93,7 @@ async def test_a_decoder_that_sleeps_is_killed() -> None:
     assert children() == []
 
 
-async def test_a_decoder_that_does_not_even_read_is_killed() -> None:
+async def test_a_decoder_that_never_reads_its_input_is_an_error() -> None:
     with pytest.raises(DecoderDied, match=r"more than 0\.5 seconds"):
         await decode(ECHO, "deaf", content=b"x" * 10_000_000, limits=Limits(wall=0.5))
     assert children() == []
@@ -121,7 +121,7 @@ async def test_a_decoder_ends_when_the_bot_is_killed() -> None:
     await until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
 
 
-async def test_a_decoder_knows_none_of_the_bots_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_decoder_does_not_inherit_the_bots_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     words, result = await decode(ECHO, "environment", content=b"x")
     assert words == ["done"]
@@ -135,10 +135,10 @@ async def test_a_decoder_cannot_write_files(tmp_path: Path) -> None:
     assert not (tmp_path / "file").exists() or (tmp_path / "file").stat().st_size == 0
 
 
-# In the bot.
+# In the bot
 
 
-async def ask_with_picture(world: World) -> None:
+async def request_with_image(world: World) -> None:
     ada = world.slack.ada
     await ada.command("")
     file = ada.upload("sky.png", picture("PNG", (72, 128)), "image/png")
@@ -147,14 +147,14 @@ async def ask_with_picture(world: World) -> None:
 
 
 def told(world: World) -> Callable[[], bool]:
-    """Whether the person, and nobody else, was told why."""
+    """Whether the person has the reason in a direct message."""
     place = world.slack.workspace.direct_message(world.slack.ada.user)
     return lambda: "every attempt failed" in "".join(map(shown, place.messages))
 
 
 @pytest.fixture
 def dying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each decoder dies; the list grows with each."""
+    """Let every decoder die; the list has one entry for each."""
     died: list[str] = []
 
     async def die(*_: object, **__: object) -> None:
@@ -166,19 +166,19 @@ def dying(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_picture_that_kills_three_decoders_fails_its_job(
+async def test_a_starting_image_that_kills_three_decoders_fails_its_job(
     world: World, dying: list[str]
 ) -> None:
-    await ask_with_picture(world)
+    await request_with_image(world)
     await world.until(told(world))
     assert len(dying) == 3
     assert world.videos.creates == []
 
 
-async def test_a_picture_that_kills_the_bot_three_times_fails_its_job(
+async def test_a_starting_image_that_kills_the_bot_three_times_fails_its_job(
     world: World, run_bot: RunBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the machine's OOM killer does: the process is gone without a word."""
+    """Like the OOM killer: the process ends without running any cleanup."""
     decoding = asyncio.Event()
 
     async def never(*_: object, **__: object) -> None:
@@ -190,14 +190,14 @@ async def test_a_picture_that_kills_the_bot_three_times_fails_its_job(
     for killed in range(3):
         async with run_bot():
             if not killed:
-                await ask_with_picture(world)
+                await request_with_image(world)
             await asyncio.wait_for(decoding.wait(), 10)
             decoding.clear()
     async with run_bot():
         await world.until(told(world))
 
 
-async def test_a_bot_that_is_stopped_while_it_decodes_blames_no_picture(
+async def test_stopping_the_bot_during_decoding_does_not_count_against_the_image(
     world: World, run_bot: RunBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoding, decoder = asyncio.Event(), process.decode
@@ -210,7 +210,7 @@ async def test_a_bot_that_is_stopped_while_it_decodes_blames_no_picture(
     for stopped in range(4):
         async with run_bot():
             if not stopped:
-                await ask_with_picture(world)
+                await request_with_image(world)
             await asyncio.wait_for(decoding.wait(), 10)
             decoding.clear()
     monkeypatch.setattr(pictures, "decode", decoder)
@@ -219,7 +219,7 @@ async def test_a_bot_that_is_stopped_while_it_decodes_blames_no_picture(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_one_picture_at_a_time_is_fetched_and_decoded(
+async def test_starting_images_are_downloaded_and_decoded_one_at_a_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_once, most, decoder = 0, 0, process.decode
@@ -235,14 +235,14 @@ async def test_one_picture_at_a_time_is_fetched_and_decoded(
 
     monkeypatch.setattr(pictures, "decode", counted)
     for _ in range(3):
-        await ask_with_picture(world)
+        await request_with_image(world)
     thread = Thread(world)
     await world.until(lambda: sum("*Ready:*" in str(card.blocks) for card in thread.cards) == 3)
     assert most == 1
 
 
 @pytest.mark.usefixtures("bot")
-async def test_pictures_do_not_wait_for_finished_videos(world: World) -> None:
+async def test_starting_images_do_not_wait_behind_video_downloads(world: World) -> None:
     gate, thread = asyncio.Event(), Thread(world)
 
     async def late(_request: web.Request) -> web.StreamResponse:
@@ -256,7 +256,7 @@ async def test_pictures_do_not_wait_for_finished_videos(world: World) -> None:
     for _ in range(MAX_DOWNLOADS):
         await world.slack.ada.command("rain")
     await world.until(lambda: downloads() == MAX_DOWNLOADS)
-    await ask_with_picture(world)
+    await request_with_image(world)
     await world.until(lambda: len(thread.cards) == MAX_DOWNLOADS + 1)
     gate.set()
     await world.until(lambda: str([card.blocks for card in thread.cards]).count("*Ready:*") == 5)

@@ -1,4 +1,4 @@
-"""What the bot says in Slack: under Slack's limits, and what each refusal means."""
+"""Delivery to Slack: rate limits, and the translation of each error."""
 
 import time
 from collections.abc import AsyncIterator
@@ -69,20 +69,22 @@ CONSEQUENCES: dict[type[BotError], str] = {
         method_not_supported_for_channel_type hash_conflict not_found expired_trigger_id
         a_code_of_next_year""",
 }
-"""The errors on the pages of the methods that the bot calls (docs.slack.dev)."""
+"""The documented errors of the methods that the bot calls (docs.slack.dev)."""
 
 
 @pytest.mark.parametrize(
     ("code", "kind"),
     [(code, kind) for kind, codes in CONSEQUENCES.items() for code in codes.split()],
 )
-def test_every_refusal_has_its_consequence(code: str, kind: type[BotError]) -> None:
+def test_each_slack_error_code_is_translated_to_the_right_error(
+    code: str, kind: type[BotError]
+) -> None:
     assert type(translate(refused(code))) is kind
 
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("content_type", ["text/plain", "text/html", "application/json"])
-async def test_a_refusal_without_json_says_how_long_to_wait(
+async def test_an_error_response_without_json_keeps_its_retry_after(
     world: World, status: int, content_type: str
 ) -> None:
     async def refuse(_request: web.Request) -> web.Response:
@@ -97,7 +99,7 @@ async def test_a_refusal_without_json_says_how_long_to_wait(
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "text/html", "application/json"])
-async def test_a_success_without_json_may_have_taken_effect(
+async def test_a_success_response_without_valid_json_is_an_unknown_outcome(
     world: World, content_type: str
 ) -> None:
     async def confuse(_request: web.Request) -> web.Response:
@@ -109,28 +111,28 @@ async def test_a_success_without_json_may_have_taken_effect(
             await announced(delivery, world)
 
 
-def test_a_rate_limit_says_how_long() -> None:
+def test_a_rate_limit_error_keeps_its_retry_after() -> None:
     meaning = translate(refused("ratelimited", 429, Retry_After="30"))
     assert isinstance(meaning, RateLimited)
     assert meaning.retry_after == 30
 
 
-def test_a_server_error_may_pass() -> None:
+def test_a_slack_server_error_is_temporary() -> None:
     assert isinstance(translate(refused("unknown", 503)), TemporaryError)
 
 
-def test_an_answer_that_was_lost_is_not_a_refusal() -> None:
+def test_a_lost_response_is_an_unknown_outcome() -> None:
     for error in (aiohttp.ServerDisconnectedError(), TimeoutError()):
         assert type(translate(error)) is OutcomeUnknown
 
 
-def test_the_invitation_names_the_bot() -> None:
+def test_the_invite_hint_names_the_bot() -> None:
     error = translate(refused("not_in_channel"), bot_name="clips")
     assert isinstance(error, CannotPost)
     assert "/invite @clips" in failures.describe(error)
 
 
-async def test_progress_leaves_room_for_what_must_be_said(world: World) -> None:
+async def test_progress_updates_leave_capacity_for_required_updates(world: World) -> None:
     async with delivering(world) as delivery:
         job = await announced(delivery, world)
         began = time.monotonic()
@@ -159,7 +161,7 @@ async def delivering(world: World) -> AsyncIterator[Delivery]:
         yield Delivery(slack, http, bot_id=world.slack.workspace.bot_id, bot_name="video")
 
 
-async def test_only_a_message_of_the_bot_itself_is_found_again(world: World) -> None:
+async def test_only_the_bots_own_messages_are_found_again(world: World) -> None:
     world.slack.workspace.scopes.add("channels:history")
     async with delivering(world) as delivery:
         job = await announced(delivery, world)

@@ -1,4 +1,4 @@
-"""The whole story against every server's dialect, and against every kind of bad connection."""
+"""End to end with every server's dialect, and with every kind of connection error."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -60,7 +60,7 @@ async def test_a_prompt_becomes_a_video(world: World, thread: Thread, clip: byte
 
 
 @every("busy")
-async def test_a_busy_server_is_asked_again(world: World, thread: Thread) -> None:
+async def test_a_busy_server_is_retried(world: World, thread: Thread) -> None:
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     creates = [call for call in world.videos.calls if call.operation == "create"]
@@ -69,7 +69,7 @@ async def test_a_busy_server_is_asked_again(world: World, thread: Thread) -> Non
 
 
 @every("slow")
-async def test_a_slow_server_is_waited_for(world: World, thread: Thread) -> None:
+async def test_a_slow_server_receives_one_create(world: World, thread: Thread) -> None:
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert len(world.videos.creates) == 1
@@ -79,7 +79,7 @@ CODES = {"vllm_omni": "400", "sglang": "failed", "aquiles": "generation_error"}
 
 
 @every()
-async def test_a_failed_video_says_why(
+async def test_a_failed_video_shows_the_servers_error(
     world: World, thread: Thread, request: pytest.FixtureRequest
 ) -> None:
     await world.slack.ada.command("something forbidden")
@@ -92,7 +92,7 @@ async def test_a_failed_video_says_why(
 
 
 @every()
-async def test_a_refused_create_says_why(world: World, thread: Thread) -> None:
+async def test_a_refused_create_shows_the_servers_error(world: World, thread: Thread) -> None:
     await world.slack.ada.command("a sentinel at dawn")
     await world.until(failed(thread))
     assert "something didn't look right" in shown(thread.replies[0])
@@ -100,7 +100,7 @@ async def test_a_refused_create_says_why(world: World, thread: Thread) -> None:
 
 
 @every()
-async def test_without_quota_nobody_waits(world: World, thread: Thread) -> None:
+async def test_an_exceeded_quota_fails_without_a_retry(world: World, thread: Thread) -> None:
     await world.slack.ada.command("a quota at dawn")
     await world.until(failed(thread))
     assert "You exceeded your current quota" in shown(thread.replies[0])
@@ -108,7 +108,7 @@ async def test_without_quota_nobody_waits(world: World, thread: Thread) -> None:
 
 
 @every()
-async def test_a_video_that_a_restart_forgot_is_gone(world: World, thread: Thread) -> None:
+async def test_a_video_lost_in_a_server_restart_fails(world: World, thread: Thread) -> None:
     world.videos.hold()
     await world.slack.ada.command("clouds")
     await world.until(lambda: world.videos.creates)
@@ -119,7 +119,9 @@ async def test_a_video_that_a_restart_forgot_is_gone(world: World, thread: Threa
 
 
 @on("openai", "openai_guide", "vllm_omni", "aquiles")
-async def test_a_lost_create_is_found_in_the_list(world: World, thread: Thread) -> None:
+async def test_a_create_with_a_lost_response_is_found_in_the_list(
+    world: World, thread: Thread
+) -> None:
     world.faults.inject("create", drop, when="after")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
@@ -127,7 +129,7 @@ async def test_a_lost_create_is_found_in_the_list(world: World, thread: Thread) 
 
 
 @on("sglang", "litellm")
-async def test_where_the_list_does_not_decide_nothing_is_asked_twice(
+async def test_a_lost_create_is_not_repeated_if_the_list_is_inconclusive(
     world: World, thread: Thread
 ) -> None:
     world.faults.inject("create", drop, when="after")
@@ -137,7 +139,7 @@ async def test_where_the_list_does_not_decide_nothing_is_asked_twice(
 
 
 @every()
-async def test_a_cut_download_arrives_whole(world: World, thread: Thread) -> None:
+async def test_an_interrupted_download_is_completed(world: World, thread: Thread) -> None:
     world.videos.clip = Filler(3 * MB)
     world.videos.cut_content_after(MB, times=2)
     await world.slack.ada.command("clouds")
@@ -145,14 +147,16 @@ async def test_a_cut_download_arrives_whole(world: World, thread: Thread) -> Non
     assert thread.replies[0].files[0].data == Filler(3 * MB).read(0, 3 * MB)
 
 
-# Bad connections.
+# Connection errors
 
 STORM = respond_with(429, {"error": {"message": "Rate limit reached."}}, Retry_After="0")
 
 
 @pytest.mark.parametrize("timings", [replace(FAST, retry_scale=0.001)])
 @pytest.mark.parametrize("operation", ["create", "retrieve", "content"])
-async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: str) -> None:
+async def test_jobs_survive_a_burst_of_429_responses(
+    world: World, thread: Thread, operation: str
+) -> None:
     world.faults.inject(operation, STORM, times=15)
     for number in range(10):
         await world.slack.ada.command(f"clouds {number}")
@@ -165,7 +169,7 @@ async def test_a_storm_of_429_passes(world: World, thread: Thread, operation: st
     "fault", [drop, hang, respond_with(500, "oops"), respond_with(502, "<html>")]
 )
 @pytest.mark.parametrize("operation", ["retrieve", "content", "list"])
-async def test_bad_connections_cost_time_and_nothing_else(
+async def test_connection_errors_cause_retries_but_no_duplicates(
     world: World,
     thread: Thread,
     monkeypatch: pytest.MonkeyPatch,
@@ -183,7 +187,7 @@ async def test_bad_connections_cost_time_and_nothing_else(
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_create_that_disappears_is_one_video(
+async def test_a_create_that_hangs_results_in_one_video(
     world: World, thread: Thread, when: str
 ) -> None:
     world.faults.inject("create", hang, when="before" if when == "before" else "after")
@@ -192,16 +196,14 @@ async def test_a_create_that_disappears_is_one_video(
     assert len(world.videos.creates) == len(thread.replies) == 1
 
 
-async def test_a_download_that_drips_arrives_in_the_end(
-    world: World, thread: Thread, clip: bytes
-) -> None:
+async def test_a_slow_download_completes(world: World, thread: Thread, clip: bytes) -> None:
     world.videos.drip_content(len(clip) // 20, 0.02)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert thread.replies[0].files[0].data == clip
 
 
-async def test_a_file_too_large_for_slack_is_not_brought_and_says_so(
+async def test_a_video_too_large_for_slack_fails_with_an_explanation(
     world: World, thread: Thread
 ) -> None:
     world.videos.clip = Filler(1001 * MB)

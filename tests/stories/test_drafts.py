@@ -1,4 +1,4 @@
-"""What may not be meant as a prompt starts nothing, and what can't be started isn't lost."""
+"""Text that may not be a prompt starts no video, and a prompt that is refused is not lost."""
 
 import asyncio
 import json
@@ -34,13 +34,13 @@ def labels(message: Told) -> list[str]:
 
 
 def quoted(messages: Sequence[Told]) -> str:
-    """What the messages return of the text that was typed."""
+    """The text that the messages quote."""
     texts = [block for each in messages for block in each.blocks if block["type"] == "rich_text"]
     return "".join(text["elements"][0]["elements"][0]["text"] for text in texts)
 
 
 async def told(world: World, person: Person, count: int = 1) -> PrivateMessage:
-    """The newest of so many private messages."""
+    """Wait for `count` private messages; return the newest."""
     await world.until(lambda: len(person.private) >= count)
     return person.private[-1]
 
@@ -86,14 +86,14 @@ async def test_a_subcommand_starts_nothing_but_offers_its_text_as_a_prompt(
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("text", ["list", "help", "--help", "?", "status 0123456789"])
-async def test_an_exact_subcommand_is_just_done(world: World, text: str) -> None:
+async def test_an_exact_subcommand_does_not_offer_to_make_a_video(world: World, text: str) -> None:
     ada = world.slack.ada
     await ada.command(text)
     assert "Make a video of" not in shown(await told(world, ada))
 
 
 @pytest.mark.usefixtures("bot")
-async def test_options_without_a_prompt_open_the_form_filled_in(world: World) -> None:
+async def test_options_without_a_prompt_open_a_prefilled_form(world: World) -> None:
     ada = world.slack.ada
     await ada.command("--seconds 8 --size wide")
     await ada.fill({"prompt": "clouds"})
@@ -103,7 +103,9 @@ async def test_options_without_a_prompt_open_the_form_filled_in(world: World) ->
 
 
 @pytest.mark.usefixtures("bot")
-async def test_help_needs_no_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_help_works_without_the_database(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await away(monkeypatch)
     await world.slack.ada.command("help me")
     reply = await told(world, world.slack.ada)
@@ -112,7 +114,7 @@ async def test_help_needs_no_database(world: World, monkeypatch: pytest.MonkeyPa
 
 
 async def away(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the service find no database."""
+    """Let every call of the service fail for lack of a database."""
 
     async def fail(*_: object, **__: object) -> None:
         raise TemporaryError("The database does not respond.")
@@ -126,7 +128,7 @@ async def away(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("text", ["thanks!", "is it done yet?", "hello there"])
-async def test_chat_in_a_thread_is_asked_about_in_private(world: World, text: str) -> None:
+async def test_possible_chat_in_a_thread_gets_a_private_question(world: World, text: str) -> None:
     ada, root = world.slack.ada, world.slack.grace.post("shall we?")
     await ada.mention(text, thread_ts=root.ts)
     question = await told(world, ada)
@@ -140,11 +142,11 @@ async def test_chat_in_a_thread_is_asked_about_in_private(world: World, text: st
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_press_makes_the_video_where_it_was_typed(world: World) -> None:
+async def test_confirming_the_question_creates_one_video_in_the_same_thread(world: World) -> None:
     ada, root = world.slack.ada, world.slack.grace.post("shall we?")
     await ada.mention("clouds", thread_ts=root.ts)
     question = await told(world, ada)
-    # Two presses, the second before the first is answered.
+    # Two clicks, the second before the response to the first.
     await asyncio.gather(*(ada.click(question, drafts.START) for _ in range(2)))
     thread = Thread(world)
     await world.until(lambda: any("*Ready:*" in shown(reply) for reply in thread.replies))
@@ -154,7 +156,7 @@ async def test_a_press_makes_the_video_where_it_was_typed(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_delivery_repeated_by_slack_is_one_video_whichever_question_is_answered(
+async def test_a_redelivered_mention_creates_one_video_even_if_both_questions_are_confirmed(
     world: World,
 ) -> None:
     ada = world.slack.ada
@@ -169,7 +171,7 @@ async def test_a_delivery_repeated_by_slack_is_one_video_whichever_question_is_a
 
 
 @pytest.mark.usefixtures("bot")
-async def test_chat_in_the_direct_message_is_asked_about_there(world: World) -> None:
+async def test_possible_chat_in_a_direct_message_gets_a_question_there(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     await ada.direct_message("thanks!")
     _, question = await world.until(lambda: place.messages[1:] and place.messages)
@@ -187,14 +189,16 @@ async def test_chat_in_the_direct_message_is_asked_about_there(world: World) -> 
 @pytest.mark.parametrize(
     "text", ["/video clouds", "/videobot clouds", '"clouds"', "-- clouds", "clouds --seconds 4"]
 )
-async def test_what_is_clearly_a_prompt_is_not_asked_about(world: World, text: str) -> None:
+async def test_an_explicit_prompt_creates_a_video_without_a_question(
+    world: World, text: str
+) -> None:
     await world.slack.ada.direct_message(text)
     [video] = await world.until(lambda: world.videos.creates)
     assert video.prompt == "clouds"
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_command_in_the_direct_message_is_a_command(world: World) -> None:
+async def test_a_command_typed_in_a_direct_message_is_run(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     await ada.direct_message("/video list")
     _, listed = await world.until(lambda: place.messages[1:] and place.messages)
@@ -206,7 +210,9 @@ async def test_a_command_in_the_direct_message_is_a_command(world: World) -> Non
 
 
 @pytest.mark.usefixtures("bot")
-async def test_in_the_thread_of_a_finished_video_a_remix_is_offered_first(world: World) -> None:
+async def test_a_mention_in_the_thread_of_a_finished_video_offers_a_remix_first(
+    world: World,
+) -> None:
     ada, grace, card = world.slack.ada, world.slack.grace, await delivered(world)
     await grace.mention("slower, at night", thread_ts=card.ts)
     question = await told(world, grace)
@@ -226,7 +232,7 @@ async def test_in_the_thread_of_a_finished_video_a_remix_is_offered_first(world:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_new_video_may_be_chosen_and_stays_in_that_thread(world: World) -> None:
+async def test_a_new_video_can_be_chosen_instead_and_stays_in_the_thread(world: World) -> None:
     grace, card = world.slack.grace, await delivered(world)
     await grace.mention("slower, at night", thread_ts=card.ts)
     await grace.click(await told(world, grace), drafts.START)
@@ -236,7 +242,7 @@ async def test_a_new_video_may_be_chosen_and_stays_in_that_thread(world: World) 
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_deleted_video_is_not_remixed(world: World) -> None:
+async def test_a_deleted_video_cannot_be_remixed(world: World) -> None:
     ada, card = world.slack.ada, await delivered(world)
     await ada.mention("slower, at night", thread_ts=card.ts)
     question = await told(world, ada)
@@ -250,7 +256,9 @@ async def test_a_deleted_video_is_not_remixed(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_wrong_option_returns_the_prompt_and_the_form_has_it(world: World) -> None:
+async def test_an_invalid_option_returns_the_prompt_and_can_be_fixed_in_the_form(
+    world: World,
+) -> None:
     ada = world.slack.ada
     await ada.command("clouds & <rain> --second 8 ")
     refusal = await told(world, ada)
@@ -284,7 +292,7 @@ async def test_the_form_of_a_thread_posts_in_that_thread_unless_another_channel_
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("door", ["command", "mention", "direct_message"])
-async def test_a_prompt_that_is_too_long_is_returned_whole(world: World, door: str) -> None:
+async def test_a_prompt_that_is_too_long_is_returned_in_full(world: World, door: str) -> None:
     ada, text = world.slack.ada, "".join(f"{number} clouds, " for number in range(3_500)).strip()
     assert len(text) > 40_000
     place = world.slack.workspace.direct_message(ada.user)
@@ -303,7 +311,7 @@ def _part(message: Told) -> str:
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("text", ["clouds over the sea", "clouds --second 8", "thanks!"])
-async def test_without_a_database_the_prompt_alone_is_returned(
+async def test_without_the_database_the_prompt_is_returned_without_buttons(
     world: World, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     await away(monkeypatch)
@@ -330,7 +338,7 @@ async def test_one_video_too_many_returns_the_prompt_and_the_form_has_it(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_closed_channel_returns_the_prompt_and_the_form_has_it(world: World) -> None:
+async def test_a_closed_channel_returns_the_prompt_and_can_prefill_the_form(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.add_channel("closed", posting="restricted")
     prompt = "clouds over the sea " * 100
     await ada.command(prompt, channel=place)
@@ -342,7 +350,7 @@ async def test_a_closed_channel_returns_the_prompt_and_the_form_has_it(world: Wo
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_closed_channel_returns_the_longest_prompt_whole(world: World) -> None:
+async def test_a_closed_channel_returns_a_long_prompt_in_full(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.add_channel("closed", posting="restricted")
     prompt = "".join(f"{number} clouds, " for number in range(2_500)).strip()
     await ada.command(prompt, channel=place)
@@ -351,7 +359,7 @@ async def test_a_closed_channel_returns_the_longest_prompt_whole(world: World) -
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_form_that_slack_does_not_open_returns_the_prompt(world: World) -> None:
+async def test_a_form_that_fails_to_open_returns_the_prompt(world: World) -> None:
     ada = world.slack.ada
     expired = respond_with(200, {"ok": False, "error": "expired_trigger_id"})
     world.faults.inject("views.open", expired)
@@ -359,23 +367,23 @@ async def test_a_form_that_slack_does_not_open_returns_the_prompt(world: World) 
     assert quoted([await told(world, ada)]) == "clouds over the sea"
 
 
-# Whose and how long
+# Owner and lifetime of a draft
 
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("action_id", [drafts.START, drafts.FORM])
-async def test_only_who_typed_it_may_press(world: World, action_id: str) -> None:
+async def test_only_the_author_of_a_draft_can_use_its_buttons(world: World, action_id: str) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     await (ada.command("clouds --second 8") if action_id == drafts.FORM else ada.mention("hi"))
     question = await told(world, ada)
-    question.user = grace.id  # as if Slack had shown it to somebody else
+    question.user = grace.id  # as if Slack had shown it to another person
     await grace.click(question, action_id)
     assert f"Only <@{ada.id}>" in (await told(world, grace, 2)).text
     assert grace.view is None
     assert world.videos.calls == []
 
 
-async def test_an_old_draft_is_neither_used_nor_kept(world: World, bot: Bot) -> None:
+async def test_an_expired_draft_is_deleted_and_cannot_be_used(world: World, bot: Bot) -> None:
     ada, store = world.slack.ada, bot._store
     await ada.mention("hi")
     question = await told(world, ada)

@@ -1,4 +1,4 @@
-"""The form in the pretend Slack: filled in, submitted, wrong, late, and from a message."""
+"""The form: filled in, submitted, invalid, late, and opened from a message."""
 
 import json
 import sqlite3
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("bot")
 
 @pytest.fixture
 async def ada(world: World) -> Person:
-    """Somebody with the form open."""
+    """Ada, with the form open."""
     await world.slack.ada.command("")
     assert the_form(world.slack.ada).title == "Create a video"
     return world.slack.ada
@@ -49,7 +49,7 @@ def price(view: View) -> str:
     return str(block(view, "price")["elements"][0]["text"])
 
 
-# Each row of the table
+# Each field
 
 
 async def test_every_field_reaches_the_video_server_and_the_thread(
@@ -93,7 +93,7 @@ async def test_every_field_reaches_the_video_server_and_the_thread(
     assert Thread(world).messages == []
 
 
-async def test_the_form_begins_with_the_defaults_and_the_current_conversation(
+async def test_the_form_opens_with_the_defaults_and_the_current_conversation(
     world: World, ada: Person
 ) -> None:
     form = the_form(ada)
@@ -116,7 +116,7 @@ async def test_the_form_begins_with_the_defaults_and_the_current_conversation(
     assert video.input_reference is None
 
 
-async def test_a_prompt_of_31000_characters_comes_verbatim_from_a_file(
+async def test_a_prompt_file_of_31000_characters_is_used_verbatim(
     world: World, ada: Person
 ) -> None:
     prompt = ("Wolken ☁ ziehen\r\n\tüber  <das> Land & mehr\n" * 800)[:31_000] + " "
@@ -126,9 +126,7 @@ async def test_a_prompt_of_31000_characters_comes_verbatim_from_a_file(
     assert world.videos.creates[0].prompt == prompt
 
 
-async def test_the_mark_that_windows_puts_before_text_is_no_prompt(
-    world: World, ada: Person
-) -> None:
+async def test_a_byte_order_mark_is_not_part_of_the_prompt(world: World, ada: Person) -> None:
     file = ada.upload("prompt.md", b"\xef\xbb\xbfclouds", "text/markdown")
     await ada.fill({"prompt_file": [file]})
     await ada.submit()
@@ -136,10 +134,10 @@ async def test_the_mark_that_windows_puts_before_text_is_no_prompt(
     assert world.videos.creates[0].prompt == "clouds"
 
 
-# Choosing
+# Choices that update the form
 
 
-async def test_another_model_brings_its_sizes_and_its_price_and_nothing_typed_is_lost(
+async def test_changing_the_model_updates_sizes_and_price_and_keeps_all_input(
     world: World, ada: Person
 ) -> None:
     sky = ada.upload("sky.png", picture("PNG", (720, 1280)), "image/png")
@@ -167,9 +165,7 @@ async def test_another_model_brings_its_sizes_and_its_price_and_nothing_typed_is
     assert Thread(world).replies[0].mentions == {ada.id, world.slack.grace.id}
 
 
-async def test_a_choice_in_a_form_that_has_changed_since_is_harmless(
-    world: World, ada: Person
-) -> None:
+async def test_a_hash_conflict_when_choosing_a_model_is_harmless(world: World, ada: Person) -> None:
     conflict = faults.respond_with(200, {"ok": False, "error": "hash_conflict"})
     world.faults.inject("views.update", conflict)
     answer = await ada.choose("model", "sora-2-pro")
@@ -181,7 +177,7 @@ async def test_a_choice_in_a_form_that_has_changed_since_is_harmless(
     assert world.videos.creates[0].model == "sora-2-pro"
 
 
-async def test_a_real_stale_hash_changes_nothing(world: World, ada: Person) -> None:
+async def test_a_stale_view_hash_does_not_change_the_form(world: World, ada: Person) -> None:
     answer = await ada.choose("model", "sora-2-pro")
     before = the_form(ada).body
     again = await world.slack.redeliver(answer.envelope)
@@ -191,7 +187,7 @@ async def test_a_real_stale_hash_changes_nothing(world: World, ada: Person) -> N
     assert stale.error == "hash_conflict"
 
 
-async def test_a_size_that_the_model_does_not_make_is_an_error_on_the_size(
+async def test_a_size_that_the_model_does_not_support_is_an_error_on_the_size_field(
     world: World, ada: Person
 ) -> None:
     await ada.choose("model", "sora-2-pro")
@@ -208,10 +204,10 @@ async def test_a_size_that_the_model_does_not_make_is_an_error_on_the_size(
     assert world.videos.calls == []
 
 
-# Wrong input
+# Invalid input
 
 
-async def test_without_a_prompt_the_prompt_is_asked_for(world: World, ada: Person) -> None:
+async def test_a_missing_prompt_is_an_error_on_the_prompt_field(world: World, ada: Person) -> None:
     await ada.fill({"prompt": "  \n"})
     await ada.submit()
     assert list(the_form(ada).errors) == ["prompt"]
@@ -220,7 +216,7 @@ async def test_without_a_prompt_the_prompt_is_asked_for(world: World, ada: Perso
     await world.until(ready(Thread(world)))
 
 
-async def test_everything_that_is_wrong_is_said_at_once(world: World, ada: Person) -> None:
+async def test_all_invalid_fields_are_reported_together(world: World, ada: Person) -> None:
     await ada.fill(
         {
             "prompt": "clouds",
@@ -244,7 +240,7 @@ async def test_everything_that_is_wrong_is_said_at_once(world: World, ada: Perso
         (b"nul \x00", "can't be sent"),
     ],
 )
-async def test_a_wrong_prompt_file_is_an_error_on_its_field(
+async def test_an_invalid_prompt_file_is_an_error_on_its_field(
     world: World, ada: Person, content: bytes, hint: str
 ) -> None:
     await ada.fill({"prompt_file": [ada.upload("p.txt", content, "text/plain")]})
@@ -256,7 +252,7 @@ async def test_a_wrong_prompt_file_is_an_error_on_its_field(
     assert world.videos.calls == []
 
 
-async def test_a_prompt_file_that_slack_keeps_back_is_an_error_on_its_field(
+async def test_a_prompt_file_that_cannot_be_downloaded_is_an_error_on_its_field(
     world: World, ada: Person
 ) -> None:
     await ada.fill({"prompt_file": [ada.upload("p.txt", b"clouds", "text/plain")]})
@@ -282,7 +278,7 @@ async def test_a_prompt_file_that_slack_keeps_back_is_an_error_on_its_field(
         ({"mimetype": "image/heic"}, "JPG, PNG or WebP"),
     ],
 )
-async def test_what_slack_says_about_a_picture_is_checked_at_once(
+async def test_the_metadata_of_a_starting_image_is_checked_before_downloading(
     world: World, ada: Person, overrides: dict[str, Any], hint: str
 ) -> None:
     file = ada.upload("sky.png", picture("PNG", (72, 128)), "image/png")
@@ -293,7 +289,7 @@ async def test_what_slack_says_about_a_picture_is_checked_at_once(
     assert (world.videos.calls, world.slack.calls_of("download")) == ([], [])
 
 
-async def test_a_picture_that_shows_nothing_of_itself_yet_is_looked_at_later(
+async def test_a_starting_image_without_metadata_is_checked_later(
     world: World, ada: Person
 ) -> None:
     file = ada.upload("sky.png", picture("PNG", (720, 1280)), "image/png")
@@ -306,7 +302,7 @@ async def test_a_picture_that_shows_nothing_of_itself_yet_is_looked_at_later(
     assert world.videos.creates[0].input_reference is not None
 
 
-async def test_half_a_picture_is_fetched_again(world: World, ada: Person) -> None:
+async def test_a_truncated_starting_image_is_downloaded_again(world: World, ada: Person) -> None:
     half = faults.respond_with(200, "half", Content_Type="image/png")
     world.faults.inject("download", half)
     await submit_with(ada, "sky.png", picture("PNG", (720, 1280)))
@@ -314,7 +310,7 @@ async def test_half_a_picture_is_fetched_again(world: World, ada: Person) -> Non
     assert world.videos.creates[0].input_reference is not None
 
 
-# What can only be found out later
+# Errors found after submission
 
 
 async def submit_with(ada: Person, name: str, data: bytes, **overrides: Any) -> None:  # noqa: ANN401 -- any JSON
@@ -326,15 +322,15 @@ async def submit_with(ada: Person, name: str, data: bytes, **overrides: Any) -> 
     assert ada.view is None
 
 
-async def told_privately(world: World, person: Person) -> str:
+async def direct_message_text(world: World, person: Person) -> str:
     place = world.slack.workspace.direct_message(person.user)
     [message] = await world.until(lambda: world.slack.workspace.messages(place))
     return shown(message)
 
 
-async def assert_it_cost_nothing(world: World, ada: Person, hint: str) -> None:
-    """Told privately, with the prompt and what to do; nothing was asked or posted."""
-    told = await told_privately(world, ada)
+async def assert_refused_at_no_cost(world: World, ada: Person, hint: str) -> None:
+    """A direct message repeats the prompt and says what to do; nothing was created or posted."""
+    told = await direct_message_text(world, ada)
     assert "I can't use your starting image" in told
     assert "nothing was charged" in told
     assert "a timelapse of clouds" in told
@@ -343,52 +339,56 @@ async def assert_it_cost_nothing(world: World, ada: Person, hint: str) -> None:
     assert Thread(world).messages == []
 
 
-async def test_a_bomb_of_50_megapixels_is_refused_and_costs_nothing(
+async def test_a_50_megapixel_starting_image_is_refused_and_costs_nothing(
     world: World, ada: Person
 ) -> None:
     await submit_with(ada, "bomb.png", picture("PNG", (10_000, 5_000), mode="1"))
-    await assert_it_cost_nothing(world, ada, "29 megapixels")
+    await assert_refused_at_no_cost(world, ada, "29 megapixels")
 
 
-async def test_a_login_page_in_place_of_the_picture_costs_nothing(
+async def test_a_login_page_instead_of_the_starting_image_costs_nothing(
     world: World, ada: Person
 ) -> None:
     login = faults.respond_with(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
     world.faults.inject("download", login)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "I can't access this file")
+    await assert_refused_at_no_cost(world, ada, "I can't access this file")
 
 
-async def test_a_text_that_calls_itself_a_picture_costs_nothing(world: World, ada: Person) -> None:
+async def test_a_text_file_uploaded_as_an_image_costs_nothing(world: World, ada: Person) -> None:
     await submit_with(ada, "sky.jpg", b"<!DOCTYPE html>" * 100)
-    await assert_it_cost_nothing(world, ada, "can't read")
+    await assert_refused_at_no_cost(world, ada, "can't read")
 
 
-async def test_a_picture_deleted_in_between_costs_nothing(world: World, ada: Person) -> None:
+async def test_a_starting_image_deleted_before_submitting_costs_nothing(
+    world: World, ada: Person
+) -> None:
     file = ada.upload("sky.png", picture("PNG", (72, 128)), "image/png")
     await ada.fill({"prompt": "a timelapse of clouds", "input_reference": [file]})
     world.slack.workspace.delete_file(file)
     await ada.submit()
-    await assert_it_cost_nothing(world, ada, "It was deleted, or")
+    await assert_refused_at_no_cost(world, ada, "It was deleted, or")
 
 
-async def test_a_picture_that_cannot_be_fetched_for_long_costs_nothing(
+async def test_a_starting_image_that_cannot_be_downloaded_costs_nothing(
     world: World, ada: Person
 ) -> None:
     world.faults.inject("download", faults.respond_with(503, "busy"), times=99)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "Try again")
+    await assert_refused_at_no_cost(world, ada, "Try again")
     assert len(world.slack.calls_of("download")) == 5
 
 
-async def test_a_compressed_picture_is_not_decompressed(world: World, ada: Person) -> None:
+async def test_a_compressed_image_response_is_not_decompressed(world: World, ada: Person) -> None:
     compressed = faults.compressed(200, picture("PNG", (72, 128)))
     world.faults.inject("download", compressed, times=99)
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "Try again")
+    await assert_refused_at_no_cost(world, ada, "Try again")
 
 
-async def test_a_picture_that_comes_at_the_third_time_is_used(world: World, ada: Person) -> None:
+async def test_a_starting_image_downloaded_on_the_third_attempt_is_used(
+    world: World, ada: Person
+) -> None:
     world.faults.inject("download", faults.respond_with(503, "busy"))
     world.faults.inject("download", faults.drop, nth=2)
     world.faults.inject(
@@ -400,7 +400,9 @@ async def test_a_picture_that_comes_at_the_third_time_is_used(world: World, ada:
     assert len(Thread(world).cards) == 1
 
 
-async def test_a_server_that_is_busy_gets_the_picture_again(world: World, ada: Person) -> None:
+async def test_a_create_that_is_retried_includes_the_starting_image(
+    world: World, ada: Person
+) -> None:
     world.faults.inject("create", faults.respond_with(503, {"detail": "busy"}))
     await submit_with(ada, "sky.png", picture("PNG", (720, 1280)))
     await world.until(ready(Thread(world)))
@@ -408,7 +410,7 @@ async def test_a_server_that_is_busy_gets_the_picture_again(world: World, ada: P
     assert len(Thread(world).cards) == 1
 
 
-async def test_a_picture_that_is_gone_when_the_server_has_time_is_told_in_the_thread(
+async def test_a_starting_image_deleted_before_a_retry_is_explained_in_the_thread(
     world: World, ada: Person
 ) -> None:
     file = ada.upload("sky.png", picture("PNG", (720, 1280)), "image/png")
@@ -425,21 +427,19 @@ async def test_a_picture_that_is_gone_when_the_server_has_time_is_told_in_the_th
     assert world.videos.creates == []
 
 
-async def test_a_closed_channel_is_told_in_the_direct_message_and_costs_nothing(
+async def test_a_private_channel_without_the_bot_is_explained_in_a_direct_message(
     world: World, ada: Person
 ) -> None:
     closed = world.slack.workspace.add_channel("closed", private=True, bot_is_member=False)
     await ada.fill({"prompt": "a timelapse of clouds", "channel": closed.id})
     await ada.submit()
-    told = await told_privately(world, ada)
+    told = await direct_message_text(world, ada)
     assert "/invite @videobot" in told
     assert "a timelapse of clouds" in told
     assert world.videos.calls == []
 
 
-async def test_a_channel_of_strangers_is_joined_before_anything_is_paid(
-    world: World, ada: Person
-) -> None:
+async def test_the_bot_joins_a_public_channel_chosen_in_the_form(world: World, ada: Person) -> None:
     strangers = world.slack.workspace.add_channel("strangers", bot_is_member=False)
     await ada.fill({"prompt": "clouds", "channel": strangers.id})
     await ada.submit()
@@ -447,34 +447,34 @@ async def test_a_channel_of_strangers_is_joined_before_anything_is_paid(
     assert joined_at(world) < created_at(world)
 
 
-async def test_what_a_response_url_answers_is_not_read(world: World) -> None:
+async def test_the_response_body_of_a_response_url_is_not_read(world: World) -> None:
     ada = world.slack.ada
     closed = world.slack.workspace.add_channel("closed", private=True, bot_is_member=False)
     world.faults.inject("response_url", faults.compressed(404, b"x" * 30_000_000))
     tracemalloc.start()
     await ada.command("a timelapse of clouds", channel=closed)
-    assert "/invite" in await told_privately(world, ada)
+    assert "/invite" in await direct_message_text(world, ada)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 15_000_000
 
 
-async def test_an_old_response_url_is_not_the_last_word(world: World) -> None:
+async def test_an_expired_response_url_falls_back_to_a_direct_message(world: World) -> None:
     ada = world.slack.ada
     closed = world.slack.workspace.add_channel("closed", private=True, bot_is_member=False)
     world.faults.inject(
         "response_url", faults.respond_with(404, {"ok": False, "error": "expired_url"})
     )
     await ada.command("a timelapse of clouds", channel=closed)
-    assert "/invite" in await told_privately(world, ada)
+    assert "/invite" in await direct_message_text(world, ada)
     assert ada.private == []
 
 
 # The token
 
 
-class Foreigner:
-    """A web server that is not Slack, and would like a token."""
+class ForeignServer:
+    """A web server other than Slack, which must not receive the token."""
 
     def __init__(self) -> None:
         self.heard: list[web.BaseRequest] = []
@@ -486,48 +486,52 @@ class Foreigner:
 
 
 @pytest.fixture
-async def foreigner() -> Any:  # noqa: ANN401 -- an async generator fixture
-    foreigner = Foreigner()
-    runner = web.ServerRunner(web.Server(foreigner.hear))
+async def foreign_server() -> Any:  # noqa: ANN401 -- an async generator fixture
+    foreign_server = ForeignServer()
+    runner = web.ServerRunner(web.Server(foreign_server.hear))
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    foreigner.url = f"http://127.0.0.1:{runner.addresses[0][1]}/sky.png"
-    yield foreigner
+    foreign_server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/sky.png"
+    yield foreign_server
     await runner.cleanup()
 
 
-async def test_a_foreign_address_never_sees_the_token(
-    world: World, ada: Person, foreigner: Foreigner
+async def test_the_token_is_never_sent_to_a_foreign_host(
+    world: World, ada: Person, foreign_server: ForeignServer
 ) -> None:
-    await submit_with(ada, "sky.png", picture("PNG", (72, 128)), url_private_download=foreigner.url)
-    await assert_it_cost_nothing(world, ada, "Upload it in the form")
-    assert foreigner.heard == []
+    await submit_with(
+        ada, "sky.png", picture("PNG", (72, 128)), url_private_download=foreign_server.url
+    )
+    await assert_refused_at_no_cost(world, ada, "Upload it in the form")
+    assert foreign_server.heard == []
 
 
 @pytest.mark.parametrize("disguise", ["http://{slack}@{foreign}", "http://{slack}.{foreign}"])
-async def test_a_foreign_address_in_slacks_clothes_never_sees_the_token(
-    world: World, ada: Person, foreigner: Foreigner, disguise: str
+async def test_the_token_is_never_sent_to_a_host_disguised_as_slack(
+    world: World, ada: Person, foreign_server: ForeignServer, disguise: str
 ) -> None:
     url = disguise.format(
-        slack=f"{world.slack.host}", foreign=foreigner.url.removeprefix("http://")
+        slack=f"{world.slack.host}", foreign=foreign_server.url.removeprefix("http://")
     )
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)), url_private_download=url)
-    await assert_it_cost_nothing(world, ada, "Upload it in the form")
-    assert foreigner.heard == []
+    await assert_refused_at_no_cost(world, ada, "Upload it in the form")
+    assert foreign_server.heard == []
 
 
-async def test_a_redirect_is_not_followed(world: World, ada: Person, foreigner: Foreigner) -> None:
-    world.faults.inject("download", faults.respond_with(302, "", Location=foreigner.url))
+async def test_a_redirect_is_not_followed(
+    world: World, ada: Person, foreign_server: ForeignServer
+) -> None:
+    world.faults.inject("download", faults.respond_with(302, "", Location=foreign_server.url))
     await submit_with(ada, "sky.png", picture("PNG", (72, 128)))
-    await assert_it_cost_nothing(world, ada, "Upload it in the form")
-    assert foreigner.heard == []
+    await assert_refused_at_no_cost(world, ada, "Upload it in the form")
+    assert foreign_server.heard == []
 
 
-# Pressed twice, too late, or while nobody answers
+# Submitted twice, too late, or during an outage
 
 
-async def test_a_double_submission_is_one_job(world: World, ada: Person) -> None:
+async def test_submitting_the_form_twice_creates_one_job(world: World, ada: Person) -> None:
     await ada.fill({"prompt": "clouds"})
     answer = await ada.submit()
     again = await world.slack.redeliver(answer.envelope)
@@ -537,12 +541,12 @@ async def test_a_double_submission_is_one_job(world: World, ada: Person) -> None
     assert len(world.videos.creates) == len(thread.cards) == len(thread.replies) == 1
 
 
-async def test_a_database_that_does_not_answer_in_time_keeps_the_form_open(
+async def test_a_database_timeout_keeps_the_form_open(
     world: World, ada: Person, database_url: str
 ) -> None:
     await ada.fill({"prompt": "clouds"})
     with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
-        other.execute("BEGIN IMMEDIATE")  # and nobody else can write
+        other.execute("BEGIN IMMEDIATE")  # blocks every other writer
         answer = await ada.submit()
         assert answer.delivered
         assert "press the button again" in the_form(ada).errors["prompt"]
@@ -553,7 +557,7 @@ async def test_a_database_that_does_not_answer_in_time_keeps_the_form_open(
     assert len(world.videos.creates) == len(thread.cards) == 1
 
 
-async def test_an_expired_trigger_is_answered_privately(world: World) -> None:
+async def test_an_expired_trigger_gets_a_private_reply(world: World) -> None:
     ada = world.slack.ada
     answer = await ada.command("help")
     payload = answer.envelope.payload
@@ -565,15 +569,17 @@ async def test_an_expired_trigger_is_answered_privately(world: World) -> None:
 
 
 @pytest.mark.parametrize("code", ["expired_trigger_id", "internal_error"])
-async def test_a_shortcut_that_opens_no_form_says_so_privately(world: World, code: str) -> None:
+async def test_a_shortcut_that_cannot_open_the_form_is_explained_privately(
+    world: World, code: str
+) -> None:
     ada = world.slack.ada
     world.faults.inject("views.open", faults.respond_with(200, {"ok": False, "error": code}))
     answer = await ada.global_shortcut(CREATE_VIDEO)
     assert answer.delivered
-    assert "Try again" in await told_privately(world, ada)
+    assert "Try again" in await direct_message_text(world, ada)
 
 
-async def test_a_command_that_comes_twice_opens_one_form(world: World) -> None:
+async def test_a_redelivered_command_opens_one_form(world: World) -> None:
     ada = world.slack.ada
     answer = await ada.command("")
     await world.slack.redeliver(answer.envelope)
@@ -581,10 +587,10 @@ async def test_a_command_that_comes_twice_opens_one_form(world: World) -> None:
     assert len(world.slack.workspace.stack(ada.id)) == 1
 
 
-# Other ways to the form
+# Other ways to open the form
 
 
-async def test_a_command_may_prefill_the_form(world: World) -> None:
+async def test_a_command_can_prefill_the_form(world: World) -> None:
     ada = world.slack.ada
     await ada.command("clouds & <rain> --seconds 8 --size 1792x1024 --model sora-2-pro --form")
     assert world.videos.calls == []
@@ -600,7 +606,7 @@ async def test_a_command_may_prefill_the_form(world: World) -> None:
     )
 
 
-async def test_a_prompt_too_long_for_the_field_is_given_back_with_a_way(world: World) -> None:
+async def test_a_prompt_too_long_for_the_field_is_returned_with_instructions(world: World) -> None:
     ada = world.slack.ada
     prompt = "clouds " * 500
     await ada.command(f"{prompt} --form")
@@ -610,13 +616,13 @@ async def test_a_prompt_too_long_for_the_field_is_given_back_with_a_way(world: W
     assert prompt.strip() in shown(told)
 
 
-async def test_no_prompt_is_hidden_in_the_form(world: World) -> None:
+async def test_the_prompt_is_not_stored_in_the_forms_private_metadata(world: World) -> None:
     ada = world.slack.ada
     await ada.command("a secret --form")
     assert the_form(ada).private_metadata == ""
 
 
-async def test_the_usage_has_a_button_to_the_form(world: World) -> None:
+async def test_the_help_message_has_a_button_that_opens_the_form(world: World) -> None:
     ada = world.slack.ada
     await ada.command("help")
     await ada.click(ada.private[-1], OPEN_FORM)
@@ -633,7 +639,7 @@ async def test_the_global_shortcut_asks_where_to_post(world: World) -> None:
     await world.until(ready(Thread(world)))
 
 
-async def test_a_message_becomes_a_form_with_its_words_and_its_first_picture(
+async def test_the_message_shortcut_uses_the_messages_text_and_first_image(
     world: World,
 ) -> None:
     ada, grace = world.slack.ada, world.slack.grace
@@ -653,7 +659,7 @@ async def test_a_message_becomes_a_form_with_its_words_and_its_first_picture(
     assert size_of(video.input_reference.content) == ("JPEG", 1280, 720)
 
 
-async def test_the_messages_picture_can_be_left_out_or_replaced(world: World) -> None:
+async def test_the_messages_image_can_be_removed_or_replaced(world: World) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     sky = grace.upload("sky.jpg", picture("JPEG", (1280, 720)), "image/jpeg")
     message = grace.post("clouds", files=[sky])
@@ -673,7 +679,7 @@ async def test_the_messages_picture_can_be_left_out_or_replaced(world: World) ->
     assert replaced.input_reference.mime == "image/png"
 
 
-async def test_a_messages_picture_where_the_bot_is_not_costs_nothing(world: World) -> None:
+async def test_a_messages_image_from_a_channel_without_the_bot_costs_nothing(world: World) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     private = world.slack.workspace.add_channel("private", private=True, bot_is_member=False)
     sky = grace.upload("sky.jpg", picture("JPEG", (72, 128)), "image/jpeg")
@@ -681,7 +687,7 @@ async def test_a_messages_picture_where_the_bot_is_not_costs_nothing(world: Worl
     await ada.message_shortcut(VIDEO_OF_MESSAGE, message)
     await ada.fill({"channel": world.slack.workspace.videos.id})
     await ada.submit()
-    await assert_it_cost_nothing(world, ada, "I'm not in")
+    await assert_refused_at_no_cost(world, ada, "I'm not in")
 
 
 @pytest.mark.parametrize(
@@ -693,7 +699,7 @@ async def test_a_messages_picture_where_the_bot_is_not_costs_nothing(world: Worl
         ("", ""),
     ],
 )
-def test_a_messages_text_is_read_without_slacks_markup(text: str, prompt: str) -> None:
+def test_slack_markup_is_removed_from_a_messages_text(text: str, prompt: str) -> None:
     assert read_message({"text": text}).prompt == prompt
 
 

@@ -1,4 +1,4 @@
-"""A full disk: nobody is promised what cannot be kept, and what was promised comes."""
+"""A full disk: new requests are refused, and acknowledged ones are completed."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from tests.support.channel import Thread
 from tests.support.installation import RunBot
 
 
-async def let_grow(bot: Bot, pages: int) -> None:
-    """Let the database grow to so many pages; beyond, SQLite says that the disk is full."""
+async def limit_pages(bot: Bot, pages: int) -> None:
+    """Limit the database to so many pages; beyond that, SQLite reports a full disk."""
     async with bot._store._database._engine.connect() as connection:
         await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
 
@@ -20,21 +20,21 @@ async def size(bot: Bot) -> int:
 
 
 @pytest.mark.parametrize("spare", [0, 7])
-async def test_what_was_acknowledged_before_the_disk_was_full_is_made(
+async def test_requests_acknowledged_before_the_disk_filled_up_are_completed(
     world: World, run_bot: RunBot, spare: int
 ) -> None:
     thread, ada = Thread(world), world.slack.ada
     async with run_bot() as bot:
         world.videos.hold()
         await ada.command("clouds 0")
-        await let_grow(bot, await size(bot) + spare)
+        await limit_pages(bot, await size(bot) + spare)
         number = 0
         while not ada.private:
             number += 1
             answer = await ada.command(f"clouds {number} " + "x" * 3000)
             assert answer.delivered
         assert "My database isn't responding" in ada.private[0].text
-        await let_grow(bot, 1_000_000)
+        await limit_pages(bot, 1_000_000)
         world.videos.release()
         await world.until(lambda: len(thread.replies) == number, 30)
     prompts = [video.prompt.split(" x")[0] for video in world.videos.creates]

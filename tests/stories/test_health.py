@@ -1,4 +1,4 @@
-"""What an orchestrator and a container ask the bot: `/livez`, `/readyz`, `video-bot health`."""
+"""Health checks for orchestrators and containers: `/livez`, `/readyz`, `video-bot health`."""
 
 import asyncio
 import sqlite3
@@ -26,7 +26,7 @@ READY = {"database": True, "migrations": True}
 
 
 @pytest.fixture(autouse=True)
-def _every_check_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+def _health_is_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web, "HEALTH_MAX_AGE", 0)
 
 
@@ -46,7 +46,7 @@ async def no_database(_store: Store) -> str:
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_a_database_outage_makes_the_bot_unready_but_not_dead(
+async def test_a_database_outage_fails_readiness_but_not_liveness(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert await check(client, "/readyz") == (200, READY)
@@ -56,7 +56,7 @@ async def test_a_database_outage_makes_the_bot_unready_but_not_dead(
     assert await check(client, "/livez") == (200, {"worker": True})
 
 
-async def test_a_worker_that_ended_makes_the_bot_dead(
+async def test_a_worker_that_ended_fails_liveness_but_not_readiness(
     http_bot: Bot, client: httpx.AsyncClient
 ) -> None:
     http_bot.work.cancel()
@@ -65,7 +65,7 @@ async def test_a_worker_that_ended_makes_the_bot_dead(
     assert await check(client, "/readyz") == (200, READY)
 
 
-async def test_a_worker_whose_database_hangs_is_not_dead(
+async def test_a_hanging_database_fails_liveness_only_after_a_delay(
     http_bot: Bot, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = asyncio.Event()
@@ -82,7 +82,7 @@ async def test_a_worker_whose_database_hangs_is_not_dead(
     assert await check(client, "/livez") == (503, {"worker": False})
 
 
-async def test_in_socket_mode_a_bot_without_its_socket_is_unready_but_not_dead(
+async def test_losing_the_socket_fails_readiness_but_not_liveness(
     run_bot: RunBot, settings: Settings, world: World, port: int, client: httpx.AsyncClient
 ) -> None:
     async with run_bot(settings=settings.model_copy(update={"port": port})):
@@ -97,7 +97,7 @@ async def test_in_socket_mode_a_bot_without_its_socket_is_unready_but_not_dead(
 
 @pytest.mark.usefixtures("http_bot")
 @pytest.mark.parametrize(("revision", "is_ready"), [("0001", False), ("9999", True)])
-async def test_tables_of_an_earlier_version_make_the_bot_unready_those_of_a_later_do_not(
+async def test_an_older_schema_fails_readiness_but_a_newer_one_does_not(
     client: httpx.AsyncClient, settings: Settings, revision: str, *, is_ready: bool
 ) -> None:
     path = settings.database_url.get_secret_value().partition(":///")[2]
@@ -108,7 +108,7 @@ async def test_tables_of_an_earlier_version_make_the_bot_unready_those_of_a_late
     assert status == (200 if is_ready else 503)
 
 
-async def test_the_health_command_says_what_the_running_bot_says(
+async def test_the_health_command_reports_the_health_of_the_running_bot(
     http_bot: Bot,
     port: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -135,8 +135,8 @@ def test_the_health_command_fails_if_no_bot_is_running(
     assert line.startswith(f"PORT {port} of HOST 127.0.0.2 does not respond:")
 
 
-def test_the_health_command_imports_none_of_the_bots_parts(tmp_path: Path) -> None:
-    """It runs every minute, beside the bot, on the same small machine."""
+def test_the_health_command_does_not_import_the_app(tmp_path: Path) -> None:
+    """It runs every minute, next to the bot, on the same small machine."""
     code = "import sys, bot.cli; bot.cli.main(['health']); print(*sys.modules)"
     process = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -1,4 +1,4 @@
-"""The Home tab: one's own jobs with their buttons, at every moment, and nobody else's."""
+"""The Home tab: a person's own jobs with their buttons, always up to date."""
 
 import json
 import sqlite3
@@ -33,7 +33,7 @@ requests = st.builds(
     seconds=st.sampled_from(["", "4", "8.5"]),
     size=st.sampled_from(["", "720x1280"]),
 )
-made_up_jobs = st.builds(
+generated_jobs = st.builds(
     Job,
     id=st.just("0123456789"),
     request_key=st.just(""),
@@ -61,8 +61,8 @@ totals = st.builds(
 )
 
 
-@given(st.lists(made_up_jobs, max_size=PAGE), st.integers(0, 9), st.booleans(), totals)
-def test_every_home_is_one_that_slack_takes(
+@given(st.lists(generated_jobs, max_size=PAGE), st.integers(0, 9), st.booleans(), totals)
+def test_every_home_view_is_valid_block_kit(
     jobs: list[Job],
     page: int,
     has_older: bool,  # noqa: FBT001 -- hypothesis gives it
@@ -73,14 +73,14 @@ def test_every_home_is_one_that_slack_takes(
     assert not block_kit.is_too_large(home)
 
 
-@given(st.lists(made_up_jobs, min_size=1, max_size=PAGE))
-def test_every_list_is_one_that_slack_takes(jobs: list[Job]) -> None:
+@given(st.lists(generated_jobs, min_size=1, max_size=PAGE))
+def test_every_list_and_status_reply_is_valid_block_kit(jobs: list[Job]) -> None:
     for message in (job_list(jobs), job_status(jobs[0])):
         assert block_kit.problems_of_message(message.blocks) == []
         assert not block_kit.is_too_long(message.blocks)
 
 
-def test_without_the_database_there_is_a_home_that_slack_takes() -> None:
+def test_the_home_view_for_a_database_outage_is_valid_block_kit() -> None:
     assert block_kit.problems_of_view(build_unavailable()) == []
 
 
@@ -100,7 +100,7 @@ def test_without_the_database_there_is_a_home_that_slack_takes() -> None:
         (Totals(), "no videos yet"),
     ],
 )
-def test_the_months_price_is_shown_as_far_as_it_is_known(made: Totals, words: str) -> None:
+def test_the_months_total_distinguishes_known_and_unknown_prices(made: Totals, words: str) -> None:
     assert words in shown(build_home([], page=0, has_older=False, made=made)["blocks"])
 
 
@@ -143,11 +143,11 @@ def test_ones_own_home_does_not_offer_to_notify_oneself() -> None:
     assert "Notify me too" not in shown(home["blocks"])
 
 
-# Through every door
+# In the running bot
 
 
 def home_of(person: Person) -> str:
-    """All that the person's Home tab shows, as one text."""
+    """The whole content of the person's Home tab, as one text."""
     view = person.home
     return shown(view.blocks) if view is not None else ""
 
@@ -170,21 +170,21 @@ async def opened(world: World, person: Person) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_new_persons_home_says_how_to_begin(world: World) -> None:
+async def test_an_empty_home_explains_how_to_create_a_video(world: World) -> None:
     await opened(world, world.slack.ada)
     for words in ("haven't made a video yet", "no videos yet", "Create a video", "How it works"):
         assert words in home_of(world.slack.ada)
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_messages_tab_is_not_the_home_tab(world: World) -> None:
+async def test_opening_the_messages_tab_does_not_publish_home(world: World) -> None:
     await world.slack.ada.open_home(tab="messages")
     await opened(world, world.slack.grace)
     assert world.slack.ada.home is None
 
 
 @pytest.mark.usefixtures("bot")
-async def test_home_has_ones_own_jobs_and_nobody_elses(world: World) -> None:
+async def test_home_shows_only_a_persons_own_jobs(world: World) -> None:
     thread, ada, grace = Thread(world), world.slack.ada, world.slack.grace
     await ada.command("a <!channel> of clouds --seconds 8")
     await world.until(ready(thread))
@@ -198,7 +198,7 @@ async def test_home_has_ones_own_jobs_and_nobody_elses(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_home_changes_with_the_job_while_it_is_open(world: World) -> None:
+async def test_an_open_home_is_updated_as_the_job_changes(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     video = await start_rendering(world)
@@ -209,7 +209,7 @@ async def test_home_changes_with_the_job_while_it_is_open(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_progress_is_no_news_for_a_home(world: World) -> None:
+async def test_progress_updates_do_not_republish_home(world: World) -> None:
     ada, thread = world.slack.ada, Thread(world)
     video = await start_rendering(world)
     await opened(world, ada)
@@ -223,9 +223,7 @@ async def test_progress_is_no_news_for_a_home(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_home_that_was_opened_long_ago_is_left_alone(
-    world: World, database_url: str
-) -> None:
+async def test_a_home_opened_long_ago_is_not_updated(world: World, database_url: str) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     await opened(world, ada)
     await opened(world, grace)
@@ -241,7 +239,7 @@ async def test_a_home_that_was_opened_long_ago_is_left_alone(
     assert people.count(ada.id) == 1
 
 
-async def test_a_home_changes_also_if_another_process_carries_the_job(
+async def test_home_is_updated_when_another_process_runs_the_job(
     world: World, run_bot: RunBot
 ) -> None:
     ada = world.slack.ada
@@ -288,7 +286,7 @@ async def test_a_video_is_made_again_from_home(world: World) -> None:
 
 
 async def delivered_in_private(world: World, ada: Person) -> None:
-    """Ada's video in a private channel, of which she may no longer be a member."""
+    """Deliver a video of Ada's in a private channel, which she may have left since."""
     secret = world.slack.workspace.add_channel("secret", private=True)
     await opened(world, ada)
     await ada.command("clouds", channel=secret)
@@ -305,7 +303,9 @@ async def test_home_has_no_button_that_posts_in_a_private_channel(world: World) 
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("action", ["remix", "make_again", "ask_again", "edit_and_try_again"])
-async def test_an_old_home_posts_nothing_in_a_private_channel(world: World, action: str) -> None:
+async def test_an_outdated_home_button_does_not_post_in_a_private_channel(
+    world: World, action: str
+) -> None:
     ada = world.slack.ada
     await delivered_in_private(world, ada)
     assert ada.home is not None
@@ -325,7 +325,7 @@ async def test_an_old_home_posts_nothing_in_a_private_channel(world: World, acti
 
 
 @pytest.mark.usefixtures("bot")
-async def test_ones_own_direct_message_is_no_private_channel(world: World) -> None:
+async def test_home_offers_make_it_again_for_a_video_in_a_direct_message(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     await ada.direct_message("clouds over the sea")
@@ -333,7 +333,7 @@ async def test_ones_own_direct_message_is_no_private_channel(world: World) -> No
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_video_is_created_from_home(world: World) -> None:
+async def test_the_form_can_be_opened_from_home(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     assert ada.home is not None
@@ -344,7 +344,7 @@ async def test_a_video_is_created_from_home(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_form_that_does_not_open_is_explained(world: World) -> None:
+async def test_a_form_that_fails_to_open_from_home_is_explained(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     world.faults.inject("views.open", respond_with(200, {"ok": False, "error": "internal_error"}))
@@ -363,7 +363,7 @@ async def fill_pages(world: World, number: int) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_pages_of_a_home_are_turned(world: World) -> None:
+async def test_home_is_paginated(world: World) -> None:
     ada = world.slack.ada
     await fill_pages(world, 12)
     await opened(world, ada)
@@ -378,7 +378,7 @@ async def test_the_pages_of_a_home_are_turned(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_change_leaves_the_page_that_is_open(world: World) -> None:
+async def test_an_update_keeps_the_open_page_of_home(world: World) -> None:
     ada = world.slack.ada
     await fill_pages(world, 11)
     await opened(world, ada)
@@ -390,7 +390,7 @@ async def test_a_change_leaves_the_page_that_is_open(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_without_the_database_home_says_when_to_come_back(
+async def test_home_explains_a_database_outage_and_recovers(
     world: World, database_url: str
 ) -> None:
     ada = world.slack.ada
@@ -407,9 +407,7 @@ async def test_without_the_database_home_says_when_to_come_back(
 @pytest.mark.parametrize(
     "fault", [drop, respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0")]
 )
-async def test_a_home_that_slack_did_not_take_is_published_later(
-    world: World, fault: object
-) -> None:
+async def test_a_failed_home_update_is_published_later(world: World, fault: object) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     world.faults.inject(PUBLISH, fault, times=3)  # type: ignore[arg-type]  # a fault's type is private
@@ -418,7 +416,7 @@ async def test_a_home_that_slack_did_not_take_is_published_later(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_an_app_without_a_home_tab_does_its_work_all_the_same(world: World) -> None:
+async def test_a_disabled_home_tab_does_not_stop_the_bot(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     world.slack.workspace.app_home = {**world.slack.workspace.app_home, "home_tab_enabled": False}
@@ -430,7 +428,7 @@ async def test_an_app_without_a_home_tab_does_its_work_all_the_same(world: World
 
 
 @pytest.mark.both_databases
-async def test_who_looks_at_home_is_remembered_with_the_page(
+async def test_the_store_remembers_who_opened_home_and_on_which_page(
     run_bot: RunBot, database_url: str
 ) -> None:
     async with run_bot():

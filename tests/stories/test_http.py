@@ -1,4 +1,4 @@
-"""HTTP mode, and the health page of both modes."""
+"""HTTP mode, and the health endpoint of both modes."""
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ async def client(port: int) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_the_same_story_by_http(world: World) -> None:
+async def test_a_command_over_http_becomes_a_video(world: World) -> None:
     answer = await world.slack.ada.command("clouds")
     assert answer.delivered
     videos = world.slack.workspace.videos
@@ -62,7 +62,7 @@ def signed(body: str, timestamp: str, secret: str) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_slacks_question_whether_the_address_is_ours_is_answered(
+async def test_slacks_url_verification_challenge_is_answered(
     world: World, client: httpx.AsyncClient
 ) -> None:
     body = '{"type": "url_verification", "challenge": "3eZbrw1a", "token": "t"}'
@@ -73,7 +73,7 @@ async def test_slacks_question_whether_the_address_is_ours_is_answered(
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_events_come_by_http_too(world: World) -> None:
+async def test_events_are_received_over_http(world: World) -> None:
     ada = world.slack.ada
     heard = await ada.direct_message("clouds at dusk, slowly")
     assert heard is not None
@@ -97,12 +97,12 @@ async def test_other_content_types_are_refused(client: httpx.AsyncClient) -> Non
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_there_is_nothing_else_to_see(client: httpx.AsyncClient) -> None:
+async def test_other_methods_and_paths_are_refused(client: httpx.AsyncClient) -> None:
     assert (await client.get("/slack/events")).status_code == 405
     assert (await client.get("/slack/install")).status_code == 404
 
 
-async def test_health_is_well_while_everything_is(
+async def test_healthz_fails_once_the_worker_has_ended(
     http_bot: Bot, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(web, "HEALTH_MAX_AGE", 0)
@@ -116,7 +116,7 @@ async def test_health_is_well_while_everything_is(
     assert answer.json() == {"database": True, "worker": False, "slack": True}
 
 
-async def test_health_in_socket_mode_wants_the_socket(
+async def test_healthz_fails_in_socket_mode_without_the_socket(
     run_bot: RunBot,
     settings: Settings,
     world: World,
@@ -138,7 +138,7 @@ async def test_health_in_socket_mode_wants_the_socket(
         assert unwell.json()["socket"] is False
 
 
-# Hostile clients.
+# Hostile clients
 
 
 @pytest.mark.usefixtures("http_bot")
@@ -156,7 +156,7 @@ async def test_health_in_socket_mode_wants_the_socket(
         (b"payload=1", "now", "right", 400),
     ],
 )
-async def test_a_request_that_is_no_slacks_is_refused_without_a_traceback(
+async def test_a_malformed_or_forged_request_is_refused_without_a_traceback(
     world: World,
     client: httpx.AsyncClient,
     caplog: pytest.LogCaptureFixture,
@@ -179,9 +179,7 @@ async def test_a_request_that_is_no_slacks_is_refused_without_a_traceback(
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_a_compressed_request_is_not_decompressed(
-    world: World, client: httpx.AsyncClient
-) -> None:
+async def test_a_compressed_request_is_refused(world: World, client: httpx.AsyncClient) -> None:
     body = gzip.compress(b"x" * 900_000)
     headers = signed("", str(int(time.time())), world.slack.signing_secret)
     headers |= {"Content-Encoding": "gzip", "Content-Type": "application/json"}
@@ -201,7 +199,7 @@ async def test_a_compressed_request_is_not_decompressed(
         b"",
     ],
 )
-async def test_a_request_that_never_ends_is_closed_although_bytes_keep_arriving(
+async def test_a_request_that_never_completes_is_closed_after_the_timeout(
     port: int, monkeypatch: pytest.MonkeyPatch, beginning: bytes
 ) -> None:
     monkeypatch.setattr(web, "WEB_REQUEST_TIMEOUT", 0.3)
@@ -222,7 +220,7 @@ async def test_a_request_that_never_ends_is_closed_although_bytes_keep_arriving(
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_connections_beyond_a_number_are_closed_at_once(
+async def test_connections_over_the_limit_are_closed_immediately(
     port: int, monkeypatch: pytest.MonkeyPatch, client: httpx.AsyncClient
 ) -> None:
     monkeypatch.setattr(web, "MAX_CONNECTIONS", 3)
@@ -239,7 +237,7 @@ async def test_connections_beyond_a_number_are_closed_at_once(
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_many_who_ask_for_health_cost_one_query(
+async def test_concurrent_health_checks_share_a_query(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = 0
@@ -253,10 +251,10 @@ async def test_many_who_ask_for_health_cost_one_query(
     monkeypatch.setattr(Store, "ping", counted)
     answers = await asyncio.gather(*(client.get("/healthz") for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
-    assert asked <= 2  # one, or one each where a second ended in between
+    assert asked <= 2  # one, or two if the cached result expired in between
 
 
-async def test_the_address_to_listen_on_can_be_chosen(
+async def test_the_listen_address_is_configurable(
     run_bot: RunBot, settings: Settings, port: int
 ) -> None:
     here = settings.model_copy(update={"port": port, "host": "127.0.0.2"})
@@ -271,7 +269,7 @@ async def test_the_address_to_listen_on_can_be_chosen(
 
 
 @pytest.mark.usefixtures("http_bot")
-async def test_what_is_no_http_leaves_no_traceback(
+async def test_an_invalid_http_request_is_refused_without_a_traceback(
     port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

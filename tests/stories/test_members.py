@@ -1,4 +1,4 @@
-"""Who may ask for videos: members of the workspace, and not too many at once."""
+"""Who can create videos: members of the workspace, up to a limit at a time."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ def guest(world: World) -> Person:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_stranger_who_mentions_the_bot_is_turned_away_privately(
+async def test_an_external_user_who_mentions_the_bot_is_refused_privately(
     world: World, stranger: Person
 ) -> None:
     await stranger.mention("clouds at dusk")
@@ -43,7 +43,7 @@ async def test_a_stranger_who_mentions_the_bot_is_turned_away_privately(
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("field", ["user_team", "source_team"])
-async def test_either_field_of_an_event_is_enough_to_tell_a_stranger(
+async def test_either_team_field_of_an_event_identifies_an_external_user(
     world: World, field: str
 ) -> None:
     ada = world.slack.ada
@@ -58,7 +58,7 @@ async def test_either_field_of_an_event_is_enough_to_tell_a_stranger(
 
 
 @pytest.mark.parametrize("field", ["user_team", "source_team"])
-async def test_on_enterprise_grid_the_organization_is_no_stranger(
+async def test_on_enterprise_grid_members_of_the_organization_are_not_external(
     world: World, run_bot: RunBot, field: str
 ) -> None:
     workspace, ada = world.slack.workspace, world.slack.ada
@@ -75,7 +75,7 @@ async def test_on_enterprise_grid_the_organization_is_no_stranger(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_stranger_can_submit_no_form(world: World) -> None:
+async def test_an_external_user_cannot_submit_a_form(world: World) -> None:
     mallory = world.slack.ada  # as if the form had been opened before the team was compared
     await mallory.command("clouds --form")
     mallory.user.team_id = "T0FOREIGN"
@@ -88,7 +88,9 @@ async def test_a_stranger_can_submit_no_form(world: World) -> None:
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("action", [cards.MAKE_AGAIN, cards.REMIX])
-async def test_a_stranger_can_use_no_button(world: World, stranger: Person, action: str) -> None:
+async def test_an_external_user_cannot_use_the_buttons(
+    world: World, stranger: Person, action: str
+) -> None:
     thread = Thread(world)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
@@ -100,7 +102,9 @@ async def test_a_stranger_can_use_no_button(world: World, stranger: Person, acti
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_stranger_can_not_use_the_message_shortcut(world: World, stranger: Person) -> None:
+async def test_an_external_user_cannot_use_the_message_shortcut(
+    world: World, stranger: Person
+) -> None:
     await stranger.message_shortcut("video_of_message", stranger.post("clouds"))
     await world.until(lambda: stranger.private)
     assert stranger.private[0].text == replies.MEMBERS_ONLY
@@ -108,13 +112,13 @@ async def test_a_stranger_can_not_use_the_message_shortcut(world: World, strange
 
 
 @pytest.mark.usefixtures("bot")
-async def test_guests_may_ask_by_default(world: World, guest: Person) -> None:
+async def test_guests_can_create_videos_by_default(world: World, guest: Person) -> None:
     await guest.command("clouds")
     await world.until(ready(Thread(world)))
     assert world.slack.calls_of("users.info") == []
 
 
-async def test_guests_may_not_ask_if_the_operator_says_so(
+async def test_guests_cannot_create_videos_if_allow_guests_is_false(
     world: World, run_bot: RunBot, settings: Settings, guest: Person
 ) -> None:
     world.slack.workspace.scopes.add("users:read")
@@ -132,7 +136,7 @@ async def test_guests_may_not_ask_if_the_operator_says_so(
     assert len(world.videos.creates) == 1
 
 
-async def test_who_can_not_be_told_from_a_guest_is_asked_to_try_again(
+async def test_a_guest_check_that_fails_asks_the_person_to_try_again(
     world: World, run_bot: RunBot, settings: Settings
 ) -> None:
     world.slack.workspace.scopes.add("users:read")
@@ -145,7 +149,7 @@ async def test_who_can_not_be_told_from_a_guest_is_asked_to_try_again(
     assert "clouds over the sea" in shown(refusal)
 
 
-async def test_without_the_scope_that_tells_guests_the_bot_does_not_start(
+async def test_the_bot_does_not_start_without_the_scope_that_identifies_guests(
     run_bot: RunBot, settings: Settings
 ) -> None:
     with pytest.raises(MisconfiguredError, match="users:read"):
@@ -153,7 +157,7 @@ async def test_without_the_scope_that_tells_guests_the_bot_does_not_start(
             pass
 
 
-async def test_the_limit_of_unfinished_videos_is_kept_exactly(
+async def test_the_limit_of_unfinished_videos_per_person_is_exact(
     world: World, run_bot: RunBot, settings: Settings
 ) -> None:
     world.videos.hold()

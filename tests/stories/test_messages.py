@@ -1,4 +1,4 @@
-"""What people say to the bot: mentions in channels and threads, and direct messages."""
+"""Messages to the bot: mentions in channels and threads, and direct messages."""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0
 
 
 @pytest.mark.parametrize(
-    ("text", "was_typed"),
+    ("text", "expected"),
     [
         ("rain &amp; &lt;wind&gt;", "rain & <wind>"),
         ("&amp;lt;b&amp;gt;", "&lt;b&gt;"),
@@ -33,8 +33,8 @@ SLOWER = respond_with(429, {"ok": False, "error": "ratelimited"}, Retry_After="0
         ("", ""),
     ],
 )
-def test_a_message_is_read_as_it_was_typed(text: str, was_typed: str) -> None:
-    assert typed(text) == was_typed
+def test_a_messages_markup_is_converted_to_what_was_typed(text: str, expected: str) -> None:
+    assert typed(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_message_is_read_as_it_was_typed(text: str, was_typed: str) -> None:
         ("<@UBOT>", ""),
     ],
 )
-def test_the_bots_own_name_is_no_part_of_the_prompt(text: str, rest: str) -> None:
+def test_the_mention_of_the_bot_is_removed_from_the_prompt(text: str, rest: str) -> None:
     assert without_mention(text, "UBOT") == rest
 
 
@@ -63,7 +63,7 @@ def with_file(messages: list[Message]) -> list[Message]:
     return [message for message in messages if message.files]
 
 
-async def start_of(answer: Ack | None) -> Ack:
+async def acknowledged(answer: Ack | None) -> Ack:
     assert answer is not None
     assert answer.delivered
     return answer
@@ -73,12 +73,12 @@ async def start_of(answer: Ack | None) -> Ack:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_mention_in_somebody_elses_thread_makes_a_video_there(
+async def test_a_mention_in_another_persons_thread_posts_the_video_there(
     world: World, clip: bytes
 ) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     root = grace.post("shall we?")
-    await start_of(await ada.mention("a timelapse of clouds --seconds 8", thread_ts=root.ts))
+    await acknowledged(await ada.mention("a timelapse of clouds --seconds 8", thread_ts=root.ts))
     await world.until(lambda: is_delivered(in_thread_of(world, root)))
 
     [video] = world.videos.creates
@@ -92,9 +92,9 @@ async def test_a_mention_in_somebody_elses_thread_makes_a_video_there(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_mention_in_a_channel_makes_a_video_under_it(world: World) -> None:
+async def test_a_mention_in_a_channel_posts_the_video_in_its_thread(world: World) -> None:
     ada = world.slack.ada
-    await start_of(await ada.mention("clouds at dusk, slowly"))
+    await acknowledged(await ada.mention("clouds at dusk, slowly"))
     [mention] = Thread(world).cards
     await world.until(lambda: is_delivered(in_thread_of(world, mention)))
     assert len(with_file(in_thread_of(world, mention))) == 1
@@ -102,7 +102,7 @@ async def test_a_mention_in_a_channel_makes_a_video_under_it(world: World) -> No
 
 
 @pytest.mark.usefixtures("bot")
-async def test_why_there_is_no_video_is_said_in_the_thread_of_the_mention(world: World) -> None:
+async def test_a_failure_is_explained_in_the_thread_of_the_mention(world: World) -> None:
     root = world.slack.grace.post("shall we?")
     await world.slack.ada.mention("something forbidden at night", thread_ts=root.ts)
     await world.until(lambda: "*Failed:*" in "".join(map(shown, in_thread_of(world, root))))
@@ -112,7 +112,7 @@ async def test_why_there_is_no_video_is_said_in_the_thread_of_the_mention(world:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> None:
+async def test_asking_again_posts_the_new_video_in_the_same_thread(world: World) -> None:
     ada, root = world.slack.ada, world.slack.grace.post("shall we?")
     world.faults.inject("create", drop, when="after")
     world.faults.inject("list", respond_with(404, {"detail": "Not Found"}), times=100)
@@ -126,7 +126,7 @@ async def test_who_asks_again_is_answered_in_the_same_thread(world: World) -> No
 
 
 @pytest.mark.usefixtures("bot")
-async def test_two_videos_in_one_thread_are_two_cards_and_two_files(world: World) -> None:
+async def test_two_videos_in_one_thread_each_mention_their_requester(world: World) -> None:
     root = world.slack.grace.post("shall we?")
     world.videos.hold()
     await world.slack.ada.mention("clouds over the sea", thread_ts=root.ts)
@@ -145,7 +145,7 @@ async def test_two_videos_in_one_thread_are_two_cards_and_two_files(world: World
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("operation", ["chat.postMessage", "files.completeUploadExternal"])
-async def test_a_lost_answer_doubles_nothing_in_a_long_thread_of_others(
+async def test_a_lost_response_causes_no_duplicates_in_a_long_thread(
     world: World, operation: str, when: When
 ) -> None:
     world.slack.workspace.scopes |= OPTIONAL_SCOPES
@@ -161,7 +161,7 @@ async def test_a_lost_answer_doubles_nothing_in_a_long_thread_of_others(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_what_was_typed_goes_to_the_server(world: World) -> None:
+async def test_the_prompt_of_a_mention_reaches_the_server_as_typed(world: World) -> None:
     prompt = "rain & <wind> <!channel> &lt;b&gt; *bold* `code` @everyone"
     await world.slack.ada.mention(prompt)
     await world.until(lambda: world.videos.creates)
@@ -173,7 +173,7 @@ async def test_what_was_typed_goes_to_the_server(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_picture_of_a_mention_is_where_the_video_begins(world: World) -> None:
+async def test_an_image_attached_to_a_mention_becomes_the_starting_image(world: World) -> None:
     ada = world.slack.ada
     cat = ada.upload("cat.jpg", picture("JPEG", (720, 1280)), "image/jpeg")
     await ada.mention("the cat wakes up", files=[cat])
@@ -182,8 +182,8 @@ async def test_the_picture_of_a_mention_is_where_the_video_begins(world: World) 
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_same_event_twice_is_one_video(world: World) -> None:
-    heard = await start_of(await world.slack.ada.mention("clouds at dusk, slowly"))
+async def test_a_redelivered_event_creates_one_video(world: World) -> None:
+    heard = await acknowledged(await world.slack.ada.mention("clouds at dusk, slowly"))
     again = await world.slack.redeliver(heard.envelope)
     assert again.delivered
     [mention] = Thread(world).cards
@@ -192,11 +192,9 @@ async def test_the_same_event_twice_is_one_video(world: World) -> None:
     assert len(in_thread_of(world, mention)) == 2
 
 
-async def test_what_slack_believes_to_be_heard_outlives_a_restart(
-    world: World, run_bot: RunBot
-) -> None:
+async def test_an_acknowledged_mention_survives_a_restart(world: World, run_bot: RunBot) -> None:
     async with run_bot():
-        await start_of(await world.slack.ada.mention("clouds at dusk, slowly"))
+        await acknowledged(await world.slack.ada.mention("clouds at dusk, slowly"))
     async with run_bot():
         [mention] = Thread(world).cards
         await world.until(lambda: is_delivered(in_thread_of(world, mention)))
@@ -215,7 +213,7 @@ async def test_what_slack_believes_to_be_heard_outlives_a_restart(
         ("cancel 0123456789", "don't know this video"),
     ],
 )
-async def test_what_is_no_request_is_answered_privately_where_it_was_said(
+async def test_a_mention_that_is_not_a_request_gets_a_private_reply_in_its_thread(
     world: World, text: str, hint: str
 ) -> None:
     ada, root = world.slack.ada, world.slack.grace.post("shall we?")
@@ -228,7 +226,9 @@ async def test_what_is_no_request_is_answered_privately_where_it_was_said(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_who_wants_the_form_gets_its_button(world: World) -> None:
+async def test_a_mention_with_the_form_option_gets_a_button_that_opens_the_form(
+    world: World,
+) -> None:
     ada = world.slack.ada
     await ada.mention("clouds --form --seconds 8")
     [told] = await world.until(lambda: ada.private)
@@ -247,10 +247,12 @@ async def test_who_wants_the_form_gets_its_button(world: World) -> None:
 @pytest.mark.parametrize(
     "text", ["clouds & rain --seconds 8", "<@{bot}> clouds & rain --seconds 8"]
 )
-async def test_a_direct_message_makes_a_video_there(world: World, clip: bytes, text: str) -> None:
+async def test_a_direct_message_posts_the_video_in_the_same_conversation(
+    world: World, clip: bytes, text: str
+) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     written = world.slack.workspace.post(said(world, text))
-    await start_of(await ada.send_message_event(written))
+    await acknowledged(await ada.send_message_event(written))
     await world.until(lambda: is_delivered(place.messages))
     _, card, reply = place.messages
     assert world.videos.creates[0].prompt == "clouds & rain"
@@ -259,14 +261,14 @@ async def test_a_direct_message_makes_a_video_there(world: World, clip: bytes, t
 
 
 def said(world: World, text: str) -> Message:
-    """A direct message of Ada's, as Slack keeps it."""
+    """A direct message from Ada, as Slack stores it."""
     place = world.slack.workspace.direct_message(world.slack.ada.user)
     kept = text.replace("&", "&amp;").format(bot=world.slack.workspace.bot_user_id)
     return Message(world.slack.workspace.new_ts(), place.id, world.slack.ada.id, kept)
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_thread_of_a_direct_message_is_kept(world: World) -> None:
+async def test_a_direct_message_in_a_thread_posts_the_video_in_that_thread(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     root = ada.post("hm", channel=place)
     await ada.direct_message("clouds over the sea", thread_ts=root.ts)
@@ -275,7 +277,9 @@ async def test_a_thread_of_a_direct_message_is_kept(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_picture_of_a_direct_message_is_where_the_video_begins(world: World) -> None:
+async def test_an_image_attached_to_a_direct_message_becomes_the_starting_image(
+    world: World,
+) -> None:
     ada = world.slack.ada
     cat = ada.upload("cat.jpg", picture("JPEG", (720, 1280)), "image/jpeg")
     await ada.direct_message("the cat wakes up", files=[cat])
@@ -287,7 +291,7 @@ async def test_the_picture_of_a_direct_message_is_where_the_video_begins(world: 
 @pytest.mark.parametrize(
     ("text", "hint"), [("help", "--seconds"), ("clouds --seconds 5", "4, 8 or 12"), ("list", "yet")]
 )
-async def test_what_is_no_request_is_answered_in_the_direct_message(
+async def test_a_direct_message_that_is_not_a_request_is_answered_there(
     world: World, text: str, hint: str
 ) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
@@ -299,17 +303,17 @@ async def test_what_is_no_request_is_answered_in_the_direct_message(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_corrected_message_is_no_second_request(world: World) -> None:
+async def test_editing_a_message_does_not_create_a_second_video(world: World) -> None:
     ada, place = world.slack.ada, world.slack.workspace.direct_message(world.slack.ada.user)
     await ada.direct_message("clowds over the sea")
     heard = await ada.edit(place.messages[0], "clouds over the sea")
-    await start_of(heard)
+    await acknowledged(heard)
     await world.until(lambda: is_delivered(place.messages))
     assert [video.prompt for video in world.videos.creates] == ["clowds over the sea"]
     assert len(place.messages) == 3
 
 
-# What is nobody's request
+# Messages that are not requests
 
 
 @pytest.mark.usefixtures("bot")
@@ -326,13 +330,13 @@ async def test_a_corrected_message_is_no_second_request(world: World) -> None:
     ],
 )
 @pytest.mark.parametrize("door", ["app_mention", "message.im"])
-async def test_what_no_person_has_just_said_is_heard_in_silence(
+async def test_messages_not_newly_written_by_a_person_are_ignored(
     world: World, door: str, changes: Mapping[str, Any]
 ) -> None:
     ada = world.slack.ada
-    world.slack.workspace.scopes -= {"chat:write"}  # so that the first one comes to nothing
+    world.slack.workspace.scopes -= {"chat:write"}  # so that the first one has no effect
     say = ada.mention if door == "app_mention" else ada.direct_message
-    heard = await start_of(await say("help"))
+    heard = await acknowledged(await say("help"))
     payload = heard.envelope.payload
     payload["event_id"] = "Ev0OTHER"
     event = {**payload["event"], "text": "clouds at dusk, slowly", **changes}
@@ -344,9 +348,9 @@ async def test_what_no_person_has_just_said_is_heard_in_silence(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_messages_of_channels_are_not_the_bots_business(world: World) -> None:
+async def test_channel_messages_without_a_mention_are_ignored(world: World) -> None:
     ada = world.slack.ada
-    heard = await start_of(await ada.direct_message("help"))
+    heard = await acknowledged(await ada.direct_message("help"))
     payload = heard.envelope.payload
     payload["event_id"] = "Ev0OTHER"
     payload["event"] |= {"text": "clouds at dusk, slowly", "channel_type": "channel"}
@@ -356,7 +360,7 @@ async def test_messages_of_channels_are_not_the_bots_business(world: World) -> N
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(world: World) -> None:
+async def test_a_deleted_thread_costs_nothing_and_is_explained_privately(world: World) -> None:
     ada = world.slack.ada
     world.faults.inject("chat.postMessage", SLOWER, times=2)
     await ada.mention("clouds at dusk, slowly")
@@ -371,7 +375,7 @@ async def test_a_thread_that_is_gone_costs_nothing_and_is_explained_privately(wo
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_thread_whose_first_message_is_deleted_goes_on(world: World) -> None:
+async def test_deleting_the_mention_during_rendering_does_not_stop_delivery(world: World) -> None:
     world.videos.hold()
     await world.slack.ada.mention("clouds at dusk, slowly")
     [video] = await world.until(lambda: world.videos.creates)
@@ -395,7 +399,7 @@ async def test_a_channel_archived_after_a_mention_costs_nothing(world: World) ->
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_refused_private_word_breaks_nothing(world: World) -> None:
+async def test_a_failed_ephemeral_message_does_not_affect_later_ones(world: World) -> None:
     ada = world.slack.ada
     refused = respond_with(200, {"ok": False, "error": "user_not_in_channel"})
     world.faults.inject("chat.postEphemeral", refused)

@@ -1,4 +1,4 @@
-"""What no job can survive: a wrong key, a retired service. Nothing is asked, nothing is lost."""
+"""Errors that affect every job, such as a revoked key: jobs are paused, and none is lost."""
 
 from collections.abc import Iterator
 
@@ -49,13 +49,13 @@ def asked(world: World) -> int:
 
 
 def revoke_key(world: World, *, times: int) -> None:
-    """Refuse creates, and the request that then finds out whether everything is refused."""
+    """Refuse creates, and the probe that checks whether the key is refused for everything."""
     for operation in ("create", "models"):
         world.faults.inject(operation, REVOKED, times=times)
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-async def test_the_thread_says_that_it_waits_and_goes_on_when_it_works_again(
+async def test_a_paused_job_is_announced_in_the_thread_and_resumes_on_recovery(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.2)
@@ -82,7 +82,7 @@ async def test_the_servers_words_about_it_stay_out_of_the_channel(
         assert words not in told
 
 
-async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
+async def test_an_open_circuit_breaker_blocks_other_creates_and_logs_one_error(
     world: World, thread: Thread, logs: list[structlog.typing.EventDict]
 ) -> None:
     revoke_key(world, times=99)
@@ -98,7 +98,7 @@ async def test_nobody_else_asks_meanwhile_and_the_operator_reads_one_line(
     assert KEY not in str(logs)
 
 
-async def test_every_thread_is_told_once_however_long_it_lasts(
+async def test_a_thread_is_notified_once_however_long_the_job_is_paused(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.0)
@@ -116,7 +116,7 @@ async def test_every_thread_is_told_once_however_long_it_lasts(
         assert [len(reply.files) for reply in replies] == [0, 1]
 
 
-async def test_a_video_that_is_being_made_is_waited_for(
+async def test_a_rendering_video_is_delivered_after_a_pause(
     world: World, thread: Thread, logs: list[structlog.typing.EventDict]
 ) -> None:
     world.videos.hold()
@@ -131,14 +131,14 @@ async def test_a_video_that_is_being_made_is_waited_for(
     assert [line["log_level"] for line in logs].count("error") == 1
 
 
-async def test_a_finished_file_is_waited_for(world: World, thread: Thread) -> None:
+async def test_a_finished_video_is_delivered_after_a_pause(world: World, thread: Thread) -> None:
     world.faults.inject("content", REVOKED, times=4)
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     assert [len(reply.files) for reply in thread.replies] == [0, 1]
 
 
-async def test_a_job_that_waits_can_be_cancelled(world: World, thread: Thread) -> None:
+async def test_a_paused_job_can_be_cancelled(world: World, thread: Thread) -> None:
     revoke_key(world, times=99)
     await world.slack.ada.command("clouds")
     await world.until(lambda: waiting(thread))

@@ -1,4 +1,4 @@
-"""Whose starting images, prompts and deleted videos other people can use: nobody else's."""
+"""Nobody can use other people's starting images, deleted prompts or deleted videos."""
 
 import sqlite3
 from contextlib import closing
@@ -33,8 +33,8 @@ def grace(world: World) -> Person:
     return world.slack.grace
 
 
-async def request_with_picture(ada: Person, prompt: str = "sunny clouds") -> File:
-    """Request a video that begins with an image nobody else has seen."""
+async def request_with_image(ada: Person, prompt: str = "sunny clouds") -> File:
+    """Request a video with a starting image that nobody else has seen."""
     file = ada.upload("sky.png", SKY, "image/png")
     await ada.command(f"{prompt} --form")
     await ada.fill({"input_reference": [file]})
@@ -43,15 +43,15 @@ async def request_with_picture(ada: Person, prompt: str = "sunny clouds") -> Fil
     return file
 
 
-async def made_with_picture(world: World, thread: Thread) -> Message:
-    await request_with_picture(world.slack.ada)
+async def ready_with_image(world: World, thread: Thread) -> Message:
+    await request_with_image(world.slack.ada)
     await world.until(ready(thread))
     return thread.card
 
 
-async def cancelled_with_picture(world: World, thread: Thread) -> Message:
+async def cancelled_with_image(world: World, thread: Thread) -> Message:
     world.videos.hold()
-    await request_with_picture(world.slack.ada)
+    await request_with_image(world.slack.ada)
     await world.until(lambda: world.videos.creates and thread.cards)
     await world.slack.ada.click(thread.card, cards.CANCEL)
     await world.until(lambda: thread.says("*Cancelled:*"))
@@ -59,14 +59,14 @@ async def cancelled_with_picture(world: World, thread: Thread) -> Message:
 
 
 async def deleted(world: World, thread: Thread) -> Message:
-    card = await made_with_picture(world, thread)
+    card = await ready_with_image(world, thread)
     await world.slack.ada.click(card, cards.DELETE)
     await world.until(lambda: thread.says("*Deleted"))
     return card
 
 
 async def refused(world: World, person: Person) -> str:
-    """The private reply, after which nothing else was made or opened."""
+    """The private reply; nothing else was created or opened."""
     await world.until(lambda: person.private)
     assert person.view is None
     assert len(world.videos.creates) == 1
@@ -76,18 +76,18 @@ async def refused(world: World, person: Person) -> str:
 # Make it again
 
 
-async def test_make_it_again_asks_others_whether_to_make_it_without_the_starting_image(
+async def test_make_it_again_offers_other_people_a_video_without_the_starting_image(
     world: World, thread: Thread, grace: Person
 ) -> None:
-    card = await made_with_picture(world, thread)
+    card = await ready_with_image(world, thread)
     await grace.click(card, cards.MAKE_AGAIN)
     assert "without it?" in await refused(world, grace)
 
 
-async def test_the_video_made_without_the_image_says_so_and_is_made_once(
+async def test_a_video_made_without_the_starting_image_says_so_and_is_created_once(
     world: World, thread: Thread, grace: Person
 ) -> None:
-    card = await made_with_picture(world, thread)
+    card = await ready_with_image(world, thread)
     await grace.click(card, cards.MAKE_AGAIN)
     await world.until(lambda: grace.private)
     [question] = grace.private
@@ -103,9 +103,9 @@ async def test_the_video_made_without_the_image_says_so_and_is_made_once(
     assert question.blocks == []
 
 
-@pytest.mark.parametrize("presser", ["ada", "grace"])
-async def test_the_requester_and_the_uploader_make_it_again_with_the_image(
-    world: World, thread: Thread, ada: Person, presser: str
+@pytest.mark.parametrize("person_name", ["ada", "grace"])
+async def test_the_requester_and_the_uploader_can_reuse_the_starting_image(
+    world: World, thread: Thread, ada: Person, person_name: str
 ) -> None:
     message = world.slack.grace.post(
         "clouds", files=[world.slack.grace.upload("sky.png", SKY, "image/png")]
@@ -114,15 +114,15 @@ async def test_the_requester_and_the_uploader_make_it_again_with_the_image(
     await ada.submit()
     await world.until(lambda: any("*Ready:*" in shown(each) for each in thread.cards))
     [card] = [each for each in thread.cards if each is not message]
-    await getattr(world.slack, presser).click(card, cards.MAKE_AGAIN)
+    await getattr(world.slack, person_name).click(card, cards.MAKE_AGAIN)
     await world.until(lambda: len(thread.replies) == 2)
     assert all(video.input_reference for video in world.videos.creates)
 
 
-async def test_only_the_requester_makes_a_cancelled_video_again(
+async def test_only_the_requester_can_make_a_cancelled_video_again(
     world: World, thread: Thread, ada: Person, grace: Person
 ) -> None:
-    card = await cancelled_with_picture(world, thread)
+    card = await cancelled_with_image(world, thread)
     await grace.click(card, cards.MAKE_AGAIN)
     assert ada.id in await refused(world, grace)
     await ada.click(card, cards.MAKE_AGAIN)
@@ -133,10 +133,10 @@ async def test_only_the_requester_makes_a_cancelled_video_again(
 # Edit and try again
 
 
-async def test_only_the_requester_edits_and_tries_again(
+async def test_only_the_requester_can_edit_and_try_again(
     world: World, thread: Thread, ada: Person, grace: Person
 ) -> None:
-    await request_with_picture(ada, "something forbidden")
+    await request_with_image(ada, "something forbidden")
     await world.until(failed(thread))
     [reply] = thread.replies
     await grace.click(reply, cards.EDIT)
@@ -148,7 +148,7 @@ async def test_only_the_requester_edits_and_tries_again(
     assert world.videos.creates[1].input_reference is not None
 
 
-async def test_the_submitted_state_does_not_choose_the_image(
+async def test_submitted_form_values_cannot_select_another_starting_image(
     world: World, thread: Thread, ada: Person, grace: Person
 ) -> None:
     secret = ada.upload("secret.png", picture("PNG", (1280, 720)), "image/png")
@@ -165,7 +165,7 @@ async def test_the_submitted_state_does_not_choose_the_image(
     assert video.input_reference.content == SKY
 
 
-async def test_a_form_without_an_image_does_not_get_one_from_the_submitted_state(
+async def test_submitted_form_values_cannot_add_a_starting_image(
     world: World, ada: Person, grace: Person
 ) -> None:
     secret = ada.upload("secret.png", SKY, "image/png")
@@ -209,7 +209,7 @@ async def test_another_persons_upload_in_the_submitted_state_is_refused(
 # Remix
 
 
-async def test_a_cancelled_video_is_not_remixed(
+async def test_a_cancelled_video_cannot_be_remixed(
     world: World, thread: Thread, grace: Person
 ) -> None:
     await start_rendering(world)
@@ -221,10 +221,10 @@ async def test_a_cancelled_video_is_not_remixed(
     assert "isn't ready" in await refused(world, grace)
 
 
-async def test_a_remix_form_that_is_still_open_does_not_remix_a_deleted_video(
+async def test_an_open_remix_form_cannot_remix_a_deleted_video(
     world: World, thread: Thread, ada: Person, grace: Person
 ) -> None:
-    card = await made_with_picture(world, thread)
+    card = await ready_with_image(world, thread)
     await grace.click(card, cards.REMIX)
     await world.until(lambda: grace.view)
     await ada.click(card, cards.DELETE)
@@ -250,15 +250,15 @@ async def test_delete_also_removes_the_prompt_from_the_card_and_the_database(
     assert row == ("", None)
 
 
-@pytest.mark.parametrize("presser", ["ada", "grace"])
+@pytest.mark.parametrize("person_name", ["ada", "grace"])
 @pytest.mark.parametrize(
     "action", [cards.MAKE_AGAIN, cards.REMIX, cards.ASK_AGAIN, cards.EDIT, cards.SHOW_PROMPT]
 )
-async def test_no_old_button_brings_a_deleted_video_back(
-    world: World, thread: Thread, action: str, presser: str
+async def test_an_outdated_button_cannot_reuse_a_deleted_video(
+    world: World, thread: Thread, action: str, person_name: str
 ) -> None:
-    person: Person = getattr(world.slack, presser)
-    card = await made_with_picture(world, thread)
+    person: Person = getattr(world.slack, person_name)
+    card = await ready_with_image(world, thread)
     job_id = job_of(card)
     await world.slack.ada.click(card, cards.DELETE)
     put_button(card, action, job_id)
@@ -285,7 +285,7 @@ def job_of(card: Message) -> str:
 
 
 def put_button(card: Message, action: str, job_id: str) -> None:
-    """Show a button that an earlier card had, as Slack may on a screen that is out of date."""
+    """Add a button of an earlier card, as an outdated screen might still show it."""
     label = {"type": "plain_text", "text": "An old button"}
     button = {"type": "button", "action_id": action, "value": job_id, "text": label}
     card.blocks = [*card.blocks, {"type": "actions", "block_id": "old", "elements": [button]}]

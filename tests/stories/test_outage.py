@@ -1,4 +1,4 @@
-"""The database goes away in the middle: work pauses, people are told, and all goes on after."""
+"""A database outage: work pauses, people are notified, and jobs continue afterwards."""
 
 import asyncio
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def away(server: Postgres, url: str) -> Iterator[None]:
 
 @contextmanager
 def hanging(url: str) -> Iterator[None]:
-    """Let every statement about jobs wait."""
+    """Block every statement that uses the table of jobs."""
     engine = sa.create_engine(url)
     try:
         with engine.begin() as connection:
@@ -52,7 +52,7 @@ def all_ready(world: World, number: int) -> bool:
     return len(cards) == number and all("*Ready:*" in str(card.blocks) for card in cards)
 
 
-async def test_a_database_that_goes_away_pauses_work_and_comes_back(
+async def test_work_pauses_during_a_database_outage_and_resumes_afterwards(
     world: World, run_bot: RunBot, postgres_server: Postgres, database_url: str
 ) -> None:
     thread, ada = Thread(world), world.slack.ada
@@ -72,7 +72,7 @@ async def test_a_database_that_goes_away_pauses_work_and_comes_back(
     assert [video.prompt for video in world.videos.creates] == ["before", "after"]
 
 
-async def test_a_restart_of_the_database_is_not_felt_by_the_next_person(
+async def test_a_database_restart_does_not_affect_the_next_request(
     world: World, run_bot: RunBot, postgres_server: Postgres, database_url: str
 ) -> None:
     async with run_bot():
@@ -85,7 +85,7 @@ async def test_a_restart_of_the_database_is_not_felt_by_the_next_person(
     assert world.slack.ada.private == []
 
 
-async def test_what_was_learned_while_the_database_was_away_is_written_down_later(
+async def test_a_video_id_received_during_a_database_outage_is_saved_later(
     world: World, run_bot: RunBot, postgres_server: Postgres, database_url: str
 ) -> None:
     accepted = asyncio.Event()
@@ -99,19 +99,19 @@ async def test_what_was_learned_while_the_database_was_away_is_written_down_late
     async with run_bot():
         await world.slack.ada.command("clouds")
         await accepted.wait()
-        assert CANNOT in (await asked_privately(world))
+        assert CANNOT in (await private_reply(world))
         postgres_server.reconnect(database_url)
         await world.until(ready(Thread(world)), 20)
     assert len(world.videos.creates) == 1
     assert asked(world, "list") == 0, "the id was forgotten and had to be looked for"
 
 
-async def asked_privately(world: World) -> str:
+async def private_reply(world: World) -> str:
     await world.slack.ada.command("meanwhile")
     return world.slack.ada.private[-1].text
 
 
-async def test_a_database_that_hangs_stops_the_work_before_the_leases_run_out(
+async def test_a_hanging_database_cancels_jobs_before_their_leases_expire(
     world: World, run_bot: RunBot, database_url: str
 ) -> None:
     ada = world.slack.ada
@@ -127,6 +127,6 @@ async def test_a_database_that_hangs_stops_the_work_before_the_leases_run_out(
             await asyncio.wait({job}, timeout=LEASE)
             assert job.cancelled()
         world.videos.release()
-        # The other press was heard after all, as its answer says it may be.
+        # The second command was recorded after all; its reply says that this can happen.
         await world.until(lambda: all_ready(world, 2), 20)
     assert sorted(video.prompt for video in world.videos.creates) == ["clouds", "meanwhile"]

@@ -1,4 +1,4 @@
-"""Signals and lost responses: what people asked for happens, and the card says what happened."""
+"""Signals and lost responses: each takes effect, and the card shows the outcome."""
 
 import asyncio
 import sqlite3
@@ -48,7 +48,7 @@ def calls(world: World, operation: str) -> int:
 
 
 def states_shown(world: World, thread: Thread) -> str:
-    """Everything that the card has ever shown."""
+    """All blocks that the card has ever shown."""
     edits = world.slack.calls_of("chat.update")
     return str([call.args["blocks"] for call in edits if call.args["ts"] == thread.card.ts])
 
@@ -58,7 +58,7 @@ def states_shown(world: World, thread: Thread) -> str:
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("timings", [IMPATIENT])
-async def test_an_outage_and_one_not_found_do_not_fail_a_video(
+async def test_server_errors_and_one_not_found_do_not_fail_a_video(
     world: World, thread: Thread
 ) -> None:
     video = await start_rendering(world)
@@ -72,20 +72,18 @@ async def test_an_outage_and_one_not_found_do_not_fail_a_video(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_video_that_is_not_found_again_and_again_is_gone(
-    world: World, thread: Thread
-) -> None:
+async def test_a_video_that_is_repeatedly_not_found_fails(world: World, thread: Thread) -> None:
     await start_rendering(world)
     world.faults.inject("retrieve", NOT_FOUND, times=1000)
     await world.until(failed(thread))
 
 
-# Edits of the card
+# Updates of the card
 
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("code", ["edit_window_closed", "cant_update_message", "is_inactive"])
-async def test_a_refused_edit_of_the_card_does_not_end_the_job(
+async def test_a_failed_card_update_does_not_end_the_job(
     world: World, thread: Thread, code: str
 ) -> None:
     world.faults.inject("chat.update", respond_with(200, {"ok": False, "error": code}), times=1000)
@@ -95,7 +93,9 @@ async def test_a_refused_edit_of_the_card_does_not_end_the_job(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_card_says_that_the_file_is_on_its_way(world: World, thread: Thread) -> None:
+async def test_the_card_shows_that_a_finished_video_is_being_delivered(
+    world: World, thread: Thread
+) -> None:
     video = await start_rendering(world)
     world.videos.finish(video.id)
     await world.until(ready(thread))
@@ -105,7 +105,7 @@ async def test_the_card_says_that_the_file_is_on_its_way(world: World, thread: T
 # A create whose response is lost or late
 
 
-async def test_a_create_with_a_lost_response_is_found_at_once(
+async def test_a_create_with_a_lost_response_is_reconciled_immediately(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.faults.inject("create", drop, when="after")
@@ -115,7 +115,7 @@ async def test_a_create_with_a_lost_response_is_found_at_once(
     assert len(world.videos.creates) == 1
 
 
-async def test_a_create_answered_with_an_error_is_found_at_once(
+async def test_a_create_with_an_error_response_is_reconciled_immediately(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.faults.inject("create", BROKEN, when="after")
@@ -126,7 +126,7 @@ async def test_a_create_answered_with_an_error_is_found_at_once(
 
 
 class SlowCreate:
-    """A create that the server takes at once and confirms when told."""
+    """A create that the server accepts immediately but confirms only once `confirm` is set."""
 
     def __init__(self, world: World) -> None:
         self.taken = asyncio.Event()
@@ -142,7 +142,7 @@ class SlowCreate:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_cancel_during_a_create_stops_the_video_that_it_makes(
+async def test_cancelling_during_a_create_deletes_the_created_video(
     world: World, thread: Thread
 ) -> None:
     create = SlowCreate(world)
@@ -155,7 +155,7 @@ async def test_a_cancel_during_a_create_stops_the_video_that_it_makes(
     assert calls(world, "delete") == 1
 
 
-async def test_a_stop_during_a_create_waits_for_its_response(
+async def test_stopping_the_bot_during_a_create_waits_for_its_response(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     create = SlowCreate(world)
@@ -169,7 +169,7 @@ async def test_a_stop_during_a_create_waits_for_its_response(
     assert len(world.videos.creates) == 1
 
 
-async def test_a_list_that_never_answers_leaves_a_create_uncertain(
+async def test_a_list_that_keeps_failing_leaves_a_create_uncertain(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.faults.inject("create", drop, when="after")
@@ -181,7 +181,7 @@ async def test_a_list_that_never_answers_leaves_a_create_uncertain(
     assert "May have been charged" in shown(reply)
 
 
-async def test_an_uncertain_job_is_explained_although_it_was_paused_before(
+async def test_an_uncertain_job_is_explained_even_if_it_was_paused_before(
     world: World, thread: Thread, run_bot: RunBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.1)
@@ -201,7 +201,7 @@ async def test_an_uncertain_job_is_explained_although_it_was_paused_before(
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("refusal", [FORBIDDEN, BROKEN])
-async def test_a_server_that_refuses_to_stop_a_video_is_asked_three_times(
+async def test_a_failing_cancellation_is_attempted_three_times(
     world: World, thread: Thread, refusal: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> None:
     video = await start_rendering(world)
@@ -215,11 +215,11 @@ async def test_a_server_that_refuses_to_stop_a_video_is_asked_three_times(
     assert thread.replies == []
 
 
-async def test_the_three_attempts_to_stop_a_video_take_about_half_a_minute() -> None:
+async def test_the_attempts_to_cancel_a_video_span_about_half_a_minute() -> None:
     assert 20 <= sum(Timings().stop_retries) <= 40
 
 
-async def test_an_old_video_is_deleted_although_the_server_fails(
+async def test_an_old_video_is_deleted_from_slack_even_if_the_server_fails(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     async with run_bot():
@@ -233,7 +233,7 @@ async def test_an_old_video_is_deleted_although_the_server_fails(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_delete_pressed_while_the_job_closes_is_not_lost(
+async def test_a_delete_clicked_while_the_job_is_closing_is_not_lost(
     world: World, thread: Thread
 ) -> None:
     pressed = asyncio.Event()
@@ -263,7 +263,7 @@ async def test_cancelling_a_postponed_job_takes_effect_at_once(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_card_says_at_once_that_a_job_is_being_cancelled(
+async def test_the_card_shows_immediately_that_a_job_is_being_cancelled(
     world: World, thread: Thread
 ) -> None:
     release = asyncio.Event()
@@ -281,7 +281,7 @@ async def test_the_card_says_at_once_that_a_job_is_being_cancelled(
     await world.until(lambda: thread.says("the video server stopped it"))
 
 
-async def test_a_video_cancelled_during_delivery_was_already_finished(
+async def test_cancelling_during_delivery_says_that_the_video_is_charged(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.faults.inject("content", BROKEN, times=1000)
@@ -293,10 +293,10 @@ async def test_a_video_cancelled_during_delivery_was_already_finished(
     assert "it was already finished · charged" in shown(thread.card)
 
 
-# A video that is late
+# An overdue video
 
 
-async def test_a_late_video_that_was_asked_for_again_is_closed_on_its_card(
+async def test_asking_again_for_an_overdue_video_closes_its_card(
     world: World, thread: Thread, run_bot: RunBot, settings: Settings
 ) -> None:
     world.videos.hold()
@@ -329,9 +329,7 @@ async def remixed(world: World, thread: Thread, prompt: str) -> tuple[Message, M
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("action", ["ask_again", "make_again"])
-async def test_a_remix_that_is_made_again_is_a_remix(
-    world: World, thread: Thread, action: str
-) -> None:
+async def test_repeating_a_remix_creates_a_remix(world: World, thread: Thread, action: str) -> None:
     prompt = "clouds, but a crash" if action == "ask_again" else "clouds at night"
     _, remix = await remixed(world, thread, prompt)
     await world.until(lambda: "*Failed:*" in shown(remix) or "*Ready:*" in shown(remix))
@@ -343,9 +341,7 @@ async def test_a_remix_that_is_made_again_is_a_remix(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_remix_that_is_edited_and_tried_again_is_a_remix(
-    world: World, thread: Thread
-) -> None:
+async def test_editing_and_retrying_a_remix_creates_a_remix(world: World, thread: Thread) -> None:
     await remixed(world, thread, "clouds, but something forbidden")
     await world.until(lambda: "edit_and_try_again" in shown(thread.replies[-1]))
     ada = world.slack.ada
@@ -359,7 +355,7 @@ async def test_a_remix_that_is_edited_and_tried_again_is_a_remix(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_remix_of_a_forgotten_video_becomes_a_new_one_that_says_so(
+async def test_a_remix_of_a_missing_original_becomes_a_new_video_and_says_so(
     world: World, thread: Thread, settings: Settings
 ) -> None:
     original = await delivered(world, thread)
@@ -384,7 +380,7 @@ async def test_a_remix_of_a_forgotten_video_becomes_a_new_one_that_says_so(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_refused_model_stops_nobody_else(world: World, thread: Thread) -> None:
+async def test_a_refused_model_does_not_affect_other_requests(world: World, thread: Thread) -> None:
     denied = {"error": {"message": "No access to this model.", "code": "key_model_access_denied"}}
     world.faults.inject("create", respond_with(401, denied))
     await world.slack.ada.command("clouds --model sora-2-pro")
@@ -414,7 +410,7 @@ async def test_content_that_is_not_a_video_is_reported_and_can_be_fetched_again(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_another_person_cannot_fetch_it_again(world: World, thread: Thread) -> None:
+async def test_only_the_requester_can_fetch_the_file_again(world: World, thread: Thread) -> None:
     world.faults.inject("content", HTML, times=1000)
     await world.slack.ada.command("clouds")
     [reply] = await world.until(lambda: thread.replies)
@@ -426,7 +422,7 @@ async def test_another_person_cannot_fetch_it_again(world: World, thread: Thread
 # A change of servers
 
 
-async def test_a_job_belongs_to_the_server_that_renders_it(
+async def test_a_job_stays_on_the_server_that_renders_it(
     world: World, thread: Thread, run_bot: RunBot, settings: Settings, clip: bytes
 ) -> None:
     new = VideosSandbox(Changes(), Faults(), clip=clip)

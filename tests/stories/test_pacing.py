@@ -67,7 +67,9 @@ async def test_a_rate_limited_post_is_repeated_without_reading_the_history(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_post_whose_response_was_lost_is_looked_for(world: World, thread: Thread) -> None:
+async def test_a_post_with_a_lost_response_is_looked_up_in_the_history(
+    world: World, thread: Thread
+) -> None:
     world.slack.workspace.scopes |= OPTIONAL_SCOPES
     world.faults.inject("chat.postMessage", drop, when="after")
     await world.slack.ada.command("clouds")
@@ -77,7 +79,9 @@ async def test_a_post_whose_response_was_lost_is_looked_for(world: World, thread
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_missing_history_scope_is_asked_for_once(world: World, thread: Thread) -> None:
+async def test_the_history_is_not_requested_again_after_a_missing_scope(
+    world: World, thread: Thread
+) -> None:
     for _ in range(2):
         world.faults.inject("chat.postMessage", drop)
         await world.slack.ada.command("clouds")
@@ -86,7 +90,9 @@ async def test_a_missing_history_scope_is_asked_for_once(world: World, thread: T
 
 
 @pytest.mark.usefixtures("bot")
-async def test_an_error_after_a_post_does_not_repeat_it(world: World, thread: Thread) -> None:
+async def test_a_post_that_took_effect_despite_an_error_is_not_repeated(
+    world: World, thread: Thread
+) -> None:
     world.slack.workspace.scopes |= OPTIONAL_SCOPES
     error = respond_with(200, {"ok": False, "error": "internal_error"})
     world.faults.inject("chat.postMessage", error, when="after")
@@ -96,7 +102,7 @@ async def test_an_error_after_a_post_does_not_repeat_it(world: World, thread: Th
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_lost_post_is_still_looked_for_after_the_token_was_refused(
+async def test_a_lost_post_is_still_looked_up_after_a_token_error(
     world: World, thread: Thread
 ) -> None:
     world.slack.workspace.scopes |= OPTIONAL_SCOPES
@@ -108,7 +114,7 @@ async def test_a_lost_post_is_still_looked_for_after_the_token_was_refused(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_lost_private_post_is_looked_for_where_channels_are_not_readable(
+async def test_a_lost_direct_message_is_looked_up_without_the_channel_scope(
     world: World, thread: Thread
 ) -> None:
     world.faults.inject("chat.postMessage", drop)
@@ -121,7 +127,7 @@ async def test_a_lost_private_post_is_looked_for_where_channels_are_not_readable
     assert len(private.cards) == 1
 
 
-async def test_posts_that_wait_for_their_turn_are_not_looked_for_after_a_restart(
+async def test_posts_still_waiting_at_a_restart_are_not_looked_up(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.slack.workspace.scopes |= OPTIONAL_SCOPES
@@ -147,7 +153,7 @@ async def test_many_cards_in_one_channel_stay_within_slacks_limit(
     assert world.slack.calls_of("conversations.history") == []
 
 
-async def test_a_backlog_of_cards_does_not_keep_another_persons_card_waiting(
+async def test_a_backlog_of_cards_does_not_delay_another_persons_card(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.videos.hold()
@@ -162,7 +168,7 @@ async def test_a_backlog_of_cards_does_not_keep_another_persons_card_waiting(
 # Edits
 
 
-async def test_outcomes_are_shown_although_progress_has_used_its_share_of_edits(
+async def test_outcomes_are_shown_even_if_progress_has_used_up_its_edits(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.videos.hold()
@@ -174,7 +180,7 @@ async def test_outcomes_are_shown_although_progress_has_used_its_share_of_edits(
         await world.until(lambda: all_ready(thread, RESERVED_BY_FIRST))
 
 
-async def test_a_card_says_that_rendering_began_although_progress_has_used_its_share_of_edits(
+async def test_a_new_card_shows_the_queue_even_if_progress_has_used_up_its_edits(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.videos.hold()
@@ -187,7 +193,7 @@ async def test_a_card_says_that_rendering_began_although_progress_has_used_its_s
         await world.until(lambda: "Queued" in shown(thread.cards[-1]))
 
 
-async def test_jobs_continue_although_no_edit_can_say_that_they_were_paused(
+async def test_paused_jobs_resume_even_if_no_edits_are_left_to_show_the_pause(
     world: World, run_bot: RunBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.2)
@@ -206,7 +212,7 @@ async def test_jobs_continue_although_no_edit_can_say_that_they_were_paused(
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("timings", [replace(FAST, retry_scale=0.001)])
-async def test_jobs_that_a_busy_server_refused_do_not_all_ask_again(world: World) -> None:
+async def test_jobs_refused_by_a_busy_server_do_not_all_retry_at_once(world: World) -> None:
     world.faults.inject("create", BUSY, times=20)
     for number in range(20):
         await world.slack.ada.command(f"clouds {number}")
@@ -214,12 +220,12 @@ async def test_jobs_that_a_busy_server_refused_do_not_all_ask_again(world: World
     assert creates(world) <= 20 + 20 + 10
 
 
-# What can't be delivered is not paid for
+# No charge for videos that cannot be delivered
 
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("code", ["file_uploads_disabled", "storage_limit_reached"])
-async def test_a_workspace_that_takes_no_files_costs_nothing(
+async def test_a_workspace_that_accepts_no_files_costs_nothing(
     world: World, thread: Thread, code: str
 ) -> None:
     refusal = respond_with(200, {"ok": False, "error": code})
@@ -233,7 +239,7 @@ async def test_a_workspace_that_takes_no_files_costs_nothing(
 
 
 @pytest.mark.parametrize("are_scopes_known", [True, False])
-async def test_a_token_that_may_not_upload_costs_nothing(
+async def test_a_token_without_upload_permission_costs_nothing(
     world: World,
     thread: Thread,
     run_bot: RunBot,
@@ -251,7 +257,7 @@ async def test_a_token_that_may_not_upload_costs_nothing(
     assert creates(world) == 0
 
 
-async def test_a_bot_that_may_post_anywhere_joins_before_anything_is_paid(
+async def test_a_bot_with_chat_write_public_joins_before_creating_the_video(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.slack.workspace.scopes |= {"chat:write.public"}
@@ -262,7 +268,7 @@ async def test_a_bot_that_may_post_anywhere_joins_before_anything_is_paid(
         await world.until(ready(thread))
 
 
-async def test_a_bot_that_may_post_anywhere_but_not_join_pays_nothing(
+async def test_a_bot_that_cannot_join_the_channel_creates_no_video(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     world.slack.workspace.scopes |= {"chat:write.public"}
@@ -276,7 +282,9 @@ async def test_a_bot_that_may_post_anywhere_but_not_join_pays_nothing(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_permission_to_upload_is_checked_once_for_many(world: World, thread: Thread) -> None:
+async def test_upload_permission_is_checked_once_for_many_jobs(
+    world: World, thread: Thread
+) -> None:
     await asyncio.gather(*(world.slack.ada.command(f"clouds {each}") for each in range(10)))
     await world.until(lambda: all_ready(thread, 10))
     uploads = world.slack.calls_of("files.getUploadURLExternal")
@@ -286,7 +294,7 @@ async def test_permission_to_upload_is_checked_once_for_many(world: World, threa
 # A token that stops working
 
 
-async def test_a_revoked_token_is_reported_once_and_jobs_wait_for_it(
+async def test_a_revoked_token_is_logged_once_and_jobs_resume_once_it_works(
     world: World, thread: Thread, run_bot: RunBot, logs: list[structlog.typing.EventDict]
 ) -> None:
     async with run_bot() as bot:
@@ -300,7 +308,7 @@ async def test_a_revoked_token_is_reported_once_and_jobs_wait_for_it(
     assert "SLACK_BOT_TOKEN" in line["event"]
 
 
-async def test_jobs_outlast_a_token_that_is_refused_for_days(
+async def test_jobs_do_not_give_up_while_the_token_is_refused(
     world: World, thread: Thread, run_bot: RunBot
 ) -> None:
     async with run_bot(replace(FAST, give_up_after=0.0)):
@@ -338,9 +346,7 @@ async def test_health_fails_while_slack_refuses_the_token(world: World, bot: Bot
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_backlog_does_not_keep_another_persons_file_waiting(
-    world: World, thread: Thread
-) -> None:
+async def test_a_backlog_does_not_delay_another_persons_file(world: World, thread: Thread) -> None:
     gate = asyncio.Event()
 
     async def late(request: web.Request) -> web.StreamResponse:

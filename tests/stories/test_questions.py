@@ -1,4 +1,4 @@
-"""`list`, `status` and `cancel`: about one's own jobs, in private, and never at a prompt's cost."""
+"""`list`, `status` and `cancel`: private, and about a person's own jobs."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ UNKNOWN = "0123456789"
 
 
 async def asked(person: Person, text: str) -> str:
-    """What the person alone reads after this command."""
+    """The private reply to this command."""
     before = len(person.private)
     await person.command(text)
     [told] = person.private[before:]
@@ -38,7 +38,7 @@ async def rendering(world: World) -> str:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_prompt_may_begin_like_a_word_about_jobs(world: World) -> None:
+async def test_a_prompt_can_begin_with_the_name_of_a_subcommand(world: World) -> None:
     await world.slack.ada.command("list of animals dancing")
     await world.slack.ada.command("status report of a robot")
     await world.until(lambda: len(world.videos.creates) == 2)
@@ -47,7 +47,7 @@ async def test_a_prompt_may_begin_like_a_word_about_jobs(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_list_has_ones_own_videos_with_states_links_and_ids(world: World) -> None:
+async def test_list_shows_a_persons_own_videos_with_states_links_and_ids(world: World) -> None:
     thread, ada = Thread(world), world.slack.ada
     await ada.command("a <!channel> of clouds")
     await world.until(ready(thread))
@@ -59,7 +59,7 @@ async def test_a_list_has_ones_own_videos_with_states_links_and_ids(world: World
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_list_has_what_runs_first_and_then_the_latest_ten_in_all(world: World) -> None:
+async def test_list_shows_ten_videos_with_running_ones_first_then_the_newest(world: World) -> None:
     thread, ada = Thread(world), world.slack.ada
     world.videos.hold()
     await ada.command("the one that runs")
@@ -90,7 +90,7 @@ async def test_the_longest_prompts_fit_into_a_list(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_status_of_one_video_is_told_to_who_asked_for_it(world: World) -> None:
+async def test_only_the_requester_can_see_the_status_of_a_video(world: World) -> None:
     job_id = await rendering(world)
     assert "Rendering" in await asked(world.slack.ada, f"status {job_id}")
     refused = await asked(world.slack.grace, f"status {job_id}")
@@ -99,7 +99,7 @@ async def test_the_status_of_one_video_is_told_to_who_asked_for_it(world: World)
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_video_is_cancelled_by_its_id(world: World) -> None:
+async def test_the_requester_can_cancel_a_video_by_its_id(world: World) -> None:
     thread = Thread(world)
     job_id = await rendering(world)
     assert f"Only <@{world.slack.ada.id}>" in await asked(world.slack.grace, f"cancel {job_id}")
@@ -110,20 +110,20 @@ async def test_a_video_is_cancelled_by_its_id(world: World) -> None:
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("verb", ["status", "cancel"])
-async def test_an_unknown_id_is_said_to_be_unknown(world: World, verb: str) -> None:
+async def test_an_unknown_id_gets_a_reply_that_says_so(world: World, verb: str) -> None:
     assert "don't know this video" in await asked(world.slack.ada, f"{verb} {UNKNOWN}")
     assert world.videos.calls == []
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_list_is_to_be_had_where_the_bot_is_no_member(world: World) -> None:
+async def test_list_works_in_a_conversation_without_the_bot(world: World) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     place = world.slack.workspace.direct_message(ada.user, grace.user)
     await ada.command("list", channel=place)
     assert "haven't made a video yet" in ada.private[0].text
 
 
-async def test_an_admin_may_cancel_everybodys_videos(
+async def test_an_admin_can_cancel_another_persons_video(
     world: World, run_bot: RunBot, settings: Settings
 ) -> None:
     thread, grace = Thread(world), world.slack.grace
@@ -133,7 +133,7 @@ async def test_an_admin_may_cancel_everybodys_videos(
         await world.until(lambda: thread.says("*Cancelled:*"))
 
 
-async def test_an_admin_does_not_repeat_other_peoples_requests(
+async def test_an_admin_cannot_repeat_another_persons_request(
     world: World, run_bot: RunBot, settings: Settings
 ) -> None:
     thread, ada, grace = Thread(world), world.slack.ada, world.slack.grace
@@ -147,7 +147,7 @@ async def test_an_admin_does_not_repeat_other_peoples_requests(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_without_the_database_a_list_says_when_to_ask_again(
+async def test_list_asks_the_person_to_try_again_during_a_database_outage(
     world: World, database_url: str
 ) -> None:
     with closing(sqlite3.connect(database_url.partition("///")[2])) as other:
@@ -157,7 +157,7 @@ async def test_without_the_database_a_list_says_when_to_ask_again(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_whatever_keeps_a_video_from_starting_reaches_the_person(
+async def test_an_error_that_prevents_a_video_from_starting_is_shown_to_the_person(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refuse(*_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""When an answer is lost: what was done is found out, and nothing is done twice."""
+"""Reconciliation after a lost response: nothing is created or posted twice."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def thread(world: World) -> Thread:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_create_that_was_heard_is_adopted_from_the_servers_list(
+async def test_a_received_create_is_adopted_from_the_servers_list(
     world: World, thread: Thread
 ) -> None:
     world.faults.inject("create", drop, when="after")
@@ -36,7 +36,7 @@ async def test_a_create_that_was_heard_is_adopted_from_the_servers_list(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_create_that_nobody_heard_is_sent_once_more(world: World, thread: Thread) -> None:
+async def test_a_create_that_was_not_received_is_sent_again(world: World, thread: Thread) -> None:
     world.faults.inject("create", drop, when="before")
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
@@ -45,7 +45,7 @@ async def test_a_create_that_nobody_heard_is_sent_once_more(world: World, thread
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_video_that_another_job_has_is_not_adopted(world: World, thread: Thread) -> None:
+async def test_a_video_of_another_job_is_not_adopted(world: World, thread: Thread) -> None:
     await world.slack.ada.command("clouds")
     await world.until(ready(thread))
     world.faults.inject("create", drop, when="before")
@@ -56,7 +56,7 @@ async def test_a_video_that_another_job_has_is_not_adopted(world: World, thread:
 
 @pytest.mark.usefixtures("bot")
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_where_the_server_cannot_list_the_person_decides(
+async def test_a_lost_create_is_unclear_if_the_server_cannot_list_videos(
     world: World, thread: Thread, when: str
 ) -> None:
     ada = world.slack.ada
@@ -72,7 +72,9 @@ async def test_where_the_server_cannot_list_the_person_decides(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_two_that_look_alike_are_not_guessed_at(world: World, thread: Thread) -> None:
+async def test_two_indistinguishable_videos_leave_both_jobs_unclear(
+    world: World, thread: Thread
+) -> None:
     async def until_both_exist(_request: web.Request) -> web.StreamResponse:
         await world.until(lambda: len(world.videos.creates) == 2)
         return web.Response(status=503)
@@ -93,9 +95,7 @@ async def uncertain(world: World, thread: Thread) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_who_asks_again_gets_one_new_job_however_often_it_is_pressed(
-    world: World, thread: Thread
-) -> None:
+async def test_clicking_ask_again_twice_creates_one_new_job(world: World, thread: Thread) -> None:
     await uncertain(world, thread)
     [reply] = thread.replies
     pressed = await world.slack.ada.click(reply, "ask_again")
@@ -107,7 +107,7 @@ async def test_who_asks_again_gets_one_new_job_however_often_it_is_pressed(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_who_lets_it_be_pays_nothing_more(world: World, thread: Thread) -> None:
+async def test_clicking_let_it_be_creates_no_other_video(world: World, thread: Thread) -> None:
     await uncertain(world, thread)
     [reply] = thread.replies
     await world.slack.ada.click(reply, "let_it_be")
@@ -116,7 +116,7 @@ async def test_who_lets_it_be_pays_nothing_more(world: World, thread: Thread) ->
 
 
 @pytest.mark.usefixtures("bot")
-async def test_only_the_requester_decides(world: World, thread: Thread) -> None:
+async def test_only_the_requester_can_resolve_an_unclear_job(world: World, thread: Thread) -> None:
     await uncertain(world, thread)
     [reply] = thread.replies
     grace = world.slack.grace
@@ -127,7 +127,9 @@ async def test_only_the_requester_decides(world: World, thread: Thread) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_lost_answer_to_the_card_leaves_one_card(world: World, thread: Thread) -> None:
+async def test_a_lost_response_to_posting_the_card_leaves_one_card(
+    world: World, thread: Thread
+) -> None:
     world.slack.workspace.scopes |= HISTORY
     world.faults.inject("chat.postMessage", drop, when="after")
     await world.slack.ada.command("clouds")
@@ -156,7 +158,9 @@ async def test_another_apps_message_with_the_same_metadata_is_not_the_card(
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_lost_answer_to_the_last_word_leaves_one_word(world: World, thread: Thread) -> None:
+async def test_a_lost_response_to_posting_the_failure_leaves_one_reply(
+    world: World, thread: Thread
+) -> None:
     world.slack.workspace.scopes |= HISTORY
     world.faults.inject("chat.postMessage", drop, nth=2, when="after")
     await world.slack.ada.command("forbidden")
@@ -165,7 +169,9 @@ async def test_a_lost_answer_to_the_last_word_leaves_one_word(world: World, thre
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_server_that_forgot_the_video_ends_in_words(world: World, thread: Thread) -> None:
+async def test_a_video_forgotten_by_the_server_fails_with_its_id(
+    world: World, thread: Thread
+) -> None:
     world.videos.hold()
     await world.slack.ada.command("clouds")
     [video] = await world.until(lambda: world.videos.creates)
@@ -175,7 +181,7 @@ async def test_a_server_that_forgot_the_video_ends_in_words(world: World, thread
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_video_that_is_missing_for_a_moment_is_not_given_up(
+async def test_a_video_that_is_briefly_missing_is_not_given_up(
     world: World, thread: Thread
 ) -> None:
     missing = respond_with(404, {"error": {"message": "not found", "code": None}})
@@ -184,7 +190,7 @@ async def test_a_video_that_is_missing_for_a_moment_is_not_given_up(
     await world.until(ready(thread))
 
 
-async def test_a_late_video_is_still_delivered(
+async def test_an_overdue_video_is_still_delivered(
     world: World, thread: Thread, run_bot: RunBot, settings: Settings
 ) -> None:
     impatient = settings.model_copy(update={"job_timeout_minutes": 0.002})
@@ -199,7 +205,7 @@ async def test_a_late_video_is_still_delivered(
     assert [len(reply.files) for reply in thread.replies] == [0, 1]
 
 
-async def test_a_late_video_is_not_awaited_once_the_person_has_asked_again(
+async def test_an_overdue_video_is_not_delivered_once_the_person_asks_again(
     world: World, thread: Thread, run_bot: RunBot, settings: Settings
 ) -> None:
     impatient = settings.model_copy(update={"job_timeout_minutes": 0.002})

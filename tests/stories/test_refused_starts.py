@@ -1,4 +1,4 @@
-"""An error raised while a video is being started reaches the person, wherever they asked."""
+"""An error raised while starting a video is shown to the person, however they requested it."""
 
 import pytest
 
@@ -51,7 +51,7 @@ def _refusing(monkeypatch: pytest.MonkeyPatch, error: BotError) -> None:
 
 @errors
 @pytest.mark.usefixtures("_refusing")
-async def test_after_a_command_it_is_the_private_reply(ada: Person, words: str) -> None:
+async def test_a_start_error_after_a_command_is_a_private_reply(ada: Person, words: str) -> None:
     await ada.command("clouds")
     [reply] = ada.private
     assert words in reply.text
@@ -59,7 +59,7 @@ async def test_after_a_command_it_is_the_private_reply(ada: Person, words: str) 
 
 @errors
 @pytest.mark.usefixtures("_refusing")
-async def test_after_a_mention_it_is_the_private_reply(
+async def test_a_start_error_after_a_mention_is_a_private_reply(
     world: World, ada: Person, words: str
 ) -> None:
     await ada.mention("clouds at dusk, slowly")
@@ -71,7 +71,7 @@ async def test_after_a_mention_it_is_the_private_reply(
 
 @errors
 @pytest.mark.usefixtures("_refusing")
-async def test_after_a_direct_message_it_is_the_reply(
+async def test_a_start_error_after_a_direct_message_is_the_reply(
     world: World, ada: Person, words: str
 ) -> None:
     place = world.slack.workspace.direct_message(ada.user)
@@ -82,7 +82,9 @@ async def test_after_a_direct_message_it_is_the_reply(
 
 @errors
 @pytest.mark.usefixtures("_refusing")
-async def test_in_the_form_it_is_an_error_on_the_prompt(ada: Person, words: str) -> None:
+async def test_a_start_error_in_the_form_is_an_error_on_the_prompt_field(
+    ada: Person, words: str
+) -> None:
     await ada.command("clouds --form")
     await ada.submit()
     assert ada.view is not None
@@ -90,7 +92,7 @@ async def test_in_the_form_it_is_an_error_on_the_prompt(ada: Person, words: str)
 
 
 @errors
-async def test_after_a_click_it_is_the_private_reply(
+async def test_a_start_error_after_a_click_is_a_private_reply(
     world: World, ada: Person, error: BotError, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     thread = Thread(world)

@@ -1,4 +1,4 @@
-"""Response URLs are secrets: they are forgotten when Slack no longer accepts them."""
+"""Response URLs are secrets: they are deleted once Slack no longer accepts them."""
 
 import asyncio
 import sqlite3
@@ -23,7 +23,7 @@ def stored(database_url: str, column: str = "response_url") -> object:
     return value
 
 
-async def test_the_bot_removes_old_ones_of_waiting_jobs(
+async def test_the_bot_removes_expired_response_urls_of_postponed_jobs(
     run_bot: RunBot, migrated_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created_at = time.time() - RESPONSE_URL_LIFETIME - 1
@@ -45,7 +45,7 @@ async def test_the_bot_removes_old_ones_of_waiting_jobs(
     await store.close()
 
 
-async def test_a_running_job_does_not_write_it_again(
+async def test_a_running_job_removes_its_expired_response_url(
     world: World, run_bot: RunBot, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with run_bot():

@@ -1,4 +1,4 @@
-"""After a stop, every unfinished job goes on, from wherever it was."""
+"""After a restart, every unfinished job resumes from any step."""
 
 import asyncio
 import sqlite3
@@ -31,7 +31,9 @@ def is_ready(world: World) -> bool:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-async def test_a_job_goes_on_from_every_step(world: World, run_bot: RunBot, operation: str) -> None:
+async def test_a_job_resumes_from_any_step_after_a_restart(
+    world: World, run_bot: RunBot, operation: str
+) -> None:
     reached = asyncio.Event()
 
     async def stuck(request: object) -> object:
@@ -51,7 +53,7 @@ async def test_a_job_goes_on_from_every_step(world: World, run_bot: RunBot, oper
 
 
 @pytest.mark.parametrize("operation", ["download", "chat.postMessage", "create", "retrieve"])
-async def test_a_job_with_a_picture_goes_on_from_every_step(
+async def test_a_job_with_a_starting_image_resumes_from_any_step_after_a_restart(
     world: World, run_bot: RunBot, operation: str
 ) -> None:
     ada, reached = world.slack.ada, asyncio.Event()
@@ -76,7 +78,7 @@ async def test_a_job_with_a_picture_goes_on_from_every_step(
     assert "starting image cropped from 4032 × 3024" in shown(card)  # noqa: RUF001 -- the sign
 
 
-async def test_a_command_while_the_database_is_locked_is_answered_in_time(
+async def test_a_command_is_acknowledged_in_time_while_the_database_is_locked(
     world: World, run_bot: RunBot, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ack, "ACK_TIMEOUT", 0.2)

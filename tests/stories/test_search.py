@@ -1,4 +1,4 @@
-"""`search`: one's own videos by words of their prompts, page by page, in private."""
+"""`search`: finds a person's own videos by words in their prompts, in private pages."""
 
 import sqlite3
 from contextlib import closing
@@ -20,7 +20,7 @@ LONG = make_job(request=replace(REQUEST, prompt="&" * 32_000, model="m" * 150))
 
 
 @given(st.text(min_size=1, max_size=MAX_WORDS), st.integers(0, PAGE), st.integers(0, 9))
-def test_every_page_of_results_is_one_that_slack_takes(words: str, found: int, page: int) -> None:
+def test_every_page_of_search_results_is_valid_block_kit(words: str, found: int, page: int) -> None:
     message = search_results(words, [LONG] * found, page=page, has_older=True)
     assert block_kit.problems_of_message(message.blocks) == []
     assert not block_kit.is_too_long(message.blocks)
@@ -29,7 +29,7 @@ def test_every_page_of_results_is_one_that_slack_takes(words: str, found: int, p
 
 @pytest.fixture
 async def found(world: World, database_url: str) -> None:
-    """More videos of Ada's than fit on a page, each about a numbered lake."""
+    """More of Ada's videos than fit on one page, with prompts `lake 0` to `lake 11`."""
     store = Store.open(database_url)
     for number in range(12):
         request = replace(REQUEST, prompt=f"lake {number}")
@@ -44,7 +44,7 @@ def prompts(person: Person) -> list[str]:
 
 
 @pytest.mark.usefixtures("bot", "found")
-async def test_the_pages_of_a_search_are_turned_in_place(world: World) -> None:
+async def test_search_results_are_paginated_in_place(world: World) -> None:
     ada = world.slack.ada
     await ada.command("search LAKE")
     assert prompts(ada) == [f"lake {n}" for n in range(11, 1, -1)]
@@ -66,13 +66,13 @@ async def test_a_search_without_a_match_says_so(world: World) -> None:
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_search_for_nothing_says_how_to_search(world: World) -> None:
+async def test_an_empty_search_explains_how_to_search(world: World) -> None:
     await world.slack.ada.command("search")
     assert "`/video search clouds`" in world.slack.ada.private[-1].text
 
 
 @pytest.mark.usefixtures("bot", "found")
-async def test_a_page_that_cannot_be_read_leaves_the_one_that_is_shown(
+async def test_a_search_page_that_fails_to_load_keeps_the_current_page(
     world: World, database_url: str
 ) -> None:
     ada = world.slack.ada

@@ -1,4 +1,4 @@
-"""The main job, end to end: the real bot in the pretend world, by Socket Mode and HTTP."""
+"""The main path, end to end: the real bot in the sandbox, over Socket Mode."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ async def test_options_reach_the_video_server(world: World) -> None:
     )
 
 
-async def test_the_card_says_how_far_the_video_is(world: World) -> None:
+async def test_the_card_shows_the_progress_of_the_video(world: World) -> None:
     thread = Thread(world)
     world.videos.hold()
     await world.slack.ada.command("clouds")
@@ -70,7 +70,7 @@ async def test_the_card_says_how_far_the_video_is(world: World) -> None:
     await world.until(ready(thread))
 
 
-async def test_a_failed_video_says_why_and_to_whom(world: World) -> None:
+async def test_a_failure_is_explained_and_mentions_the_requester(world: World) -> None:
     thread, ada = Thread(world), world.slack.ada
     await ada.command("something forbidden")
     await world.until(failed(thread))
@@ -81,7 +81,7 @@ async def test_a_failed_video_says_why_and_to_whom(world: World) -> None:
     assert reply.files == []
 
 
-async def test_a_refused_create_says_why_in_the_servers_words(world: World) -> None:
+async def test_a_refused_create_shows_the_servers_code_and_message(world: World) -> None:
     thread = Thread(world)
     await world.slack.ada.command("a sentinel at dawn")
     await world.until(failed(thread))
@@ -91,7 +91,7 @@ async def test_a_refused_create_says_why_in_the_servers_words(world: World) -> N
     assert world.videos.creates == []
 
 
-async def test_a_public_channel_is_joined_before_anything_is_paid(world: World) -> None:
+async def test_the_bot_joins_a_public_channel_where_a_video_is_requested(world: World) -> None:
     channel = world.slack.workspace.add_channel("strangers", bot_is_member=False)
     thread = Thread(world, channel)
     await world.slack.ada.command("clouds", channel=channel)
@@ -107,7 +107,7 @@ async def test_a_public_channel_is_joined_before_anything_is_paid(world: World) 
         ({"posting": "restricted"}, "restricted"),
     ],
 )
-async def test_a_closed_channel_costs_nothing_and_is_explained_privately(
+async def test_a_channel_closed_to_the_bot_costs_nothing_and_is_explained_privately(
     world: World, channel: dict[str, Any], hint: str
 ) -> None:
     closed = world.slack.workspace.add_channel("closed", **channel)
@@ -121,7 +121,7 @@ async def test_a_closed_channel_costs_nothing_and_is_explained_privately(
     assert world.slack.workspace.messages(closed) == []
 
 
-async def test_a_channel_archived_in_between_costs_nothing(world: World) -> None:
+async def test_a_channel_archived_after_the_command_costs_nothing(world: World) -> None:
     thread, ada = Thread(world), world.slack.ada
     world.faults.inject("chat.postMessage", SLOWER)
     await ada.command("clouds")
@@ -131,7 +131,9 @@ async def test_a_channel_archived_in_between_costs_nothing(world: World) -> None
     assert world.videos.calls == []
 
 
-async def test_a_conversation_of_two_people_is_explained_privately(world: World) -> None:
+async def test_a_command_in_a_direct_message_between_two_people_is_refused_privately(
+    world: World,
+) -> None:
     ada, grace = world.slack.ada, world.slack.grace
     place = world.slack.workspace.direct_message(ada.user, grace.user)
     await ada.command("clouds", channel=place)
@@ -140,7 +142,7 @@ async def test_a_conversation_of_two_people_is_explained_privately(world: World)
     assert world.videos.calls == []
 
 
-async def test_the_same_envelope_twice_is_one_video(world: World) -> None:
+async def test_a_redelivered_envelope_creates_one_video(world: World) -> None:
     thread = Thread(world)
     answer = await world.slack.ada.command("clouds")
     again = await world.slack.redeliver(answer.envelope)
@@ -159,7 +161,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("prompt", HOSTILE)
-async def test_a_hostile_prompt_pings_nobody_and_goes_to_the_server_verbatim(
+async def test_a_hostile_prompt_mentions_nobody_and_reaches_the_server_verbatim(
     world: World, prompt: str
 ) -> None:
     thread, ada = Thread(world), world.slack.ada
@@ -170,7 +172,7 @@ async def test_a_hostile_prompt_pings_nobody_and_goes_to_the_server_verbatim(
     assert set().union(*(message.mentions for message in thread.messages)) <= {ada.id}
 
 
-async def test_a_hostile_error_message_pings_nobody(world: World) -> None:
+async def test_a_hostile_error_message_mentions_nobody_but_the_requester(world: World) -> None:
     thread, ada = Thread(world), world.slack.ada
     world.videos.hold()
     await ada.command("clouds")
@@ -188,7 +190,7 @@ async def test_help_shows_the_usage_privately(world: World) -> None:
     assert Thread(world).messages == []
 
 
-async def test_wrong_options_are_answered_privately_with_what_is_allowed(world: World) -> None:
+async def test_invalid_options_get_a_private_reply_with_the_allowed_values(world: World) -> None:
     ada = world.slack.ada
     await ada.command("clouds --seconds 5")
     assert "4, 8 or 12" in ada.private[0].text
@@ -197,7 +199,7 @@ async def test_wrong_options_are_answered_privately_with_what_is_allowed(world: 
     assert Thread(world).messages == []
 
 
-async def test_the_longest_prompt_reaches_the_server_whole(world: World) -> None:
+async def test_the_longest_prompt_reaches_the_server_in_full(world: World) -> None:
     prompt = "clouds " * 4571 + "end"
     assert len(prompt) == 32_000
     await world.slack.ada.command(prompt)
@@ -205,7 +207,7 @@ async def test_the_longest_prompt_reaches_the_server_whole(world: World) -> None
     assert world.videos.creates[0].prompt == prompt
 
 
-async def test_another_workspaces_command_is_turned_away(world: World) -> None:
+async def test_a_command_from_another_workspace_is_refused(world: World) -> None:
     ada = world.slack.ada
     answer = await ada.command("help")
     answer.envelope.payload["team_id"] = "T0STRANGER"
@@ -213,7 +215,7 @@ async def test_another_workspaces_command_is_turned_away(world: World) -> None:
     assert foreign.payload == {"text": replies.MEMBERS_ONLY}
 
 
-async def test_the_bot_token_goes_to_slack_alone(world: World) -> None:
+async def test_the_bot_token_is_sent_only_to_slack(world: World) -> None:
     await world.slack.ada.command("clouds")
     await world.until(ready(Thread(world)))
     assert {call.token for call in world.slack.calls_of("upload")} == {None}
@@ -233,7 +235,9 @@ async def test_the_bot_token_goes_to_slack_alone(world: World) -> None:
         "chat.update",
     ],
 )
-async def test_a_lost_answer_doubles_nothing(world: World, operation: str, when: When) -> None:
+async def test_a_lost_response_causes_no_duplicates(
+    world: World, operation: str, when: When
+) -> None:
     thread = Thread(world)
     world.faults.inject(operation, drop, when=when)
     await world.slack.ada.command("clouds")
@@ -245,7 +249,9 @@ async def test_a_lost_answer_doubles_nothing(world: World, operation: str, when:
 @pytest.mark.parametrize(
     "operation", ["chat.postMessage", "chat.update", "files.getUploadURLExternal", "files.info"]
 )
-async def test_slack_may_ask_to_go_slower(world: World, operation: str) -> None:
+async def test_rate_limited_slack_calls_are_retried_without_duplicates(
+    world: World, operation: str
+) -> None:
     thread = Thread(world)
     world.faults.inject(operation, SLOWER, times=3)
     await world.slack.ada.command("clouds")
@@ -254,7 +260,9 @@ async def test_slack_may_ask_to_go_slower(world: World, operation: str) -> None:
 
 
 @pytest.mark.parametrize("operation", ["retrieve", "content"])
-async def test_a_server_that_stumbles_is_asked_again(world: World, operation: str) -> None:
+async def test_polls_and_downloads_are_retried_after_server_errors(
+    world: World, operation: str
+) -> None:
     world.faults.inject(operation, respond_with(500, "oops"), times=2)
     world.faults.inject(operation, drop, nth=3)
     await world.slack.ada.command("clouds")
@@ -262,7 +270,7 @@ async def test_a_server_that_stumbles_is_asked_again(world: World, operation: st
     assert len(world.videos.creates) == 1
 
 
-async def test_a_server_that_is_busy_is_asked_again(world: World) -> None:
+async def test_a_create_is_retried_while_the_server_is_busy(world: World) -> None:
     world.faults.inject("create", respond_with(503, {"detail": "busy"}), times=2)
     await world.slack.ada.command("clouds")
     await world.until(ready(Thread(world)))
@@ -277,7 +285,7 @@ async def test_a_json_error_in_place_of_the_file_is_not_posted_as_a_video(world:
     assert thread.replies[0].files[0].data[4:8] == b"ftyp"
 
 
-async def test_many_people_at_once_all_get_their_own_video(world: World) -> None:
+async def test_twenty_requests_at_once_each_get_their_own_video(world: World) -> None:
     thread = Thread(world)
     for number in range(20):
         await (world.slack.ada, world.slack.grace)[number % 2].command(f"clouds {number}")

@@ -1,4 +1,4 @@
-"""What stands in a channel, as tests read it."""
+"""The messages in a channel, as tests read them."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from bot.sandbox.world import World
 
 
 class Thread:
-    """What stands in a channel: the card and what was said under it."""
+    """The messages in a channel: the card and the replies in its thread."""
 
     def __init__(self, world: World, channel: Conversation | None = None) -> None:
         self._workspace = world.slack.workspace
@@ -34,19 +34,19 @@ class Thread:
         return card
 
     def says(self, words: str) -> bool:
-        """Whether the card says so by now."""
+        """Whether the card contains this text."""
         return bool(self.cards) and words in shown(self.card)
 
 
 def shown(message: Message | PrivateMessage) -> str:
-    """All that a message holds, as one text to search in."""
+    """The whole content of a message, as one text to search in."""
     return json.dumps(message.blocks, ensure_ascii=False) + message.text
 
 
 async def start_rendering(world: World, prompt: str = "clouds") -> Video:
-    """Request a video that stays in progress; return it once its job is known to render.
+    """Request a video that stays in progress; return it once its job is rendering.
 
-    The server has the video before the job's row says so. The first poll comes after both.
+    The server has the video before the job is saved as rendering; the first poll follows both.
     """
     world.videos.hold()
     earlier = [*world.videos.creates]
@@ -59,7 +59,7 @@ async def start_rendering(world: World, prompt: str = "clouds") -> Video:
 
 
 async def until_polled(world: World, video: Video) -> None:
-    """Wait until the bot asks how far this video is."""
+    """Wait until the bot polls this video."""
     await world.until(
         lambda: any(
             call.operation == "retrieve" and video.id in call.path for call in world.videos.calls

@@ -1,4 +1,4 @@
-"""A decoder that does what its first argument says, for tests of its limits."""
+"""A decoder that misbehaves as its first argument specifies, for tests of the limits."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from bot.decoding.child import serve
 
 
 def misbehave(_content: bytes, arguments: Sequence[str]) -> tuple[Sequence[str], bytes]:
-    """Break in the way that is named."""
+    """Misbehave in the way that the arguments name."""
     match arguments:
         case ["spin"]:
             while True:

@@ -1,4 +1,4 @@
-"""How the tests in `fuzz/` search: a few examples within the suite, many in `make fuzz`."""
+"""Helpers of the tests in `fuzz/`: a few examples in the suite, many in `make fuzz`."""
 
 import asyncio
 import gc
@@ -23,7 +23,7 @@ bounded = hypothesis.settings(
     deadline=None,
     suppress_health_check=list(hypothesis.HealthCheck),
 )
-"""For each test of `fuzz/`: so many examples, other ones each time in `make fuzz`."""
+"""Settings for each test in `fuzz/`: fixed examples, or random ones in `make fuzz`."""
 
 LONGEST_BLOCK = 0.1
 """Seconds that one callback of the event loop may take."""
@@ -39,7 +39,7 @@ TOKENS = [
     *("model ", "deployment ", "prompt", "does not exist", "Traceback (most recent call last)"),
     *("invalid url", "restricted_action", "not found", "[key]", "9" * 400, "\ud800"),
 ]
-"""What means something to a pattern, to Slack's markup or to the command's grammar."""
+"""Tokens with a meaning in a pattern, in Slack's markup or in the command grammar."""
 
 words = st.lists(st.sampled_from(TOKENS), max_size=12).map("".join) | st.text(max_size=40)
 long_text = st.builds(
@@ -47,8 +47,8 @@ long_text = st.builds(
 )
 
 
-class Watched:
-    """What must not be seen while hostile input is dealt with."""
+class Watcher:
+    """Tracebacks, secrets and long callbacks seen while handling hostile input."""
 
     def __init__(self, logged: list[MutableMapping[str, Any]], caplog: Any) -> None:  # noqa: ANN401 -- pytest's
         self._logged = logged
@@ -57,13 +57,13 @@ class Watched:
 
     @property
     def text(self) -> str:
-        """All that was logged."""
+        """Everything that was logged."""
         return f"{self._logged!r} {self._caplog.text}"
 
     def check(self, run: Callable[[], object], *secrets: str) -> None:
-        """Run it: no traceback, no secret, no frozen event loop.
+        """Run it; fail on a traceback, a leaked secret or a blocked event loop.
 
-        Memory that the operating system is slow to give may hold up a callback, but not twice.
+        Slow memory allocation can block a callback once, but not in every attempt.
         """
         for _ in range(3):
             self.blocks.clear()
@@ -84,11 +84,11 @@ class Watched:
 
 
 @contextmanager
-def watched(caplog: pytest.LogCaptureFixture, patch: pytest.MonkeyPatch) -> Iterator[Watched]:
+def watched(caplog: pytest.LogCaptureFixture, patch: pytest.MonkeyPatch) -> Iterator[Watcher]:
     """Watch the logs and the event loop.
 
-    A callback is measured in its thread's own time, which other programs do not lengthen, and
-    without garbage collections, which the tests' own objects lengthen.
+    A callback is measured in CPU time of its thread, which is independent of other programs,
+    without garbage collections, which depend on the objects of the tests.
     """
     run = asyncio.Handle._run
     collecting = 0.0
@@ -106,7 +106,7 @@ def watched(caplog: pytest.LogCaptureFixture, patch: pytest.MonkeyPatch) -> Iter
     gc.callbacks.append(collect)
     try:
         with capture_logs(processors=[format_exc_info]) as logged:
-            seen = Watched(logged, caplog)
+            seen = Watcher(logged, caplog)
             patch.setattr(asyncio.Handle, "_run", timed)
             yield seen
     finally:
@@ -114,9 +114,9 @@ def watched(caplog: pytest.LogCaptureFixture, patch: pytest.MonkeyPatch) -> Iter
 
 
 async def search(test: Callable[[Here], None]) -> None:
-    """Run a hypothesis test, which is no coroutine, against what lives in this event loop.
+    """Run a synchronous hypothesis test against the objects of this event loop.
 
-    It is given a function that runs a coroutine in the loop.
+    The test receives a function that runs a coroutine in the loop.
     """
     loop = asyncio.get_running_loop()
 

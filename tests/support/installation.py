@@ -1,4 +1,4 @@
-"""The bot, installed in a test's workspace as its manifest says."""
+"""Installs the bot in a test's workspace according to its manifest."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +17,7 @@ RunBot = Callable[..., AbstractAsyncContextManager[Bot]]
 
 
 def install(world: World) -> None:
-    """Grant the required scopes, and subscribe to the events, and no others."""
+    """Grant only the required scopes, and subscribe to the manifest's events."""
     world.slack.workspace.scopes = {*SCOPES}
     world.slack.workspace.subscriptions = {
         *MANIFEST["settings"]["event_subscriptions"]["bot_events"]

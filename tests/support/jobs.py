@@ -1,4 +1,4 @@
-"""Requests and jobs for tests: valid as they are, changed where a test cares."""
+"""Valid requests and jobs for tests, which can override any field."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,7 +10,7 @@ REQUEST = VideoRequest(prompt="clouds", model="sora-2", seconds="4", size="720x1
 
 
 def make_job(number: int = 1, **changes: Any) -> Job:  # noqa: ANN401 -- any field of a job
-    """A new job, with an id and a request key of its own for each number."""
+    """A new job, whose id and request key depend on the number."""
     job = Job(
         id=f"job{number}",
         request_key=f"click{number}",

@@ -1,4 +1,4 @@
-"""Pictures for tests."""
+"""Image files for tests."""
 
 import io
 from typing import Any
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def picture(kind: str, size: tuple[int, int], *, mode: str = "RGB", **options: Any) -> bytes:  # noqa: ANN401 -- Pillow's own
-    """A picture file of this kind, left half red and right half blue where it has colours."""
+    """An image file of this kind; in RGB, its left half is red and its right half blue."""
     image = Image.new(mode, size)
     if mode == "RGB":
         image.paste("red", (0, 0, size[0] // 2, size[1]))
@@ -18,13 +18,13 @@ def picture(kind: str, size: tuple[int, int], *, mode: str = "RGB", **options: A
 
 
 def opened(content: bytes) -> Image.Image:
-    """What a server would see."""
+    """The decoded image."""
     image = Image.open(io.BytesIO(content))
     image.load()
     return image
 
 
 def size_of(content: bytes) -> tuple[str, int, int]:
-    """Its kind and its size."""
+    """The format, width and height of the image."""
     image = opened(content)
     return str(image.format), image.width, image.height

@@ -1,4 +1,4 @@
-"""The bot's commands, each in a process of its own."""
+"""The bot's commands, each in its own process."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ INHERITED = {
 
 
 class Command:
-    """A command that runs in a folder of its own."""
+    """A command that runs in its own folder."""
 
     def __init__(self, process: ForkServerProcess, output: Path) -> None:
         self._process = process
@@ -30,7 +30,7 @@ class Command:
 
     @property
     def output(self) -> str:
-        """What it has written to stdout and stderr."""
+        """The output on stdout and stderr so far."""
         return self._output.read_text()
 
     @property
@@ -50,7 +50,7 @@ async def started(
 ) -> AsyncIterator[Command]:
     """Run `python -m bot` with these arguments and only these variables.
 
-    Unless it must be `fresh`, the process is a fork of one that has imported the bot, which
+    Unless `fresh`, the process is forked from one that has already imported the bot, which
     saves a second of CPU time.
     """
     folder.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Talking to a Videos server over connections that fail, through proxies, with one's own CA."""
+"""Requests to a Videos server: failing connections, proxies and a custom CA."""
 
 import asyncio
 import shutil
@@ -74,7 +74,7 @@ async def client_of(base_url: str, api_key: str = KEY) -> AsyncIterator[VideosCl
         (respond_with(308, "", Location="https://example.com/v1/videos"), ServerUnusable),
     ],
 )
-async def test_a_create_is_sent_once_and_its_fate_is_known_or_said_to_be_unknown(
+async def test_a_create_is_sent_once_and_each_fault_raises_the_matching_error(
     videos: VideosSandbox,
     faults: Faults,
     monkeypatch: pytest.MonkeyPatch,
@@ -99,7 +99,7 @@ async def test_a_create_is_sent_once_and_its_fate_is_known_or_said_to_be_unknown
         respond_with(403, "<html>Request blocked</html>"),
     ],
 )
-async def test_a_key_that_may_do_other_things_was_refused_for_this_request_alone(
+async def test_a_key_that_works_elsewhere_is_refused_for_this_request_only(
     videos: VideosSandbox, faults: Faults, refusal: Fault
 ) -> None:
     faults.inject("create", refusal)
@@ -110,7 +110,7 @@ async def test_a_key_that_may_do_other_things_was_refused_for_this_request_alone
 
 
 @pytest.mark.parametrize("probe", ["models", "list"])
-async def test_a_key_that_is_refused_elsewhere_too_is_refused_for_everyone(
+async def test_a_key_that_is_refused_elsewhere_makes_the_server_unusable(
     videos: VideosSandbox, faults: Faults, probe: str
 ) -> None:
     refusal = respond_with(401, {"error": {"message": "Wrong key.", "code": "invalid_api_key"}})
@@ -121,7 +121,7 @@ async def test_a_key_that_is_refused_elsewhere_too_is_refused_for_everyone(
             await talk.create(REQUEST)
 
 
-async def test_a_server_that_is_not_there_has_certainly_heard_nothing(
+async def test_a_create_to_an_unreachable_server_is_a_temporary_error(
     videos: VideosSandbox,
 ) -> None:
     await videos.stop()
@@ -130,7 +130,7 @@ async def test_a_server_that_is_not_there_has_certainly_heard_nothing(
             await talk.create(REQUEST)
 
 
-async def test_a_server_that_never_answers_a_look_is_asked_again_later(
+async def test_a_poll_that_times_out_is_a_temporary_error(
     videos: VideosSandbox, faults: Faults, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "TIMEOUT", httpx.Timeout(0.1))
@@ -142,9 +142,7 @@ async def test_a_server_that_never_answers_a_look_is_asked_again_later(
         assert await talk.retrieve(video_id) == InProgress(0, is_queued=True)
 
 
-async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
-    videos: VideosSandbox, faults: Faults
-) -> None:
+async def test_a_key_echoed_by_the_server_is_masked(videos: VideosSandbox, faults: Faults) -> None:
     faults.inject("create", respond_with(401, {"detail": f"{KEY} is no key"}))
     faults.inject("models", respond_with(401, {"detail": f"{KEY} is no key"}))
     faults.inject("retrieve", respond_with(500, {"detail": f"{KEY} is no key"}))
@@ -164,16 +162,14 @@ async def test_a_server_that_echoes_the_key_is_not_quoted_with_it(
         "Bad: correct%2Fhorse%2B1%3D is no key",
     ],
 )
-async def test_a_key_in_another_spelling_is_taken_out_too(
-    videos: VideosSandbox, faults: Faults, echo: str
-) -> None:
+async def test_an_escaped_key_is_masked(videos: VideosSandbox, faults: Faults, echo: str) -> None:
     faults.inject("create", respond_with(401, echo))
     async with client_of(videos.base_url, "correct/horse+1=") as talk:
         with pytest.raises(ServerUnusable, match=r"\[key\] is no key$"):
             await talk.create(REQUEST)
 
 
-async def test_a_key_in_a_header_is_taken_out_too(videos: VideosSandbox, faults: Faults) -> None:
+async def test_a_key_in_a_header_is_masked(videos: VideosSandbox, faults: Faults) -> None:
     faults.inject("create", respond_with(302, "", Location="http://x.example/correct-horse"))
     async with client_of(videos.base_url, "correct-horse") as talk:
         with pytest.raises(ServerUnusable, match=r"http://x.example/\[key\]"):
@@ -181,7 +177,7 @@ async def test_a_key_in_a_header_is_taken_out_too(videos: VideosSandbox, faults:
 
 
 async def test_no_response_is_decompressed(videos: VideosSandbox, faults: Faults) -> None:
-    """400 KB of gzip can hold 400 MB; the bot asks for none, and reads none."""
+    """400 KB of gzip can expand to 400 MB, so the bot neither requests nor reads it."""
     bomb = b'{"error": {"message": "' + b"x" * 100_000_000
     faults.inject("create", compressed(400, bomb))
     faults.inject("retrieve", compressed(500, bomb))
@@ -200,7 +196,7 @@ async def test_no_response_is_decompressed(videos: VideosSandbox, faults: Faults
     assert peak < 5_000_000
 
 
-async def test_a_response_without_end_is_read_up_to_a_limit(
+async def test_an_oversized_response_is_read_up_to_a_limit(
     videos: VideosSandbox, faults: Faults
 ) -> None:
     faults.inject("create", respond_with(200, "x" * 10_000_000))
@@ -212,16 +208,16 @@ async def test_a_response_without_end_is_read_up_to_a_limit(
             await talk.retrieve("v1")
 
 
-async def test_a_key_of_another_make_is_taken_out_too(
-    videos: VideosSandbox, faults: Faults
-) -> None:
+async def test_a_key_without_the_sk_prefix_is_masked(videos: VideosSandbox, faults: Faults) -> None:
     faults.inject("create", respond_with(401, {"detail": "correct-horse is no key"}))
     async with client_of(videos.base_url, "correct-horse") as talk:
         with pytest.raises(ServerUnusable, match=r"^\[key\] is no key"):
             await talk.create(REQUEST)
 
 
-async def test_a_word_in_place_of_a_key_stays_a_word(videos: VideosSandbox, faults: Faults) -> None:
+async def test_a_placeholder_key_is_not_masked_in_messages(
+    videos: VideosSandbox, faults: Faults
+) -> None:
     faults.inject("create", respond_with(400, {"detail": "none of these sizes"}))
     async with client_of(videos.base_url, "none") as talk:
         with pytest.raises(RequestRefused, match="none of these sizes"):
@@ -229,7 +225,7 @@ async def test_a_word_in_place_of_a_key_stays_a_word(videos: VideosSandbox, faul
 
 
 @pytest.mark.parametrize("dialect", ["openai", "litellm", "sglang"])
-async def test_the_servers_models_can_be_asked_for(dialect: str) -> None:
+async def test_the_servers_models_can_be_listed(dialect: str) -> None:
     sandbox = VideosSandbox(Changes(), Faults(), dialect=dialect)
     await sandbox.start()
     async with client_of(sandbox.base_url) as talk:
@@ -238,7 +234,7 @@ async def test_the_servers_models_can_be_asked_for(dialect: str) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_server_need_not_list_its_models(
+async def test_a_server_without_a_model_list_is_accepted(
     videos: VideosSandbox, faults: Faults, status: int
 ) -> None:
     faults.inject("models", respond_with(status, ""))
@@ -246,10 +242,10 @@ async def test_a_server_need_not_list_its_models(
         assert await talk.models() is None
 
 
-async def test_the_proxy_of_the_environment_is_used(
+async def test_the_proxy_from_the_environment_is_used(
     videos: VideosSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The sandbox plays the proxy: it is asked for an address that nobody else could answer."""
+    """The sandbox acts as the proxy: it receives a request for a host that does not exist."""
     monkeypatch.setenv("HTTP_PROXY", videos.base_url.removesuffix("/v1"))
     monkeypatch.delenv("NO_PROXY", raising=False)
     async with client_of("http://videos.invalid/v1") as talk:
@@ -257,7 +253,7 @@ async def test_the_proxy_of_the_environment_is_used(
     assert {call.headers["Host"] for call in videos.calls} == {"videos.invalid"}
 
 
-async def test_the_credentials_of_the_address_are_not_part_of_the_servers_name() -> None:
+async def test_credentials_in_the_base_url_are_not_part_of_the_servers_name() -> None:
     async with client_of("https://user:planted@videos.example:8443/v1") as talk:
         assert talk.server == "videos.example:8443"
         # Earlier versions recorded them in each job.
@@ -265,7 +261,7 @@ async def test_the_credentials_of_the_address_are_not_part_of_the_servers_name()
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
-async def test_the_ca_of_the_environment_is_trusted(
+async def test_the_ca_from_the_environment_is_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificate = tmp_path / "certificate.pem"

@@ -1,4 +1,4 @@
-"""A finished file on its way to disk, from wherever the server has it."""
+"""Downloading a finished video to disk, from the server or from another host."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ CLIP = tiny_clip()
 
 
 class Place:
-    """Another web server that has the file; it remembers who asked and how."""
+    """Another web server that has the file, and records its requests."""
 
     def __init__(self) -> None:
         self.asked: list[web.Request] = []
@@ -60,7 +60,7 @@ async def place() -> AsyncIterator[Place]:
 
 
 class Server:
-    """A sandbox with one finished video, and the client that fetches it."""
+    """A sandbox with one finished video, and the client that downloads it."""
 
     def __init__(self, dialect: str, folder: Path) -> None:
         self.faults = Faults()
@@ -115,11 +115,11 @@ def on(*dialects: str) -> pytest.MarkDecorator:
 
 
 @on(*DIALECTS)
-async def test_every_server_sends_the_file(server: Server) -> None:
+async def test_the_file_is_downloaded_in_every_dialect(server: Server) -> None:
     assert await server.download() == CLIP
 
 
-async def test_a_cut_download_goes_on_where_it_broke_off(server: Server) -> None:
+async def test_an_interrupted_download_resumes_where_it_broke_off(server: Server) -> None:
     server.sandbox.clip = Filler(5 * MB)
     server.sandbox.cut_content_after(2 * MB, times=2)
     assert await server.download() == Filler(5 * MB).read(0, 5 * MB)
@@ -127,14 +127,14 @@ async def test_a_cut_download_goes_on_where_it_broke_off(server: Server) -> None
 
 
 @on("litellm")
-async def test_where_nothing_can_be_resumed_it_begins_again(server: Server) -> None:
+async def test_a_download_that_cannot_be_resumed_starts_over(server: Server) -> None:
     server.sandbox.clip = Filler(5 * MB)
     server.sandbox.cut_content_after(2 * MB)
     assert await server.download() == Filler(5 * MB).read(0, 5 * MB)
     assert server.ranges == [None, None]
 
 
-async def test_a_rest_that_is_not_there_means_that_it_begins_again(server: Server) -> None:
+async def test_an_unsatisfiable_range_restarts_the_download(server: Server) -> None:
     server.sandbox.clip = Filler(5 * MB)
     server.sandbox.cut_content_after(2 * MB)
     server.faults.inject("content", respond_with(416, ""), nth=2)
@@ -142,14 +142,14 @@ async def test_a_rest_that_is_not_there_means_that_it_begins_again(server: Serve
     assert server.ranges == [None, "bytes=2000000-", None]
 
 
-async def test_a_server_that_has_no_rest_of_anything_comes_to_an_end(server: Server) -> None:
+async def test_an_unsatisfiable_range_at_the_start_is_not_retried(server: Server) -> None:
     server.says(416, "", times=100)
     with pytest.raises(VideoGone):
         await server.download()
     assert len(server.ranges) == 1
 
 
-async def test_a_file_that_changed_meanwhile_is_fetched_whole(server: Server) -> None:
+async def test_a_file_that_changed_between_requests_is_downloaded_in_full(server: Server) -> None:
     server.sandbox.clip = Filler(5 * MB)
     server.sandbox.cut_content_after(2 * MB)
 
@@ -162,21 +162,21 @@ async def test_a_file_that_changed_meanwhile_is_fetched_whole(server: Server) ->
     assert server.ranges[-1] == "bytes=2000000-"
 
 
-async def test_a_file_without_a_length_is_cut_visibly_too(server: Server) -> None:
+async def test_an_interrupted_download_without_a_length_is_resumed(server: Server) -> None:
     server.sandbox.clip = Filler(3 * MB)
     server.sandbox.sends_length = False
     server.sandbox.cut_content_after(2 * MB)
     assert await server.download() == Filler(3 * MB).read(0, 3 * MB)
 
 
-async def test_a_connection_that_brings_nothing_new_is_to_be_tried_later(server: Server) -> None:
+async def test_a_connection_without_new_data_is_a_temporary_error(server: Server) -> None:
     server.sandbox.cut_content_after(0, times=5)
     with pytest.raises(TemporaryError):
         await server.download()
     assert len(server.ranges) == 1
 
 
-async def test_a_server_that_sends_nothing_is_to_be_tried_later(
+async def test_a_download_that_times_out_is_a_temporary_error(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "TIMEOUT", httpx.Timeout(0.1))
@@ -185,7 +185,7 @@ async def test_a_server_that_sends_nothing_is_to_be_tried_later(
         await server.download()
 
 
-async def test_a_file_that_comes_too_slowly_is_given_up(
+async def test_a_download_that_is_too_slow_is_a_temporary_error(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(download, "DOWNLOAD_TIMEOUT", 0.2)
@@ -195,7 +195,7 @@ async def test_a_file_that_comes_too_slowly_is_given_up(
 
 
 @pytest.mark.parametrize("sends_length", [True, False])
-async def test_a_file_that_is_too_large_is_not_fetched(server: Server, sends_length: bool) -> None:  # noqa: FBT001 -- a parameter of the test
+async def test_a_file_over_the_limit_is_not_downloaded(server: Server, sends_length: bool) -> None:  # noqa: FBT001 -- a parameter of the test
     server.limit = 2 * MB
     server.sandbox.sends_length = sends_length
     server.sandbox.clip = Filler(300 * MB)
@@ -206,22 +206,24 @@ async def test_a_file_that_is_too_large_is_not_fetched(server: Server, sends_len
 
 
 @pytest.mark.parametrize("body", ["<html>Sign in</html>", {"error": "upstream"}, ""])
-async def test_what_is_no_video_is_not_taken_for_one(server: Server, body: object) -> None:
+async def test_content_that_is_not_a_video_is_refused(server: Server, body: object) -> None:
     server.says(200, body)
     with pytest.raises(NotAVideo):
         await server.download()
 
 
-async def test_a_file_that_is_not_there_is_said_to_be_gone(server: Server) -> None:
+async def test_a_missing_file_raises_video_gone(server: Server) -> None:
     server.sandbox.forget(server.video_id)
     with pytest.raises(VideoGone):
         await server.download()
 
 
-# The file is somewhere else.
+# Files on other hosts
 
 
-async def test_a_redirect_is_followed_without_the_key(server: Server, place: Place) -> None:
+async def test_a_redirect_to_another_host_is_followed_without_the_key(
+    server: Server, place: Place
+) -> None:
     server.file_hosts = [f"localhost:{place.port}"]
     server.says(302, "", Location=place.url())
     assert await server.download() == CLIP
@@ -230,9 +232,7 @@ async def test_a_redirect_is_followed_without_the_key(server: Server, place: Pla
     assert request.query == {"signature": "abc"}
 
 
-async def test_configured_hosts_are_compared_without_regard_to_case(
-    server: Server, place: Place
-) -> None:
+async def test_configured_file_hosts_are_case_insensitive(server: Server, place: Place) -> None:
     server.file_hosts = [f"LocalHost:{place.port}"]
     server.says(302, "", Location=place.url())
     assert await server.download() == CLIP
@@ -243,7 +243,7 @@ async def test_a_redirect_within_the_server_keeps_the_key(server: Server) -> Non
     assert await server.download() == CLIP
 
 
-async def test_an_address_in_json_is_followed_without_the_key(server: Server, place: Place) -> None:
+async def test_a_url_in_json_is_followed_without_the_key(server: Server, place: Place) -> None:
     server.file_hosts = [f"localhost:{place.port}"]
     server.says(200, {"video_url": place.url()})
     assert await server.download() == CLIP
@@ -251,7 +251,7 @@ async def test_an_address_in_json_is_followed_without_the_key(server: Server, pl
 
 
 @on("sglang")
-async def test_the_video_itself_says_where_the_file_is(server: Server, place: Place) -> None:
+async def test_a_file_url_in_the_video_object_is_followed(server: Server, place: Place) -> None:
     server.file_hosts = [f"localhost:{place.port}"]
     assert isinstance(server.sandbox.dialect, SGLang)
     server.sandbox.dialect.cloud = f"http://localhost:{place.port}"
@@ -259,13 +259,13 @@ async def test_the_video_itself_says_where_the_file_is(server: Server, place: Pl
 
 
 @on("sglang")
-async def test_without_another_place_the_refusal_stands(server: Server) -> None:
+async def test_a_refused_download_without_another_url_fails(server: Server) -> None:
     server.says(400, {"detail": "Not yet."})
     with pytest.raises(VideoGone, match="Not yet"):
         await server.download()
 
 
-async def test_redirects_in_a_circle_come_to_an_end(server: Server) -> None:
+async def test_redirect_loops_are_stopped(server: Server) -> None:
     here = f"/v1/videos/{server.video_id}/content"
     server.says(302, "", Location=here, times=100)
     with pytest.raises(TemporaryError, match="redirects too often"):
@@ -288,7 +288,7 @@ PRIVATE = [
     "100.64.0.1",
     "224.0.0.1",
     "0.0.0.0",  # noqa: S104 -- an address that must not be fetched from
-    # What `is_private` lets through, or did in the oldest Python that we support.
+    # Addresses that `is_private` misses, at least in the oldest supported Python.
     "192.0.0.192",  # Oracle's metadata
     "168.63.129.16",  # Azure's
     "100.100.100.200",  # Alibaba's
@@ -303,7 +303,7 @@ PRIVATE = [
 
 @pytest.mark.parametrize("host", PRIVATE)
 @pytest.mark.parametrize("how", ["redirect", "json"])
-async def test_a_private_address_is_never_asked(
+async def test_a_private_address_is_never_requested(
     server: Server, place: Place, host: str, how: str
 ) -> None:
     if how == "redirect":
@@ -316,7 +316,7 @@ async def test_a_private_address_is_never_asked(
     assert place.asked == []
 
 
-async def test_another_port_of_the_servers_host_is_not_the_server(
+async def test_another_port_of_the_servers_host_is_not_trusted(
     server: Server, place: Place
 ) -> None:
     server.says(200, {"url": place.url("127.0.0.1")})
@@ -326,7 +326,9 @@ async def test_another_port_of_the_servers_host_is_not_the_server(
     assert place.asked == []
 
 
-async def test_a_named_host_is_trusted_at_its_own_port_only(server: Server, place: Place) -> None:
+async def test_a_configured_host_is_trusted_on_its_own_port_only(
+    server: Server, place: Place
+) -> None:
     server.file_hosts = ["localhost"]
     server.says(200, {"url": place.url("localhost")})
     with pytest.raises(PermanentError):
@@ -335,7 +337,7 @@ async def test_a_named_host_is_trusted_at_its_own_port_only(server: Server, plac
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-async def test_an_expired_link_concerns_this_file_only(
+async def test_an_expired_link_is_a_temporary_error_and_a_new_link_is_used(
     server: Server, place: Place, status: int
 ) -> None:
     server.file_hosts = [f"localhost:{place.port}"]
@@ -346,7 +348,7 @@ async def test_an_expired_link_concerns_this_file_only(
     assert await server.download() == CLIP  # with a new link from the server
 
 
-async def test_the_words_of_another_host_are_not_shown(server: Server, place: Place) -> None:
+async def test_error_messages_from_another_host_are_not_shown(server: Server, place: Place) -> None:
     server.file_hosts = [f"localhost:{place.port}"]
     place.answer = web.json_response({"error": {"code": "xyz", "message": "secrets"}}, status=400)
     server.says(302, "", Location=place.url())
@@ -358,7 +360,7 @@ async def test_the_words_of_another_host_are_not_shown(server: Server, place: Pl
     )
 
 
-async def test_an_error_in_place_of_the_file_does_not_show_the_key(server: Server) -> None:
+async def test_an_error_instead_of_the_file_does_not_show_the_key(server: Server) -> None:
     key = server.sandbox.api_key
     server.says(400, {"error": {"message": f"{key} may not", "code": key}})
     with pytest.raises(VideoGone) as caught:
@@ -366,14 +368,14 @@ async def test_an_error_in_place_of_the_file_does_not_show_the_key(server: Serve
     assert (caught.value.code, caught.value.message) == ("[key]", "[key] may not")
 
 
-async def test_an_error_without_end_is_read_up_to_a_limit(server: Server) -> None:
+async def test_an_oversized_error_is_read_up_to_a_limit(server: Server) -> None:
     server.says(404, "x" * 10_000_000)
     with pytest.raises(VideoGone) as caught:
         await server.download()
     assert len(caught.value.message) == 4000
 
 
-async def test_a_compressed_file_is_not_taken(server: Server) -> None:
+async def test_a_compressed_file_is_refused(server: Server) -> None:
     server.faults.inject("content", compressed(200, b"x" * MB))
     with pytest.raises(TemporaryError):
         await server.download()
@@ -382,17 +384,17 @@ async def test_a_compressed_file_is_not_taken(server: Server) -> None:
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://example.com/x", "data:video/mp4,x", "\x1f"]
 )
-async def test_only_web_addresses_are_followed(server: Server, url: str) -> None:
+async def test_only_http_urls_are_followed(server: Server, url: str) -> None:
     server.says(200, {"url": url})
     with pytest.raises(PermanentError) as caught:
         await server.download()
     assert caught.value.code == "no_web_address"
 
 
-async def test_the_connection_goes_to_the_address_that_was_checked(
+async def test_the_connection_uses_the_address_that_was_checked(
     server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that leads elsewhere the second time it is asked gets no second time."""
+    """A host name that would resolve differently the second time is resolved only once."""
     asked: list[str] = []
 
     async def look_up(host: str, port: int | None) -> list[str]:
@@ -406,7 +408,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(
     assert place.asked[0].headers["Host"] == f"files.example:{place.port}"
 
 
-async def test_the_next_address_of_a_name_is_tried_if_one_does_not_answer(
+async def test_the_next_address_of_a_host_is_tried_if_one_does_not_respond(
     server: Server, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def look_up(_host: str, _port: int | None) -> list[str]:
@@ -417,7 +419,7 @@ async def test_the_next_address_of_a_name_is_tried_if_one_does_not_answer(
     assert await server.download() == CLIP
 
 
-async def test_one_private_address_among_public_ones_is_enough_to_refuse(
+async def test_a_host_with_any_private_address_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
@@ -428,12 +430,12 @@ async def test_one_private_address_among_public_ones_is_enough_to_refuse(
         await public._addresses("files.example", 80)
 
 
-async def test_a_name_that_nobody_knows_is_to_be_tried_later(server: Server) -> None:
+async def test_an_unresolvable_host_is_a_temporary_error(server: Server) -> None:
     server.says(302, "", Location="http://files.invalid/x")
     with pytest.raises(TemporaryError):
         await server.download()
 
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
-def test_public_addresses_are_public(address: str) -> None:
+def test_is_public_accepts_public_addresses(address: str) -> None:
     assert public.is_public(address)

@@ -1,4 +1,4 @@
-"""Looking in a server's list for a video whose create was never answered."""
+"""Reconciliation: finding the video of a create whose response was lost in the server's list."""
 
 import time
 from collections.abc import AsyncIterator
@@ -18,11 +18,11 @@ from bot.videos.client import VideosClient
 from bot.videos.wire import Candidates
 from tests.support.jobs import REQUEST
 
-NOBODY_HEARD = Candidates((), complete=True)
+NOT_RECEIVED = Candidates((), complete=True)
 
 
 class Server:
-    """A sandbox in which videos may be made in the past, and the client that talks to it."""
+    """A sandbox that can create videos in the past, and a client of it."""
 
     def __init__(self, dialect: str) -> None:
         self.ago = 0.0
@@ -68,66 +68,68 @@ def on(*dialects: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("server", dialects, indirect=True)
 
 
-TELLS_PROMPTS = on("openai", "vllm_omni", "aquiles")
+LISTS_PROMPTS = on("openai", "vllm_omni", "aquiles")
 LISTS = on("openai", "vllm_omni", "aquiles", "sglang")
 
 
-@TELLS_PROMPTS
-async def test_the_video_that_a_lost_create_left_is_found(server: Server) -> None:
+@LISTS_PROMPTS
+async def test_the_video_of_a_lost_create_is_found(server: Server) -> None:
     await server.create("rain")
     ours = await server.create()
     await server.create("snow")
     assert await server.find() == Candidates((ours,), complete=True)
 
 
-@TELLS_PROMPTS
-async def test_a_whole_list_without_it_proves_that_nobody_heard(server: Server) -> None:
+@LISTS_PROMPTS
+async def test_a_complete_list_without_the_video_proves_it_was_not_created(server: Server) -> None:
     await server.create("rain", size="1280x720")
-    assert await server.find() == NOBODY_HEARD
+    assert await server.find() == NOT_RECEIVED
 
 
 @on("sglang")
-async def test_a_list_without_prompts_proves_nothing_by_other_parameters(server: Server) -> None:
+async def test_a_list_without_prompts_is_inconclusive_even_if_parameters_differ(
+    server: Server,
+) -> None:
     await server.create("rain", size="1280x720")
     assert await server.find() == Candidates((), complete=False)
 
 
 @LISTS
-async def test_what_is_known_to_be_anothers_is_passed_over(server: Server) -> None:
-    assert await server.find(await server.create()) == NOBODY_HEARD
+async def test_videos_of_other_jobs_are_skipped(server: Server) -> None:
+    assert await server.find(await server.create()) == NOT_RECEIVED
 
 
 @LISTS
-async def test_what_was_there_before_is_passed_over(server: Server) -> None:
+async def test_videos_older_than_the_create_are_skipped(server: Server) -> None:
     await server.create(ago=1000)
-    assert await server.find() == NOBODY_HEARD
+    assert await server.find() == NOT_RECEIVED
 
 
 @on("sglang")
-async def test_where_no_prompt_is_shown_a_likely_video_leaves_it_open(server: Server) -> None:
+async def test_a_likely_video_in_a_list_without_prompts_is_inconclusive(server: Server) -> None:
     await server.create()
     assert await server.find() == Candidates((), complete=False)
 
 
-@TELLS_PROMPTS
-async def test_the_same_prompt_under_another_name_of_a_size_leaves_it_open(server: Server) -> None:
+@LISTS_PROMPTS
+async def test_the_same_prompt_with_another_size_is_inconclusive(server: Server) -> None:
     await server.create(size="1280x720")
     assert await server.find() == Candidates((), complete=False)
 
 
 @on("litellm")
-async def test_a_server_that_cannot_list_leaves_it_open(server: Server) -> None:
+async def test_a_server_that_cannot_list_is_inconclusive(server: Server) -> None:
     await server.create()
     assert await server.find() == Candidates((), complete=False)
 
 
 @pytest.mark.parametrize("status", [400, 404, 405, 422, 501])
-async def test_every_way_to_have_no_list_leaves_it_open(server: Server, status: int) -> None:
+async def test_every_error_for_a_missing_list_is_inconclusive(server: Server, status: int) -> None:
     server.faults.inject("list", respond_with(status, {"detail": "no"}))
     assert await server.find() == Candidates((), complete=False)
 
 
-async def test_a_server_that_does_not_answer_is_to_be_asked_again(server: Server) -> None:
+async def test_a_failed_list_request_is_a_temporary_error(server: Server) -> None:
     server.faults.inject("list", drop)
     server.faults.inject("list", respond_with(503, "busy"), nth=2)
     for _ in range(2):
@@ -136,7 +138,7 @@ async def test_a_server_that_does_not_answer_is_to_be_asked_again(server: Server
 
 
 @LISTS
-async def test_a_long_list_is_read_back_to_the_create_and_no_further(server: Server) -> None:
+async def test_a_long_list_is_read_only_back_to_the_create(server: Server) -> None:
     for number in range(270):
         size = "720x1280" if number < 150 else "1280x720"
         await server.create(f"rain {number}", size=size, ago=100_000 - 100 * number)
@@ -144,7 +146,7 @@ async def test_a_long_list_is_read_back_to_the_create_and_no_further(server: Ser
     assert server.pages == 2
 
 
-async def test_a_list_that_begins_again_is_not_followed_for_ever(server: Server) -> None:
+async def test_a_list_that_repeats_itself_is_not_followed_forever(server: Server) -> None:
     page = {"data": [{"id": "v1"}], "has_more": True}
     server.faults.inject("list", respond_with(200, page), times=3)
     assert await server.find() == Candidates((), complete=False)
@@ -159,7 +161,7 @@ async def test_a_list_in_the_wrong_order_is_read_to_its_end(server: Server) -> N
     assert await server.find() == Candidates(("ours",), complete=True)
 
 
-async def test_a_server_whose_clock_is_behind_is_understood(server: Server) -> None:
+async def test_a_server_whose_clock_is_behind_is_supported(server: Server) -> None:
     row = {"id": "ours", "created_at": server.began - 3600, "prompt": "clouds"}
     behind = formatdate(server.began - 3600, usegmt=True)
     server.faults.inject("list", respond_with(200, {"data": [row]}, Date=behind))
@@ -167,7 +169,7 @@ async def test_a_server_whose_clock_is_behind_is_understood(server: Server) -> N
 
 
 @pytest.mark.parametrize("seconds", [4, 4.0, "4", "4.04", None])
-def test_seconds_are_read_in_every_spelling(seconds: object) -> None:
+def test_seconds_match_in_every_format(seconds: object) -> None:
     row = {"prompt": "clouds", "seconds": seconds}
     assert wire._is_ours(row, REQUEST) is True
     assert wire._is_ours(row | {"seconds": "8"}, REQUEST) is None

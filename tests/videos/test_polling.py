@@ -1,4 +1,4 @@
-"""However many videos are under way, only some are looked at in one moment."""
+"""The number of concurrent polls is limited."""
 
 import asyncio
 
@@ -12,17 +12,17 @@ from bot.videos.client import MAX_CONCURRENT_POLLS, VideosClient
 from bot.videos.wire import InProgress
 
 
-async def test_looks_wait_for_a_place(clip: bytes) -> None:
+async def test_concurrent_polls_are_limited(clip: bytes) -> None:
     looks, changes, faults = 3 * MAX_CONCURRENT_POLLS, Changes(), Faults()
-    under_way, most, go_on = 0, 0, asyncio.Event()
+    concurrent, most, resume = 0, 0, asyncio.Event()
 
     async def slow(_request: web.Request) -> web.Response:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal concurrent, most
+        concurrent += 1
+        most = max(most, concurrent)
         changes.happened()
-        await go_on.wait()
-        under_way -= 1
+        await resume.wait()
+        concurrent -= 1
         return web.json_response({"id": "video1", "status": "queued"})
 
     faults.inject("retrieve", slow, times=looks)
@@ -31,8 +31,8 @@ async def test_looks_wait_for_a_place(clip: bytes) -> None:
     async with httpx.AsyncClient() as http:
         client = VideosClient(http, base_url=server.base_url, api_key=server.api_key)
         tasks = [asyncio.create_task(client.retrieve("video1")) for _ in range(looks)]
-        await changes.until(lambda: under_way == MAX_CONCURRENT_POLLS)
-        go_on.set()
+        await changes.until(lambda: concurrent == MAX_CONCURRENT_POLLS)
+        resume.set()
         found = await asyncio.gather(*tasks)
     await server.stop()
     assert most == MAX_CONCURRENT_POLLS

@@ -1,4 +1,4 @@
-"""What each server really answers, and what it must mean: `tests/videos/servers/*.json`."""
+"""Recorded responses of each server, and how they must be read: `tests/videos/servers/*.json`."""
 
 import json
 from dataclasses import asdict
@@ -20,7 +20,7 @@ ANSWERS = [
 
 
 def means(answer: dict[str, Any]) -> dict[str, Any] | None:
-    """Read the answer with the reader of what was asked, and describe what came out."""
+    """Read the response with the reader of its operation, and describe the result."""
     body = answer["body"]
     content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     said = (answer["status"], httpx.Headers(answer.get("headers", {})), content)
@@ -52,5 +52,5 @@ def described(error: BotError) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_every_servers_answer_is_understood(answer: dict[str, Any]) -> None:
+def test_every_recorded_response_is_read_as_expected(answer: dict[str, Any]) -> None:
     assert means(answer) == answer["means"]

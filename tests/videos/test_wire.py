@@ -1,4 +1,4 @@
-"""What a Videos server says, in our words."""
+"""Reading the responses of a Videos server."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ def error(status: int, code: str | None = None, message: str = "No.", **headers:
     return wire.read_error(status, named, json.dumps(envelope).encode())
 
 
-def test_a_create_sends_each_field_as_a_part_of_its_own() -> None:
+def test_a_create_sends_each_field_as_a_form_part() -> None:
     assert wire.create_fields(REQUEST) == [
         ("prompt", (None, "<@U1> & co")),
         ("model", (None, "sora-2")),
@@ -46,7 +46,7 @@ def test_a_create_sends_each_field_as_a_part_of_its_own() -> None:
     ]
 
 
-def test_what_is_empty_is_not_sent_and_a_picture_is_a_file() -> None:
+def test_empty_fields_are_omitted_and_a_starting_image_is_sent_as_a_file() -> None:
     request = VideoRequest(prompt="clouds", model="wan", seconds="", size="")
     assert wire.create_fields(request, Picture(b"...", "image/png", "8x8")) == [
         ("prompt", (None, "clouds")),
@@ -55,25 +55,25 @@ def test_what_is_empty_is_not_sent_and_a_picture_is_a_file() -> None:
     ]
 
 
-def test_a_running_video_says_how_far_it_is_and_when_to_look_again() -> None:
+def test_a_running_video_has_its_progress_and_poll_hint() -> None:
     video = {"status": "in_progress", "progress": 40}
     assert retrieve(video, openai_poll_after_ms="2000") == InProgress(40, 2.0)
 
 
 @pytest.mark.parametrize("progress", [None, "half", True])
-def test_progress_that_is_no_number_is_not_known(progress: object) -> None:
+def test_progress_that_is_not_a_number_is_unknown(progress: object) -> None:
     assert retrieve({"status": "queued", "progress": progress}) == InProgress(None, is_queued=True)
 
 
-def test_an_unknown_state_is_still_running() -> None:
+def test_an_unknown_status_is_read_as_in_progress() -> None:
     assert retrieve({"status": "warming_up"}) == InProgress(None)
 
 
-def test_a_finished_video_can_be_fetched() -> None:
+def test_a_completed_video_is_read_as_completed() -> None:
     assert retrieve({"status": "completed"}) == Completed()
 
 
-def test_a_failed_video_brings_code_and_message() -> None:
+def test_a_failed_video_has_its_code_and_message() -> None:
     trouble = {"code": "moderation_blocked", "message": "No."}
     assert retrieve({"status": "failed", "error": trouble}) == Failed("moderation_blocked", "No.")
 
@@ -92,13 +92,13 @@ def test_a_failed_video_brings_code_and_message() -> None:
         (410, None, VideoGone),
     ],
 )
-def test_every_class_of_error_has_its_consequence(
+def test_each_http_error_is_read_as_the_matching_exception(
     status: int, code: str | None, kind: type[BotError]
 ) -> None:
     assert type(error(status, code)) is kind
 
 
-def test_a_rate_limit_says_when_to_come_back() -> None:
+def test_a_rate_limit_has_its_retry_after() -> None:
     limited = error(429, "rate_limit_exceeded", retry_after="7")
     assert isinstance(limited, RateLimited)
     assert limited.retry_after == 7
@@ -110,7 +110,7 @@ def test_a_refusal_keeps_the_servers_code_and_message() -> None:
     assert (refused.code, refused.message) == ("sentinel_block", "Hmmm.")
 
 
-def test_a_create_that_may_have_been_heard_is_not_called_temporary() -> None:
+def test_a_create_that_may_have_been_received_has_an_unknown_outcome() -> None:
     with pytest.raises(OutcomeUnknown):
         wire.read_created(500, {}, b"")
     with pytest.raises(OutcomeUnknown):
@@ -128,7 +128,7 @@ JSON = st.recursive(
     headers=st.dictionaries(st.sampled_from(["retry-after", "date", "content-type"]), st.text()),
     body=JSON.map(lambda content: json.dumps(content).encode()) | st.binary(),
 )
-def test_whatever_a_server_says_the_answer_is_one_of_ours(
+def test_any_response_is_read_or_raises_a_bot_error(
     status: int, headers: dict[str, str], body: bytes
 ) -> None:
     for read in (wire.read_created, wire.read_status, wire.read_models):
@@ -139,11 +139,11 @@ def test_whatever_a_server_says_the_answer_is_one_of_ours(
     wire.read_file_url(body)
 
 
-def test_a_body_that_is_nested_without_end_is_not_understood() -> None:
+def test_an_excessively_nested_body_is_ignored() -> None:
     assert wire.read_status(200, {}, b"[" * 100_000) == InProgress(None)
 
 
-def test_a_create_that_was_turned_away_may_be_sent_again() -> None:
+def test_a_create_refused_with_429_or_503_is_a_temporary_error() -> None:
     for status in (429, 503):
         with pytest.raises(TemporaryError):
             wire.read_created(status, {}, b"")
@@ -151,17 +151,17 @@ def test_a_create_that_was_turned_away_may_be_sent_again() -> None:
 
 @pytest.mark.parametrize("depth", [10, 500, 900, 990, 5_000])
 @pytest.mark.parametrize("key", ["error", "detail", "id", "status"])
-def test_an_answer_of_any_depth_is_read_without_a_crash(depth: int, key: str) -> None:
+def test_a_response_of_any_depth_is_read_without_a_crash(depth: int, key: str) -> None:
     body = (f'{{"{key}": ' * depth + "[]" + "}" * depth).encode()
     assert isinstance(wire.read_error(400, {}, body), RequestRefused)
     assert isinstance(wire.read_status(200, {}, body), wire.InProgress)
 
 
-def test_an_id_with_half_a_character_can_be_sent_in_an_address() -> None:
+def test_an_id_with_a_lone_surrogate_is_made_safe_for_urls() -> None:
     assert wire.read_created(200, {}, b'{"id": "video_\\ud800"}') == "video_?"
 
 
-def test_a_code_is_cut_and_loses_what_nobody_should_see() -> None:
+def test_an_error_code_is_truncated_and_keys_in_it_are_masked() -> None:
     body = json.dumps({"error": {"code": "sk-secret-key " + "x" * 5_000, "message": "No."}})
     error = wire.read_error(400, {}, body.encode())
     assert isinstance(error, RequestRefused)
@@ -169,8 +169,8 @@ def test_a_code_is_cut_and_loses_what_nobody_should_see() -> None:
     assert len(error.code) == 100
 
 
-def test_json_of_very_many_values_is_not_parsed() -> None:
-    """It would hold up the event loop for a quarter of a second."""
+def test_json_with_too_many_values_is_not_parsed() -> None:
+    """Parsing it would block the event loop for a quarter of a second."""
     body = b'{"id": "video_1", "data": [' + b"[]," * 1_000_000 + b"0]}"
     assert wire.read_status(200, {}, body) == InProgress()
     assert wire.read_created(200, {}, body[:90_000] + b"0]}") == "video_1"
