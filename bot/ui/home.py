@@ -24,6 +24,9 @@ OLDER = "home_older"
 NEWER = "home_newer"
 """Actions of the Home tab's own buttons; the value of the last two is the page to show."""
 
+_USER_ID = re.compile(r"[UW][A-Z0-9]{6,20}")
+_CHANNEL_ID = re.compile(r"C[A-Z0-9]{6,20}")
+
 PAGE = 10
 """Jobs per page; a view has at most 100 blocks."""
 
@@ -107,9 +110,9 @@ def _footer(contact: str) -> Iterator[Block]:
 
 
 def _mention(contact: str) -> str:
-    if re.fullmatch(r"[UW][A-Z0-9]{6,}", contact):
+    if _USER_ID.fullmatch(contact):
         return f"<@{contact}>"
-    if re.fullmatch(r"C[A-Z0-9]{6,}", contact):
+    if _CHANNEL_ID.fullmatch(contact):
         return f"<#{contact}>"
     return escape(contact)
 

@@ -29,7 +29,7 @@ def says(words: str) -> Callable[[Thread], Callable[[], bool]]:
         (Switch.REFUSING, failed),
         (Switch.FAILING, failed),
         (Switch.FORGETTING, failed),
-        (Switch.SLOW, says("queue")),
+        (Switch.SLOW, says("Queued")),
         (Switch.DOWN, says("Cancel")),
     ],
 )

@@ -36,7 +36,7 @@ function Block({ block, where, view }) {
         )}
       </div>`;
     case "header":
-      return html`<h3 class="block header"><${Text} text=${block.text} /></h3>`;
+      return html`<h2 class="block header"><${Text} text=${block.text} /></h2>`;
     case "divider":
       return html`<hr class="block" />`;
     case "image":
