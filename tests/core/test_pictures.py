@@ -121,7 +121,7 @@ def test_without_a_target_size_only_large_images_are_scaled_down() -> None:
 
 
 @pytest.mark.parametrize("size", [(10_000, 5_000), (30_000, 10_000), (MAX_PIXELS + 1, 1)])
-def test_an_image_with_too_many_pixels_is_refused(size: tuple[int, int]) -> None:
+def test_an_image_with_too_many_pixels_is_refused_by_its_header(size: tuple[int, int]) -> None:
     header = picture("PNG", size, mode="1")[:50]  # the pixels are missing
     with pytest.raises(Refused, match=r"^pixels$"):
         fitted(header, size="720x1280", fit=Fit.CROP)

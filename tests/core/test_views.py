@@ -159,7 +159,7 @@ def names(view: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", ["size", "model"])
-def test_an_invalid_choice_among_hundreds_gets_a_reply_that_points_to_help(name: str) -> None:
+def test_the_reply_to_an_invalid_choice_among_hundreds_fits_slacks_limits(name: str) -> None:
     models = [replace(model, name=model.name.replace("n", "&")) for model in LARGEST.models]
     refusal = parse(f"clouds --{name} {'&' * 500}", Catalog(models=tuple(models)))
     assert isinstance(refusal, Refuse)

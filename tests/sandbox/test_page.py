@@ -138,7 +138,7 @@ async def test_the_stream_starts_with_the_full_state_and_continues_with_changes(
         assert [*(await _event(response))["parts"]] == [f"message/{message.channel}/{message.ts}"]
 
 
-async def test_a_person_does_not_see_other_peoples_private_channels(
+async def test_a_person_sees_neither_other_peoples_private_channels_nor_their_ephemerals(
     browser: aiohttp.ClientSession, world: World
 ) -> None:
     ada, grace = world.slack.ada, world.slack.grace

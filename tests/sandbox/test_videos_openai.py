@@ -323,7 +323,7 @@ async def test_an_unsupported_value_is_refused_with_openais_message(
     assert (error["param"], error["message"]) == (param, message)
 
 
-async def test_the_pro_model_accepts_large_sizes(client: httpx.AsyncClient) -> None:
+async def test_only_the_pro_model_accepts_large_sizes(client: httpx.AsyncClient) -> None:
     await created(client, model="sora-2-pro", size="1792x1024")
     response = await client.post("/videos", json={"prompt": "clouds", "size": "1792x1024"})
     assert response.status_code == 400

@@ -211,7 +211,7 @@ async def test_only_the_requester_can_delete(world: World, thread: Thread) -> No
 
 
 @pytest.mark.usefixtures("bot")
-async def test_a_video_slower_than_earlier_ones_is_shown_as_taking_longer_than_usual(
+async def test_progress_that_the_server_omits_is_estimated_from_earlier_videos(
     world: World, thread: Thread, database_url: str
 ) -> None:
     def earlier_took(seconds: float) -> None:

@@ -93,7 +93,7 @@ async def test_a_decoder_that_sleeps_is_killed() -> None:
     assert children() == []
 
 
-async def test_a_decoder_that_never_reads_its_input_is_an_error() -> None:
+async def test_a_decoder_that_never_reads_its_input_is_killed() -> None:
     with pytest.raises(DecoderDied, match=r"more than 0\.5 seconds"):
         await decode(ECHO, "deaf", content=b"x" * 10_000_000, limits=Limits(wall=0.5))
     assert children() == []

@@ -439,7 +439,9 @@ async def test_a_private_channel_without_the_bot_is_explained_in_a_direct_messag
     assert world.videos.calls == []
 
 
-async def test_the_bot_joins_a_public_channel_chosen_in_the_form(world: World, ada: Person) -> None:
+async def test_the_bot_joins_a_channel_chosen_in_the_form_before_it_creates_the_video(
+    world: World, ada: Person
+) -> None:
     strangers = world.slack.workspace.add_channel("strangers", bot_is_member=False)
     await ada.fill({"prompt": "clouds", "channel": strangers.id})
     await ada.submit()

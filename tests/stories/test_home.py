@@ -333,7 +333,7 @@ async def test_home_offers_make_it_again_for_a_video_in_a_direct_message(world: 
 
 
 @pytest.mark.usefixtures("bot")
-async def test_the_form_can_be_opened_from_home(world: World) -> None:
+async def test_a_video_is_created_with_the_form_from_home(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)
     assert ada.home is not None

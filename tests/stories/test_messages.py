@@ -126,7 +126,7 @@ async def test_asking_again_posts_the_new_video_in_the_same_thread(world: World)
 
 
 @pytest.mark.usefixtures("bot")
-async def test_two_videos_in_one_thread_each_mention_their_requester(world: World) -> None:
+async def test_two_videos_in_one_thread_have_two_cards_and_two_files(world: World) -> None:
     root = world.slack.grace.post("shall we?")
     world.videos.hold()
     await world.slack.ada.mention("clouds over the sea", thread_ts=root.ts)

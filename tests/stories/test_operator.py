@@ -98,7 +98,7 @@ async def test_an_open_circuit_breaker_blocks_other_creates_and_logs_one_error(
     assert KEY not in str(logs)
 
 
-async def test_a_thread_is_notified_once_however_long_the_job_is_paused(
+async def test_each_thread_is_notified_once_however_long_its_job_is_paused(
     world: World, thread: Thread, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(circuit_breaker, "CIRCUIT_RESET_TIMEOUT", 0.0)

@@ -45,7 +45,7 @@ async def test_the_bot_removes_expired_response_urls_of_postponed_jobs(
     await store.close()
 
 
-async def test_a_running_job_removes_its_expired_response_url(
+async def test_a_running_job_does_not_write_its_expired_response_url_again(
     world: World, run_bot: RunBot, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with run_bot():

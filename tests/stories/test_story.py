@@ -91,7 +91,7 @@ async def test_a_refused_create_shows_the_servers_code_and_message(world: World)
     assert world.videos.creates == []
 
 
-async def test_the_bot_joins_a_public_channel_where_a_video_is_requested(world: World) -> None:
+async def test_the_bot_joins_a_public_channel_before_it_creates_the_video(world: World) -> None:
     channel = world.slack.workspace.add_channel("strangers", bot_is_member=False)
     thread = Thread(world, channel)
     await world.slack.ada.command("clouds", channel=channel)
