@@ -212,6 +212,7 @@ async def test_a_command_from_another_workspace_is_refused(world: World) -> None
     answer = await ada.command("help")
     answer.envelope.payload["team_id"] = "T0STRANGER"
     foreign = await world.slack.redeliver(answer.envelope)
+    assert foreign.payload is not None
     assert foreign.payload["text"] == replies.MEMBERS_ONLY
 
 
