@@ -87,7 +87,7 @@ class Note(StrEnum):
     NEW_VIDEO = "new_video"
     """Requested as a remix, which this server cannot make: a new video of the same prompt."""
     WITHOUT_PICTURE = "without_picture"
-    """A repetition by someone who may not use the original's reference picture."""
+    """A repetition by someone who may not use the original's starting image."""
     ASKED_AGAIN = "asked_again"
     """Late, and the person has asked for it again."""
 
@@ -128,7 +128,7 @@ class Job:
     notify: tuple[str, ...] = ()
     """Teammates who are notified, with the requester, when the video is ready."""
     reference_size: str | None = None
-    """The reference picture's size before it was fitted."""
+    """The starting image's size before it was fitted."""
     remix_of: str | None = None
     """The job whose video this one remixes."""
     thread_ts: str | None = None
@@ -159,7 +159,7 @@ class Job:
     not_found: int = 0
     """How often in a row the server did not find the video."""
     decode_attempts: int = 0
-    """Attempts to decode the reference picture that have not ended yet, or never did."""
+    """Attempts to decode the starting image that have not ended yet, or never did."""
     submitted_at: float | None = None
     rendered_at: float | None = None
     finished_at: float | None = None
@@ -181,7 +181,7 @@ class Job:
         return self.channel_id.startswith("D") or self.in_public is True
 
     def lends_picture_to(self, user_id: str) -> bool:
-        """Whether this person may use its reference picture: as uploader or requester.
+        """Whether this person may use its starting image: as uploader or requester.
 
         A requester uploaded it, or took it from a message that they could read.
         """
@@ -200,7 +200,7 @@ class Job:
 
 
 def decode_started(job: Job) -> Job:
-    """The reference picture is about to be decoded, which may take this process down."""
+    """The starting image is about to be decoded, which may take this process down."""
     return replace(job, decode_attempts=job.decode_attempts + 1)
 
 
@@ -210,7 +210,7 @@ def decode_cancelled(job: Job) -> Job:
 
 
 def picture_fitted(job: Job, *, from_size: str) -> Job:
-    """The reference picture now has the video's size."""
+    """The starting image now has the video's size."""
     return replace(job, reference_size=from_size, decode_attempts=0)
 
 

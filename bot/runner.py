@@ -53,13 +53,13 @@ MAX_NOT_FOUND = 6
 """Responses in a row, within about a minute, after which a video that is not found is gone."""
 
 NOT_A_VIDEO_ATTEMPTS = 6
-"""Attempts, within about a minute, after which people are told that no video arrives."""
+"""Attempts, within about a minute, after which the thread says that no video arrives."""
 
 MAX_PICTURE_ATTEMPTS = 5
-"""Attempts to fetch a reference picture before the job fails."""
+"""Attempts to fetch a starting image before the job fails."""
 
 MAX_DECODE_ATTEMPTS = 3
-"""Attempts to decode a reference picture that broke off before the job fails."""
+"""Attempts to decode a starting image that broke off before the job fails."""
 
 
 class JobRunner:
@@ -217,7 +217,7 @@ class JobRunner:
         await self._save(announced, "announced")
 
     async def _reference(self) -> Picture | None:
-        """The reference picture, fitted; fetched again if the job was interrupted."""
+        """The starting image, fitted; fetched again if the job was interrupted."""
         reference = self.job.request.input_reference
         if reference is not None and self._picture is None:
             if self.job.decode_attempts >= MAX_DECODE_ATTEMPTS:

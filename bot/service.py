@@ -118,11 +118,11 @@ class Service:
     ) -> Job:
         """Start a new video with the same request, for whoever clicks.
 
-        `without_picture`: leave out a reference picture that this person may not use.
+        `without_picture`: leave out a starting image that this person may not use.
 
         Raises:
             NotPossible: it is not ready (nor cancelled by this person), unknown or deleted,
-                this person may not use its reference picture, or as `check_reachable` says.
+                this person may not use its starting image, or as `check_reachable` says.
             TemporaryError: the database does not respond.
         """
         job = await self.undeleted(job_id)

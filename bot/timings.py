@@ -44,7 +44,7 @@ SLACK_TIMEOUT = 20.0
 SLACK_FILE_TIMEOUT = 15.0
 """For each read of a file that a person uploaded."""
 PICTURE_TIMEOUT = 60.0
-"""For fetching a reference picture as a whole, while the next ones wait."""
+"""For fetching a starting image as a whole, while the next ones wait."""
 FRAME_TIMEOUT = 60.0
 """For taking a frame of a finished video, while others wait for theirs."""
 UPLOAD_TIMEOUT = 60.0

@@ -47,10 +47,10 @@ async def ask_again(service: Service, click: Click) -> Reply:
     return Reply(instead=replies.asked_again(click.user_id))
 
 
-async def let_it_be(service: Service, click: Click) -> Reply:
+async def dismiss(service: Service, click: Click) -> Reply:
     """Do nothing more."""
     await service.owned(click.job_id, click.user_id)
-    return Reply(instead=replies.let_it_be(click.user_id))
+    return Reply(instead=replies.dismissed(click.user_id))
 
 
 async def cancel(service: Service, click: Click) -> Reply:
@@ -77,7 +77,7 @@ async def make_again(service: Service, click: Click) -> Reply:
 
 
 async def make_without_picture(service: Service, click: Click) -> Reply:
-    """Start a new video with the same request, but without the reference picture."""
+    """Start a new video with the same request, but without the starting image."""
     job = await service.make_again(click.job_id, click.origin, without_picture=True)
     return Reply(instead=replies.made_again(job).text)
 
@@ -96,7 +96,7 @@ async def fetch_again(service: Service, click: Click) -> Reply:
 
 _CLICKS: dict[str, Callable[[Service, Click], Awaitable[Reply]]] = {
     cards.ASK_AGAIN: ask_again,
-    cards.LET_IT_BE: let_it_be,
+    cards.DISMISS: dismiss,
     cards.CANCEL: cancel,
     cards.NOTIFY: notify_too,
     cards.MAKE_AGAIN: make_again,

@@ -35,7 +35,7 @@ from bot.ui.states import Summary, sends_no_video, summarize
 from bot.ui.titles import poster_alt
 
 ASK_AGAIN = "ask_again"
-LET_IT_BE = "let_it_be"
+DISMISS = "dismiss"
 """Actions of a reply's buttons; their value is the job's id."""
 FETCH_AGAIN = "fetch_again"
 """Downloads a finished video once more; the value is the job's id."""
@@ -129,9 +129,9 @@ def describe(job: Job) -> str:
 
 def finished_comment(job: Job, also: Collection[str] = ()) -> str:
     """The message with the file in the thread; mrkdwn. It notifies the people it mentions."""
-    told = dict.fromkeys([job.user_id, *job.notify, *also])
-    people = " ".join(f"<@{user_id}>" for user_id in told)
-    return f"{people} {'The' if len(told) > 1 else 'Your'} video is ready."
+    mentioned = dict.fromkeys([job.user_id, *job.notify, *also])
+    people = " ".join(f"<@{user_id}>" for user_id in mentioned)
+    return f"{people} {'The' if len(mentioned) > 1 else 'Your'} video is ready."
 
 
 def status_reply(job: Job) -> Message:
@@ -168,7 +168,7 @@ def _resumes_by_itself(job: Job) -> str:
 def _reply_buttons(job: Job, failure: Failure | None) -> Iterator[Block]:
     offered = [*_ways_on(job, failure)]
     if job.state in {JobState.UNCERTAIN, JobState.OVERDUE}:
-        offered.append(button("Never mind", LET_IT_BE, job.id))
+        offered.append(button("Never mind", DISMISS, job.id))
     if offered:
         yield actions(*offered)
 
@@ -221,7 +221,7 @@ def answered(reply: Block, words: str) -> Message:
 
 
 def not_started(job: Job) -> list[Message]:
-    """What the requester is told privately when their job has no card, with the whole prompt."""
+    """What the requester reads privately when their job has no card, with the whole prompt."""
     reason = job.error or UNKNOWN
     trouble = f"I can't post in <#{job.channel_id}>"
     if reason.code == FileRefused.CODE:

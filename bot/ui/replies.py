@@ -226,7 +226,7 @@ def asked_again(user_id: str) -> str:
     return f"<@{user_id}> asked again. The new video has its own card."
 
 
-def let_it_be(user_id: str) -> str:
+def dismissed(user_id: str) -> str:
     """What replaces the buttons after *Let it be*; mrkdwn."""
     return f"<@{user_id}> chose not to ask again."
 

@@ -107,10 +107,10 @@ async def test_clicking_ask_again_twice_creates_one_new_job(world: World, thread
 
 
 @pytest.mark.usefixtures("bot")
-async def test_clicking_let_it_be_creates_no_other_video(world: World, thread: Thread) -> None:
+async def test_clicking_dismiss_creates_no_other_video(world: World, thread: Thread) -> None:
     await uncertain(world, thread)
     [reply] = thread.replies
-    await world.slack.ada.click(reply, "let_it_be")
+    await world.slack.ada.click(reply, "dismiss")
     await world.until(lambda: "chose not to ask again" in shown(reply))
     assert len(world.videos.creates) == len(thread.cards) == 1
 
