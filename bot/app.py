@@ -37,7 +37,7 @@ from bot.homes import Homes
 from bot.log import configure
 from bot.periodic import PeriodicTask, run_periodically
 from bot.process_lock import ProcessLock, lock_folder
-from bot.service import Service
+from bot.service import Rules, Service
 from bot.slack import make_bolt_app
 from bot.slack_errors import CALL_ERRORS, error_code, translate
 from bot.store import Store
@@ -201,8 +201,7 @@ async def running(
             homes,
             catalog,
             wake=worker.wake,
-            max_open=settings.max_open_per_person,
-            admins=settings.admin_users,
+            rules=_rules(settings),
         )
         bolt = make_bolt_app(
             clients.bolt, identity, service, catalog, allow_guests=settings.allow_guests
@@ -215,6 +214,14 @@ async def running(
         )
         await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        max_open=settings.max_open_per_person,
+        confirm_above=settings.confirm_above_usd,
+        admins=settings.admin_users,
+    )
 
 
 def _owner() -> str:

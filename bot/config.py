@@ -1,6 +1,7 @@
 """The settings of one installation, from the environment or `.env`."""
 
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -134,6 +135,9 @@ Hosts = Annotated[list[str], NoDecode, BeforeValidator(_words), Field(min_length
 UserIds = Annotated[list[str], NoDecode, BeforeValidator(_words), AfterValidator(_user_ids)]
 
 
+Dollars = Annotated[Decimal, Field(ge=0, lt=10_000_000)]
+
+
 class _Environment(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
@@ -177,6 +181,7 @@ class Settings(DatabaseSettings, WebSettings):
     poster: bool = True
     support_contact: Annotated[str, Field(max_length=200)] = ""
     allow_guests: bool = True
+    confirm_above_usd: Dollars | None = None
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -224,6 +229,7 @@ _SHOULD_BE = {
     "job_timeout_minutes": "a number of minutes, up to 1440",
     "poster": "true or false",
     "allow_guests": "true or false",
+    "confirm_above_usd": "an amount in US dollars, such as 2 or 0.50",
     "max_open_per_person": "a whole number, 1 to 1000000",
     "max_video_mb": "a whole number of megabytes, 1 to 1000",
     "port": "a port number, 1 to 65535",

@@ -4,10 +4,12 @@ import secrets
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import NoReturn
 
 from bot.catalog import Catalog
 from bot.database import Priority
-from bot.drafts import SavedDraft, draft_id
+from bot.drafts import NotConfirmed, SavedDraft, confirmed, draft_id, pending
 from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
 from bot.files import Files
 from bot.homes import Homes
@@ -34,8 +36,23 @@ class Origin:
     notify: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator allows."""
+
+    max_open: int
+    """Unfinished videos per person."""
+    confirm_above: Decimal | None = None
+    """The price in US dollars above which people are asked first; None: never."""
+    admins: Collection[str] = ()
+
+
 class Service:
-    """Every way to start, change or read a job."""
+    """Every way to start, change or read a job.
+
+    Whatever starts a job raises NotConfirmed if its price is above `Rules.confirm_above`: it
+    starts once `confirm` is called with the draft of that error.
+    """
 
     def __init__(
         self,
@@ -45,8 +62,7 @@ class Service:
         catalog: Catalog,
         *,
         wake: Callable[[], None],
-        max_open: int,
-        admins: Collection[str] = (),
+        rules: Rules,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -54,8 +70,7 @@ class Service:
         self._homes = homes
         self._catalog = catalog
         self._wake = wake
-        self._max_open = max_open
-        self._admins = admins
+        self._rules = rules
         self._clock = clock
 
     async def start(
@@ -207,6 +222,17 @@ class Service:
         request = replace(original.request, prompt=saved.draft.prompt, input_reference=None)
         return await self.start(_typed_at(saved, click), request, remix_of=original.id)
 
+    async def confirm(self, saved: SavedDraft, click: Origin) -> Job:
+        """Start the video that waits for this confirmation; however often, that is one job.
+
+        Raises:
+            NotConfirmed: its price has risen since.
+            NotPossible: this person has too many unfinished videos.
+            TemporaryError: the database does not respond.
+        """
+        job = confirmed(saved, job_id=_new_id(), response_url=click.response_url, now=self._clock())
+        return await self._add(job, agreed=saved.price)
+
     async def cancel(self, job_id: str, user_id: str) -> Job:
         """Cancel a job that has not ended.
 
@@ -339,7 +365,7 @@ class Service:
             TemporaryError: the database does not respond.
         """
         job = await self.known(job_id)
-        if user_id not in {job.user_id, *self._admins}:
+        if user_id not in {job.user_id, *self._rules.admins}:
             raise NotPossible(Impossible.NOT_YOURS, requester=job.user_id)
         return job
 
@@ -376,12 +402,31 @@ class Service:
         signals = await self._store.signals(job.id, priority=Priority.PERSON)
         return any(kind is Signal.DELETE for kind, _ in signals)
 
-    async def _add(self, job: Job) -> Job:
+    async def _add(self, job: Job, *, agreed: Decimal | None = None) -> Job:
+        """Add the job, whichever way it was requested, if its price needs no confirmation.
+
+        `agreed` is the price that the person has confirmed.
+        """
         request = job.request
         price = self._catalog.price(model=request.model, seconds=request.seconds, size=request.size)
-        added = await self._store.add(replace(job, price=price), max_open=self._max_open)
+        if price is not None and self._must_ask(price, agreed):
+            return await self._existing(job) or await self._ask(job, price)
+        added = await self._store.add(replace(job, price=price), max_open=self._rules.max_open)
         self._wake()
         return added
+
+    def _must_ask(self, price: Decimal, agreed: Decimal | None) -> bool:
+        free = self._rules.confirm_above
+        return free is not None and price > max(free, agreed or free)
+
+    async def _existing(self, job: Job) -> Job | None:
+        """The job of an earlier delivery or click, which is not asked about again."""
+        return await self._store.find(job.request_key)
+
+    async def _ask(self, job: Job, price: Decimal) -> NoReturn:
+        saved = pending(job, price)
+        await self._store.keep_draft(saved)
+        raise NotConfirmed(saved)
 
 
 def check_reachable(job: Job, origin: Origin) -> None:

@@ -74,10 +74,9 @@ class Store:
         if added:
             return job
         # A repeated delivery is no further job.
-        try:
-            return await self._one(jobs.c.request_key == job.request_key)
-        except LookupError:
-            raise NotPossible(Impossible.TOO_MANY_OPEN, limit=max_open) from None
+        if (existing := await self.find(job.request_key)) is not None:
+            return existing
+        raise NotPossible(Impossible.TOO_MANY_OPEN, limit=max_open)
 
     async def get(self, job_id: str) -> Job:
         """The job with this id, as last saved.
@@ -86,6 +85,13 @@ class Store:
             LookupError: there is none.
         """
         return await self._one(jobs.c.id == job_id)
+
+    async def find(self, request_key: str) -> Job | None:
+        """The job with this request key."""
+        try:
+            return await self._one(jobs.c.request_key == request_key)
+        except LookupError:
+            return None
 
     async def has_key(self, request_key: str) -> bool:
         """Whether a job has this request key."""
@@ -471,19 +477,32 @@ def _job(row: Mapping[str, Any]) -> Job:
 
 def _draft_row(saved: SavedDraft) -> dict[str, Any]:
     row = asdict(saved)
-    options = row.pop("draft") | {"remix_of": row.pop("remix_of")}
-    return row | {"prompt": _storable(options.pop("prompt")), "options": json.dumps(options)}
+    options = row.pop("draft") | {name: row.pop(name) for name in _DRAFT_OPTIONS}
+    prompt = _storable(options.pop("prompt"))
+    return row | {"prompt": prompt, "options": json.dumps(options, default=str)}
 
 
 def _saved_draft(row: Mapping[str, Any]) -> SavedDraft:
     values = {name: value for name, value in row.items() if name not in {"prompt", "options"}}
     options = json.loads(row["options"])
-    remix_of, reference = options.pop("remix_of"), options.pop("input_reference")
+    reference = options.pop("input_reference")
     given = None if reference is None else _reference(**reference)
-    draft = Draft(prompt=row["prompt"], **options, input_reference=given)
-    return SavedDraft(**values, draft=draft, remix_of=remix_of)
+    # A draft from before an update lacks what was added since.
+    more = {name: options.pop(name) for name in _DRAFT_OPTIONS if options.get(name) is not None}
+    chosen = {name: options[name] for name in ("model", "seconds", "size")}
+    draft = Draft(prompt=row["prompt"], **chosen, input_reference=given)
+    return SavedDraft(
+        **values,
+        draft=draft,
+        remix_of=more.get("remix_of"),
+        notify=tuple(more.get("notify", ())),
+        note=Note(more["note"]) if "note" in more else None,
+        starts=more.get("starts"),
+        price=Decimal(more["price"]) if "price" in more else None,
+    )
 
 
+_DRAFT_OPTIONS = ("remix_of", "notify", "note", "starts", "price")
 _REFERENCE = ("file_id", "user_id", "fit")
 
 

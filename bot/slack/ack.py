@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import structlog
 
+from bot.drafts import NotConfirmed
 from bot.errors import BadRequest, BotError, FileRefused, NotPossible, TemporaryError
 from bot.timings import ACK_TIMEOUT
 
@@ -27,7 +28,7 @@ async def within_ack(
     try:
         async with asyncio.timeout(ACK_TIMEOUT if timeout is None else timeout):
             return await work
-    except (BadRequest, FileRefused, NotPossible) as error:
+    except (BadRequest, FileRefused, NotConfirmed, NotPossible) as error:
         return explain(error)  # the person can act on it, the operator can't
     except (BotError, TimeoutError) as error:
         reason = str(error) or "too slow"

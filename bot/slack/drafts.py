@@ -8,15 +8,17 @@ from slack_bolt.async_app import AsyncAck, AsyncApp, AsyncRespond
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.drafts import SavedDraft
+from bot.drafts import NotConfirmed, SavedDraft
+from bot.errors import BotError
 from bot.jobs import Job
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.modals import open_form
 from bot.slack_errors import CALL_ERRORS
 from bot.ui import drafts, replies
-from bot.ui.blocks import Message
+from bot.ui.blocks import Block, Message
 from bot.ui.form import build_form
+from bot.ui.remix import build_remix
 
 log = structlog.get_logger()
 
@@ -27,16 +29,14 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     """Register the listeners."""
     app.action(drafts.START)(_starter(service, service.start_draft))
     app.action(drafts.REMIX)(_starter(service, service.remix_draft))
+    app.action(drafts.CONFIRM)(_starter(service, service.confirm))
 
     async def fix(
         ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
     ) -> None:
         async def open_it() -> Message | None:
             saved = await _clicked(service, body)
-            form = build_form(
-                saved.draft, catalog, channel_id=saved.channel_id, thread_ts=saved.thread_ts
-            )
-            return await open_form(client, body["trigger_id"], form)
+            return await open_form(client, body["trigger_id"], _form(saved, catalog))
 
         problem = await within_ack(open_it(), replies.not_answered)
         await ack()
@@ -58,7 +58,7 @@ def _starter(service: Service, start: Starter) -> Callable[..., Awaitable[None]]
             await start(saved, _origin(body))
             return drafts.making(saved), True
 
-        reply, is_done = await within_ack(work(), lambda error: (replies.refused(error), False))
+        reply, is_done = await within_ack(work(), _refused)
         await ack()
         if is_done:
             await _respond(respond, replace_original=True, **reply.content)
@@ -66,6 +66,23 @@ def _starter(service: Service, start: Starter) -> Callable[..., Awaitable[None]]
             await _tell(respond, reply)
 
     return listener
+
+
+def _refused(error: BotError) -> tuple[Message, bool]:
+    """The reply, and whether it takes the place of the question: the price is asked next."""
+    return replies.refused(error), isinstance(error, NotConfirmed)
+
+
+def _form(saved: SavedDraft, catalog: Catalog) -> Block:
+    if saved.starts and saved.remix_of:
+        return build_remix(saved.remix_of, saved.draft.prompt, price=saved.price)
+    return build_form(
+        saved.draft,
+        catalog,
+        channel_id=saved.channel_id,
+        thread_ts=saved.thread_ts,
+        notify=saved.notify,
+    )
 
 
 async def _clicked(service: Service, body: dict[str, Any]) -> SavedDraft:

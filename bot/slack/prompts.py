@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.catalog import Catalog
 from bot.command import OpenForm, Refuse, Run, Start, Subcommand, may_be_chat, parse
-from bot.drafts import SavedDraft
+from bot.drafts import NotConfirmed, SavedDraft, as_draft
 from bot.errors import BotError, NotPossible
 from bot.jobs import Job
 from bot.request import Draft, InputReference, VideoRequest
@@ -75,9 +75,11 @@ async def _start(request: VideoRequest, typed: Typed, service: Service) -> Seque
     error = await within_ack(start(), lambda error: error)
     if error is None:
         return []
+    if isinstance(error, NotConfirmed):
+        return [drafts.ask_to_confirm(error.saved)]
     # Without a database there is nothing to keep it in.
     can_keep = isinstance(error, NotPossible)
-    saved = await keep(service, typed, _draft(request)) if can_keep else None
+    saved = await keep(service, typed, as_draft(request)) if can_keep else None
     return drafts.returned(replies.refused(error).text, typed.text, *drafts.fix_in_form(saved))
 
 
@@ -94,7 +96,7 @@ async def _start_or_ask(
         if original is None and not may_be_chat(request.prompt):
             return None
         remix_of = None if original is None else original.id
-        saved = await service.keep(origin, _draft(request), remix_of=remix_of)
+        saved = await service.keep(origin, as_draft(request), remix_of=remix_of)
         return [_question(saved, original, request, catalog)]
 
     def explain(error: BotError) -> Sequence[Message]:
@@ -129,16 +131,6 @@ async def _answer(run: Run, typed: Typed, service: Service, catalog: Catalog) ->
             return replies.cancelling(await service.cancel(run.job_id, user_id))
         case Subcommand.STATUS | Subcommand.CANCEL:
             return replies.no_such_id(name, run.subcommand, run.argument)
-
-
-def _draft(request: VideoRequest) -> Draft:
-    return Draft(
-        prompt=request.prompt,
-        model=request.model,
-        seconds=request.seconds or None,
-        size=request.size or None,
-        input_reference=request.input_reference,
-    )
 
 
 def _price(request: VideoRequest, catalog: Catalog) -> Decimal | None:

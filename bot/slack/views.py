@@ -1,7 +1,7 @@
 """The forms: opening, updating and submitting them."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
@@ -10,6 +10,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
+from bot.drafts import NotConfirmed
 from bot.errors import BadForm, BotError
 from bot.jobs import Job
 from bot.request import Draft, VideoRequest
@@ -17,7 +18,7 @@ from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.modals import open_or_tell, redraw
 from bot.timings import ACK_TIMEOUT, FORM_SAVE_TIMEOUT, PROMPT_FILE_TIMEOUT
-from bot.ui import remix, replies
+from bot.ui import drafts, remix, replies
 from bot.ui.form import (
     CALLBACK_ID,
     PROMPT,
@@ -29,8 +30,9 @@ from bot.ui.form import (
     redraw_form,
 )
 
-SubmitHandler = Callable[[dict[str, Any]], Awaitable[dict[str, str]]]
-"""Returns what is wrong, by block_id."""
+Response = dict[str, Any]
+"""The arguments of the acknowledgement: empty, errors by block_id, or another view."""
+SubmitHandler = Callable[[dict[str, Any]], Awaitable[Response]]
 
 
 def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
@@ -46,18 +48,19 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
 
     app.view(CALLBACK_ID)(_submit_listener(partial(submit, service, catalog)))
     app.view(remix.CALLBACK_ID)(_submit_listener(partial(submit_remix, service)))
+    app.view(drafts.CONFIRM)(_submit_listener(partial(submit_confirmation, service)))
     app.action(replies.OPEN_FORM)(more_options)
     app.action(re.compile(f"^(?:{'|'.join(REDRAWING)})$"))(chosen)
 
 
-async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> dict[str, str]:
-    """Start the video that the form requests; returns what is wrong, by block_id."""
+async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> Response:
+    """Start the video that the form requests, or ask whether its price is right."""
     user_id = body["user"]["id"]
     try:
         submission = read_form(body["view"], catalog, user_id=user_id)
         request = await _with_prompt(submission, service, user_id)
     except BadForm as error:
-        return error.errors
+        return _errors(error.errors)
     origin = replace(
         _origin(body),
         channel_id=submission.channel_id,
@@ -68,36 +71,58 @@ async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> di
     return await _started(service.start(origin, request), PROMPT, seconds)
 
 
-async def submit_remix(service: Service, body: dict[str, Any]) -> dict[str, str]:
-    """Start the remix that the form requests; returns what is wrong, by block_id."""
+async def submit_remix(service: Service, body: dict[str, Any]) -> Response:
+    """Start the remix that the form requests, or ask whether its price is right."""
     job_id, prompt = remix.read_remix(body["view"])
     starting = service.remix(job_id, prompt, _origin(body))
     return await _started(starting, remix.PROMPT, ACK_TIMEOUT)
 
 
+async def submit_confirmation(service: Service, body: dict[str, Any]) -> Response:
+    """Start the video whose price is confirmed, and close the form below, too."""
+
+    async def start() -> Response:
+        draft_id = drafts.read_confirmation(body["view"])
+        await service.confirm(await service.draft(draft_id, body["user"]["id"]), _origin(body))
+        return {"response_action": "clear"}
+
+    def explain(error: BotError) -> Response:
+        if isinstance(error, NotConfirmed):
+            return {"response_action": "update", "view": drafts.confirm_in_form(error.saved)}
+        words = replies.refused(error, replies.DATABASE_DOWN_FORM).text
+        return {
+            "response_action": "update",
+            "view": drafts.not_confirmed(body["view"], words),
+        }
+
+    return await within_ack(start(), explain)
+
+
 def _submit_listener(handle: SubmitHandler) -> Callable[..., Awaitable[None]]:
     async def listener(ack: AsyncAck, body: dict[str, Any]) -> None:
-        errors = await handle(body)
         # Nothing may follow the ack: Bolt loses it if an exception follows at once.
-        if errors:
-            await ack(response_action="errors", errors=errors)
-        else:
-            await ack()
+        await ack(**await handle(body))
 
     return listener
 
 
-async def _started(starting: Awaitable[Job], field: str, seconds: float) -> dict[str, str]:
-    """What kept the job from being started, as the error of this field."""
+async def _started(starting: Awaitable[Job], field: str, seconds: float) -> Response:
+    """What kept the job from being started: an error of this field, or a question."""
 
-    async def start() -> dict[str, str]:
+    async def start() -> Response:
         await starting
         return {}
 
-    def explain(error: BotError) -> dict[str, str]:
-        return {field: replies.refused_in_form(error)}
+    def explain(error: BotError) -> Response:
+        if isinstance(error, NotConfirmed):
+            return {"response_action": "push", "view": drafts.confirm_in_form(error.saved)}
+        return _errors({field: replies.refused_in_form(error)})
 
     return await within_ack(start(), explain, timeout=seconds)
+
+
+def _errors(errors: Mapping[str, str]) -> Response:
+    return {"response_action": "errors", "errors": dict(errors)}
 
 
 async def _with_prompt(submission: Submission, service: Service, user_id: str) -> VideoRequest:

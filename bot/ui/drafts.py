@@ -1,7 +1,8 @@
 """Replies to text that starts no video (yet): questions about it, or the text itself, to copy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
 from bot.drafts import SavedDraft
 from bot.ui.blocks import (
@@ -9,19 +10,27 @@ from bot.ui.blocks import (
     Block,
     Message,
     actions,
+    bold,
     button,
     dollars,
     escape,
     excerpt,
+    measure,
+    paragraph,
+    plain,
+    plain_text,
     quote,
     section,
 )
 
 START = "start_draft"
+CONFIRM = "confirm_draft"
 REMIX = "remix_draft"
 FORM = "open_draft"
 FORGET = "forget_draft"
 """Actions of the buttons; their value is the draft's id."""
+PROBLEM = "problem"
+"""The block of the modal that says why the video wasn't started."""
 
 MAX_RETURNED = 10_000
 """Characters of a text in one message, whose blocks hold about 12,000 (slackapi/bolt-js#2509)."""
@@ -81,9 +90,7 @@ def returned(words: str, text: str, *buttons: Block) -> list[Message]:
 
 def fix_in_form(saved: SavedDraft | None) -> Sequence[Block]:
     """The button that opens the form with the draft, if the form can hold it."""
-    if saved is None or len(saved.draft.prompt) > MAX_INPUT_TEXT:
-        return ()
-    return (button("Fix in the form", FORM, saved.id),)
+    return () if saved is None else _edit(saved, "Fix in the form")
 
 
 def form_by_button(saved: SavedDraft) -> Message:
@@ -92,9 +99,65 @@ def form_by_button(saved: SavedDraft) -> Message:
     return Message(words, [section(words), actions(button("Open the form…", FORM, saved.id))])
 
 
+def ask_to_confirm(saved: SavedDraft) -> Message:
+    """The price of a video, before it is started."""
+    price = dollars(saved.price or Decimal())
+    words = f"{_in_question(saved)}{escape(_details(saved))}: about {price}"
+    return Message(
+        words,
+        [
+            paragraph(
+                bold(_one_line(saved.draft.prompt, EXCERPT)),
+                plain(f"{_details(saved)}: about {price}"),
+            ),
+            actions(
+                button(f"Make it for {price}", CONFIRM, saved.id),
+                *_edit(saved),
+                button("Never mind", FORGET, saved.id),
+            ),
+        ],
+    )
+
+
+def confirm_in_form(saved: SavedDraft) -> Block:
+    """The same question as a modal on top of the form, which stays open below it."""
+    price = dollars(saved.price or Decimal())
+    return {
+        "type": "modal",
+        "callback_id": CONFIRM,
+        "private_metadata": saved.id,
+        "title": plain_text("Make this video?"),
+        "submit": plain_text(f"Make it for {price}"),
+        "close": plain_text("Back"),
+        "blocks": [
+            quote(excerpt(saved.draft.prompt, EXCERPT)),
+            section(f"*Price:* about {price}{escape(_details(saved))}"),
+        ],
+    }
+
+
+def read_confirmation(view: Mapping[str, Any]) -> str:
+    """The id of the draft that is confirmed."""
+    return str(view["private_metadata"])
+
+
+def not_confirmed(view: Mapping[str, Any], words: str) -> Block:
+    """The modal of the question, with what kept the video from being started; mrkdwn."""
+    kept = ("type", "callback_id", "private_metadata", "title", "submit", "close")
+    blocks = [block for block in view["blocks"] if block["block_id"] != PROBLEM]
+    problem = section(words) | {"block_id": PROBLEM}
+    return {**{name: view[name] for name in kept}, "blocks": [*blocks, problem]}
+
+
 def making(saved: SavedDraft) -> Message:
     """What replaces the question once the video is requested."""
     return Message(f"Making a video of “{_in_question(saved)}”.")
+
+
+def _edit(saved: SavedDraft, label: str = "Edit") -> Sequence[Block]:
+    if len(saved.draft.prompt) > MAX_INPUT_TEXT:
+        return ()
+    return (button(label, FORM, saved.id),)
 
 
 def _part(number: int, others: Sequence[str]) -> Message:
@@ -105,6 +168,14 @@ def _part(number: int, others: Sequence[str]) -> Message:
 
 def _in_question(saved: SavedDraft) -> str:
     return escape(_one_line(saved.draft.prompt, EXCERPT))
+
+
+def _details(saved: SavedDraft) -> str:
+    """What follows the prompt, without the price."""
+    draft = saved.draft
+    seconds = f"{draft.seconds} s" if draft.seconds else ""
+    details = [seconds, draft.model, measure(draft.size or "")]
+    return "".join(f" · {detail}" for detail in details if detail)
 
 
 def _one_line(text: str, limit: int) -> str:

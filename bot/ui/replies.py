@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from bot.catalog import Catalog
+from bot.drafts import NotConfirmed
 from bot.errors import BadRequest, BotError, FileRefused, Impossible, NotPossible, RequestProblem
 from bot.jobs import Job
 from bot.ui.blocks import (
@@ -16,6 +17,7 @@ from bot.ui.blocks import (
     section,
 )
 from bot.ui.cards import named
+from bot.ui.drafts import ask_to_confirm
 from bot.ui.failures import file_problem
 from bot.ui.home import NOTHING_YET, about, place
 from bot.ui.states import summarize
@@ -91,6 +93,8 @@ def bad_request(command: str, error: BadRequest) -> str:
 
 def refused(error: BotError, otherwise: str = DATABASE_DOWN) -> Message:
     """Why something was not done; `otherwise` is for what the person can't correct."""
+    if isinstance(error, NotConfirmed):
+        return ask_to_confirm(error.saved)
     if isinstance(error, NotPossible):
         return Message(not_possible(error))
     return Message(_escaped(refused_in_form(error, otherwise)))

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
 from bot.drafts import SavedDraft, draft_id
-from bot.jobs import JobState
+from bot.jobs import JobState, Note
 from bot.request import Draft, Fit, InputReference
 from bot.store import Store
 from tests.support.jobs import make_job
@@ -36,7 +37,15 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
 
 async def test_a_saved_draft_is_read_back_unchanged(store: Store) -> None:
     plain = replace(SAVED, id="2", thread_ts=None, draft=Draft(prompt="rain"), remix_of=None)
-    for saved in (SAVED, plain):
+    waiting = replace(
+        SAVED,
+        id="3",
+        notify=("U2", "U3"),
+        note=Note.WITHOUT_PICTURE,
+        starts="command:1",
+        price=Decimal("3.60"),
+    )
+    for saved in (SAVED, plain, waiting):
         await store.keep_draft(saved)
         assert await store.draft(saved.id, since=NOW) == saved
 

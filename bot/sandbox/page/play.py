@@ -94,6 +94,7 @@ class Play:
             self.bot.environment = {
                 **self.world.environment(f"sqlite+aiosqlite:///{self.bot.database}"),
                 "ADMIN_USERS": ",".join(self._administrators()),
+                "CONFIRM_ABOVE_USD": "2",
             }
             await self.bot.start()
             self._watch = asyncio.create_task(self.behind.watch())
