@@ -6,10 +6,11 @@ import http.client
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from bot.config import read_database_url, read_settings, read_web_address
 from bot.errors import MisconfiguredError, TemporaryError
@@ -17,6 +18,9 @@ from bot.timings import HEALTH_TIMEOUT
 
 if TYPE_CHECKING:
     from bot.doctor import Finding
+    from bot.store import Store
+
+_T = TypeVar("_T")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +43,7 @@ examples:
   video-bot doctor --create                also make one real video, after you confirm its price
   video-bot run                            run the bot, with the settings in .env
   video-bot migrate                        only migrate the database, for example before a deploy
+  video-bot audit --since 2026-11-01       who cancelled or deleted others' videos, and the like
 
 The settings come from the environment or from .env, which .env.example describes.
 """
@@ -58,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
     migrate = commands.add_parser("migrate", help="migrate the database to this version")
     migrate.set_defaults(command=_migrate)
+    audit = commands.add_parser("audit", help="print who changed limits or others' videos")
+    audit.add_argument("--since", type=_moment, default=0.0, help="a date such as 2026-11-24, UTC")
+    audit.set_defaults(command=_audit)
     health = commands.add_parser("health", help="ask the running bot whether everything works")
     health.set_defaults(command=_health)
     cards = commands.add_parser("cards", help="print all cards as JSON for Block Kit Builder")
@@ -90,6 +98,43 @@ def _migrate(_options: argparse.Namespace) -> int:
 
     migrations.upgrade(read_database_url())
     return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    asyncio.run(_print_audit_log(options))
+    return 0
+
+
+async def _print_audit_log(options: argparse.Namespace) -> None:
+    for entry in await _with_store(lambda store: store.audit_log(since=options.since)):
+        at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds")
+        _print(f"{at}\t{entry.actor}\t{entry.act}\t{entry.subject}\t{entry.detail}")
+
+
+async def _with_store(work: Callable[["Store"], Awaitable[_T]]) -> _T:
+    from bot import migrations
+    from bot.store import Store
+
+    url = read_database_url()
+    current, _newest = await asyncio.to_thread(migrations.revisions, url)
+    if current is None or migrations.is_outdated(current):
+        raise MisconfiguredError("The database is not up to date: run video-bot migrate first.")
+    store = Store.open(url)
+    try:
+        return await work(store)
+    finally:
+        await store.close()
+
+
+def _moment(text: str) -> float:
+    """An ISO 8601 date or time, without a time zone in UTC, as seconds since 1970."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a date such as 2026-11-24 or 2026-11-24T13:00"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _health(_options: argparse.Namespace) -> int:

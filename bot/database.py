@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +24,7 @@ CONNECTIONS = 5
 """To PostgreSQL, per process: small hosted databases allow about twenty in all."""
 
 Rows = list[Mapping[str, Any]]
+Statements = Sequence[sa.Executable]
 
 
 class Priority(Enum):
@@ -66,7 +68,13 @@ class Database:
 
     async def execute(self, statement: sa.Executable, priority: Priority = Priority.JOB) -> Rows:
         """Run one statement in a transaction of its own; returns its rows, if it has any."""
-        return await self._to_completion(self._run(statement, priority))
+        return await self._to_completion(self._run((statement,), priority))
+
+    async def execute_together(
+        self, *statements: sa.Executable, priority: Priority = Priority.JOB
+    ) -> Rows:
+        """Run the statements in one transaction: all or none; returns the last one's rows."""
+        return await self._to_completion(self._run(statements, priority))
 
     async def execute_until_done(
         self, statement: sa.Executable, *, min_delay: float, max_delay: float
@@ -104,7 +112,7 @@ class Database:
 
     async def _retry(self, statement: sa.Executable, delay: float, max_delay: float) -> Rows:
         try:
-            return await self._run(statement, Priority.JOB)
+            return await self._run((statement,), Priority.JOB)
         except TemporaryError as error:
             log.warning("write postponed", reason=error.message)
         self._pending_writes += 1
@@ -112,25 +120,25 @@ class Database:
             while True:
                 await asyncio.sleep(delay)
                 with contextlib.suppress(TemporaryError):
-                    return await self._run(statement, Priority.JOB)
+                    return await self._run((statement,), Priority.JOB)
                 delay = min(2 * delay, max_delay)
         finally:
             self._pending_writes -= 1
 
-    async def _run(self, statement: sa.Executable, priority: Priority) -> Rows:
+    async def _run(self, statements: Statements, priority: Priority) -> Rows:
         match priority:
             case Priority.PERSON:
-                return await self._run_translated(statement)
+                return await self._run_translated(statements)
             case Priority.WORKER:
                 async with self._below_person:
-                    return await self._run_translated(statement)
+                    return await self._run_translated(statements)
             case Priority.JOB:
                 async with self._below_worker, self._below_person:
-                    return await self._run_translated(statement)
+                    return await self._run_translated(statements)
 
-    async def _run_translated(self, statement: sa.Executable) -> Rows:
+    async def _run_translated(self, statements: Statements) -> Rows:
         try:
-            return await self._run_with_reconnect(statement)
+            return await self._run_with_reconnect(statements)
         except (IntegrityError, DataError):
             raise
         except (DBAPIError, sa.exc.TimeoutError, OSError) as error:
@@ -138,28 +146,31 @@ class Database:
                 f"The database does not respond ({type(error).__name__})."
             ) from error
 
-    async def _run_with_reconnect(self, statement: sa.Executable) -> Rows:
+    async def _run_with_reconnect(self, statements: Statements) -> Rows:
         """Try again if the connection was dead, as all are after a restart of the server.
 
         The first attempt may have taken effect: every statement here can safely run twice.
         """
         try:
-            return await self._run_once(statement)
+            return await self._run_once(statements)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        return await self._run_once(statement)
+        return await self._run_once(statements)
 
-    async def _run_once(self, statement: sa.Executable) -> Rows:
+    async def _run_once(self, statements: Statements) -> Rows:
         async with self._engine.connect() as connection:
-            key = statement.get_execution_options().get(_LOCK_KEY)
-            if key is None or self._engine.dialect.name == "sqlite":
-                return await _execute(connection, statement)
-            # A statement sees what was committed before it began: the lock needs one of its own.
-            await connection.execution_options(isolation_level="READ COMMITTED")
-            async with connection.begin():
-                await connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_id(key))))
-                return await _execute(connection, statement)
+            is_sqlite = self._engine.dialect.name == "sqlite"
+            locks = [] if is_sqlite else _lock_statements(statements)
+            if len(statements) == 1 and not locks:
+                return await _execute(connection, statements[0])
+            rows: Rows = []
+            async with _transaction(connection, is_sqlite=is_sqlite):
+                # A statement sees what was committed before it began: the lock needs one of its
+                # own.
+                for statement in (*locks, *statements):
+                    rows = await _execute(connection, statement)
+            return rows
 
 
 _LOCK_KEY = "lock_key"
@@ -170,9 +181,31 @@ def one_at_a_time(statement: sa.Insert, *, key: str) -> sa.Insert:
     return statement.execution_options(**{_LOCK_KEY: key})
 
 
+def _lock_statements(statements: Statements) -> list[sa.Executable]:
+    keys = [statement.get_execution_options().get(_LOCK_KEY) for statement in statements]
+    return [sa.select(sa.func.pg_advisory_xact_lock(_lock_id(key))) for key in keys if key]
+
+
 def _lock_id(key: str) -> int:
     """A signed 64-bit number, as PostgreSQL's advisory locks need."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
+
+
+@asynccontextmanager
+async def _transaction(connection: AsyncConnection, *, is_sqlite: bool) -> AsyncIterator[None]:
+    if not is_sqlite:
+        await connection.execution_options(isolation_level="READ COMMITTED")
+        async with connection.begin():
+            yield
+        return
+    # The pool's only connection stays in AUTOCOMMIT, in which SQLAlchemy begins nothing itself.
+    await connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        await connection.exec_driver_sql("ROLLBACK")
+        raise
+    await connection.exec_driver_sql("COMMIT")
 
 
 async def _execute(connection: AsyncConnection, statement: sa.Executable) -> Rows:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NoReturn
 
+import sqlalchemy as sa
+
+from bot.audit import Act, record
 from bot.catalog import Catalog
 from bot.database import Priority
 from bot.drafts import NotConfirmed, SavedDraft, confirmed, draft_id, pending
@@ -243,7 +246,9 @@ class Service:
         job = await self.owned(job_id, user_id)
         if job.state not in CANCELLABLE:
             raise NotPossible(Impossible.NOTHING_TO_CANCEL)
-        await self._store.add_signal(job.id, Signal.CANCEL, user_id)
+        await self._store.add_signal(
+            job.id, Signal.CANCEL, user_id, *_records(job, user_id, Act.CANCELLED)
+        )
         await self._store.make_due(job.id, now=self._clock())
         self._wake()
         return job
@@ -272,7 +277,9 @@ class Service:
         job = await self.owned(job_id, user_id)
         if job.state is not JobState.DELIVERED:
             raise NotPossible(Impossible.NOTHING_TO_DELETE)
-        await self._store.add_signal(job.id, Signal.DELETE, user_id)
+        await self._store.add_signal(
+            job.id, Signal.DELETE, user_id, *_records(job, user_id, Act.DELETED)
+        )
         await self._store.reopen(job.id, now=self._clock())
         self._wake()
         return job
@@ -444,6 +451,11 @@ def check_reachable(job: Job, origin: Origin) -> None:
 def _check_requester(job: Job, user_id: str) -> None:
     if user_id != job.user_id:
         raise NotPossible(Impossible.NOT_YOURS, requester=job.user_id)
+
+
+def _records(job: Job, user_id: str, act: Act) -> list[sa.Executable]:
+    """What the audit log says about it: nothing if the job is this person's own."""
+    return [] if user_id == job.user_id else [record(user_id, act, job.user_id, job.id)]
 
 
 def _where(job: Job, origin: Origin) -> Origin:

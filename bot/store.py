@@ -16,6 +16,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError
 
+from bot import audit
 from bot.database import Database, Priority, Rows, one_at_a_time
 from bot.drafts import SavedDraft
 from bot.errors import Impossible, LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
@@ -196,14 +197,17 @@ class Store:
         )
         return [row["submitted_at"] for row in await self._database.execute(queued)]
 
-    async def add_signal(self, job_id: str, kind: Signal, user_id: str) -> None:
-        """Record a person's signal to a job, once.
+    async def add_signal(
+        self, job_id: str, kind: Signal, user_id: str, *records: sa.Executable
+    ) -> None:
+        """Record a person's signal to a job, once, with these records of the audit log.
 
         It has a table of its own, because only the job's owner writes the job's row.
         """
         row = {"job_id": job_id, "kind": kind, "user_id": user_id}
+        added = signals.insert().values(row)
         with contextlib.suppress(IntegrityError):  # already recorded
-            await self._database.execute(signals.insert().values(row), Priority.PERSON)
+            await self._database.execute_together(added, *records, priority=Priority.PERSON)
 
     async def signals(
         self, job_id: str, *, priority: Priority = Priority.WORKER
@@ -220,6 +224,11 @@ class Store:
         for row in await self._database.execute(received, priority):
             found.setdefault(row["job_id"], set()).add((Signal(row["kind"]), row["user_id"]))
         return found
+
+    async def audit_log(self, *, since: float) -> list[audit.Entry]:
+        """The audit log since then, oldest first."""
+        rows = await self._database.execute(audit.entries(since=since))
+        return [*map(audit.entry, rows)]
 
     async def reopen(self, job_id: str, *, now: float) -> None:
         """Make a closed job claimable again, for a signal that came after its end."""

@@ -98,3 +98,15 @@ drafts = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
 )
 """`options` is a JSON object: the rest of the draft, whose parts are never searched for."""
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+"""Who did what to whom; a trigger refuses every change but that of a person's id."""

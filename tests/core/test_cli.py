@@ -25,3 +25,9 @@ def test_every_example_of_the_help_is_a_command(capsys: pytest.CaptureFixture[st
     for command, options in examples:
         usage = shown(capsys, command, "--help")
         assert all(option in usage for option in options.split())
+
+
+def test_a_date_that_is_none_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["audit", "--since", "yesterday"])
+    assert "2026-11-24" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from bot.errors import Impossible, NotPossible
 from bot.sandbox.slack.person import Person
 from bot.sandbox.world import World
 from bot.service import Service
+from bot.store import Store
 from bot.ui import cards
 from tests.support.channel import Thread, failed, ready, shown, start_rendering, until_polled
 from tests.support.installation import RunBot
@@ -35,6 +36,13 @@ def id_of(thread: Thread) -> str:
 async def rendering(world: World) -> str:
     await start_rendering(world)
     return id_of(Thread(world))
+
+
+async def audit_log(settings: Settings) -> list[tuple[str, str, str, str]]:
+    store = Store.open(settings.database_url.get_secret_value())
+    entries = await store.audit_log(since=0)
+    await store.close()
+    return [(entry.actor, entry.act, entry.subject, entry.detail) for entry in entries]
 
 
 @pytest.mark.usefixtures("bot")
@@ -131,6 +139,22 @@ async def test_an_admin_can_cancel_another_persons_video(
         job_id = await rendering(world)
         await grace.command(f"cancel {job_id}")
         await world.until(lambda: thread.says("*Cancelled:*"))
+    assert await audit_log(settings) == [(grace.id, "cancelled", world.slack.ada.id, job_id)]
+
+
+async def test_the_audit_log_has_others_deleted_videos_and_not_ones_own(
+    world: World, run_bot: RunBot, settings: Settings
+) -> None:
+    thread, ada, grace = Thread(world), world.slack.ada, world.slack.grace
+    async with run_bot(settings=settings.model_copy(update={"admin_users": [grace.id]})):
+        for person in (ada, grace):
+            earlier = len(thread.cards)
+            await ada.command("clouds")
+            await world.until(lambda: "*Ready:*" in str([*map(shown, thread.cards[earlier:])]))  # noqa: B023 -- awaited at once
+            await person.click(thread.cards[-1], cards.DELETE)
+            await world.until(lambda: "eleted" in shown(thread.cards[-1]))
+    [(actor, act, subject, _job_id)] = await audit_log(settings)
+    assert (actor, act, subject) == (grace.id, "deleted", ada.id)
 
 
 async def test_an_admin_cannot_repeat_another_persons_request(
