@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import aiohttp
+import aiohttp.web
 import httpx
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler as SocketMode
@@ -34,7 +35,9 @@ from bot.estimates import Estimates
 from bot.files import Files
 from bot.folders import temporary_folder
 from bot.homes import Homes
+from bot.jobs import OpenJobs
 from bot.log import configure
+from bot.metrics import MeasuredHttp, Metrics, slack_middleware
 from bot.periodic import PeriodicTask, run_periodically
 from bot.process_lock import ProcessLock, lock_folder
 from bot.service import Rules, Service
@@ -48,6 +51,7 @@ from bot.timings import (
     FORGET_INTERVAL,
     KEEPALIVE_EXPIRY,
     LEASE,
+    METRICS_MAX_AGE,
     RESPONSE_URL_LIFETIME,
     SLACK_TIMEOUT,
     STOP_TIMEOUT,
@@ -55,7 +59,7 @@ from bot.timings import (
     Timings,
 )
 from bot.videos.servers import VideosServers
-from bot.web import listening, make_web_app
+from bot.web import listening, make_metrics_app, make_web_app
 from bot.worker import Worker
 
 log = structlog.get_logger()
@@ -71,9 +75,16 @@ class Bot:
     """A running bot, as its health check and its tests see it."""
 
     def __init__(
-        self, store: Store, worker: Worker, delivery: Delivery, socket_mode: SocketMode | None
+        self,
+        store: Store,
+        worker: Worker,
+        delivery: Delivery,
+        metrics: Metrics,
+        socket_mode: SocketMode | None,
     ) -> None:
         self._store = store
+        self._metrics = metrics
+        self._jobs_counted_at = float("-inf")
         self._delivery = delivery
         self._socket_mode = socket_mode
         self.worker = worker
@@ -96,6 +107,23 @@ class Bot:
             "migrations": revision is not None and not migrations.is_outdated(revision),
         }
         return parts | await self._connection()
+
+    async def metrics_page(self, accept: str) -> tuple[bytes, str]:
+        """The page of `GET /metrics`, and its content type."""
+        connection = await self._connection()
+        self._metrics.set_connected(is_connected=all(connection.values()))
+        now = time.monotonic()
+        if now - self._jobs_counted_at >= METRICS_MAX_AGE:
+            self._jobs_counted_at = now
+            self._metrics.set_open_jobs(await self._open_jobs(), now=time.time())
+        return self._metrics.page(accept)
+
+    async def _open_jobs(self) -> list[OpenJobs] | None:
+        try:
+            async with asyncio.timeout(DATABASE_TIMEOUT):
+                return await self._store.open_jobs()
+        except (TemporaryError, TimeoutError):
+            return None
 
     async def _database_responds(self) -> bool:
         try:
@@ -167,9 +195,12 @@ async def running(
     database_url = settings.database_url.get_secret_value()
     timings = replace(timings or Timings(), deadline=settings.job_timeout_minutes * 60)
     async with AsyncExitStack() as stack:
-        clients = await _slack_clients(settings, stack)
+        metrics = Metrics(models=[model.name for model in catalog.models])
+        clients = await _slack_clients(settings, metrics, stack)
         identity = await _identity(clients, settings)
-        http = await stack.enter_async_context(httpx.AsyncClient(limits=CONNECTIONS))
+        http = await stack.enter_async_context(
+            MeasuredHttp(metrics, settings.video_servers(), limits=CONNECTIONS)
+        )
         store = Store.open(database_url, lease=lease)
         stack.push_async_callback(store.close)
         files = Files(clients.bot, http, hosts=settings.slack_file_hosts)
@@ -189,6 +220,7 @@ async def running(
             files=files,
             homes=homes,
             estimates=Estimates(store, timings, time.time),
+            metrics=metrics,
             timings=timings,
             folder=stack.enter_context(temporary_folder()),
             shows_posters=settings.poster,
@@ -204,10 +236,10 @@ async def running(
             rules=_rules(settings),
         )
         bolt = make_bolt_app(
-            clients.bolt, identity, service, catalog, allow_guests=settings.allow_guests
+            clients.bolt, identity, service, catalog, metrics, allow_guests=settings.allow_guests
         )
         socket_mode = await _socket_mode(bolt, settings, stack)
-        bot = Bot(store, worker, delivery, socket_mode)
+        bot = Bot(store, worker, delivery, metrics, socket_mode)
         stack.push_async_callback(_stop, bot.work)
         await stack.enter_async_context(
             _scheduled(_periodic_tasks(store, worker, homes, delivery, timings))
@@ -273,12 +305,13 @@ class _Clients:
     """Without a token: Bolt takes each request's token from its `AuthorizeResult`."""
 
 
-async def _slack_clients(settings: Settings, stack: AsyncExitStack) -> _Clients:
+async def _slack_clients(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> _Clients:
     # A client without a shared session opens a new connection for each call; with one, the
     # client's own `timeout` has no effect.
     session = await stack.enter_async_context(
         aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=SLACK_TIMEOUT, connect=CONNECT_TIMEOUT)
+            timeout=aiohttp.ClientTimeout(total=SLACK_TIMEOUT, connect=CONNECT_TIMEOUT),
+            middlewares=[slack_middleware(metrics)],
         )
     )
 
@@ -359,12 +392,22 @@ async def _listen(
             signing_secret=secret.get_secret_value() if secret else "",
         )
         port = settings.port or DEFAULT_PORT
-    if port is None:
-        return
+    if port is not None:
+        await _serve(web, port, settings.host, "PORT", stack)
+    if settings.metrics_port is not None:
+        page = make_metrics_app(bot.metrics_page)
+        await _serve(page, settings.metrics_port, settings.metrics_host, "METRICS_PORT", stack)
+
+
+async def _serve(
+    web: aiohttp.web.Application, port: int, host: str | None, variable: str, stack: AsyncExitStack
+) -> None:
     try:
-        await stack.enter_async_context(listening(web, port, host=settings.host))
+        await stack.enter_async_context(listening(web, port, host=host))
     except OSError as error:
-        address = f"PORT {port}" + (f" of HOST {settings.host}" if settings.host else "")
+        address = f"{variable} {port}"
+        if host:
+            address += f" of {variable.replace('PORT', 'HOST')} {host}"
         raise MisconfiguredError(f"{address} cannot be used: {error.strerror}") from error
 
 

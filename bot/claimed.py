@@ -14,6 +14,7 @@ from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import Job, response_url_expired
+from bot.metrics import Metrics
 from bot.pacing import FairSlots
 from bot.store import Store
 from bot.timings import Timings
@@ -37,6 +38,7 @@ class Dependencies:
     files: Files
     homes: Homes
     estimates: Estimates
+    metrics: Metrics
     timings: Timings
     folder: Path
     """For temporary files."""
@@ -66,6 +68,7 @@ class ClaimedJob:
         now = self._dependencies.clock()
         job = response_url_expired(job, now=now)
         await self._dependencies.store.save(job, now=now)
+        self._dependencies.metrics.saved(self.job, job)
         if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):
             self._dependencies.homes.changed(job.user_id)
         self.job = job

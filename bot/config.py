@@ -135,6 +135,7 @@ Hosts = Annotated[list[str], NoDecode, BeforeValidator(_words), Field(min_length
 UserIds = Annotated[list[str], NoDecode, BeforeValidator(_words), AfterValidator(_user_ids)]
 
 
+Port = Annotated[int, Field(ge=1, le=65535)]
 Dollars = Annotated[Decimal, Field(ge=0, lt=10_000_000)]
 
 
@@ -156,7 +157,7 @@ class WebSettings(_Environment):
     """The settings of the bot's own web server."""
 
     host: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    port: Port | None = None
 
 
 class Settings(DatabaseSettings, WebSettings):
@@ -183,7 +184,13 @@ class Settings(DatabaseSettings, WebSettings):
     allow_guests: bool = True
     confirm_above_usd: Dollars | None = None
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Port | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def video_servers(self) -> list[str]:
+        """The addresses of the configured Videos servers."""
+        return [self.openai_base_url, *filter(None, [self.openai_previous_base_url])]
 
     def secrets(self) -> list[str]:
         """The values that nobody may see."""

@@ -102,6 +102,16 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenJobs:
+    """How many jobs in one state are open, and when the oldest of them was created."""
+
+    state: str
+    """A JobState, or a state that a newer version of the bot added."""
+    count: int
+    oldest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
     """What a person's videos add up to."""
 

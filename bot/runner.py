@@ -99,6 +99,7 @@ class JobRunner:
         except RetryLater as later:
             await self._postpone(later)
         except LeaseLost as error:
+            self._dependencies.metrics.lease_lost()
             log.info("lease lost", job=self.job.id, reason=error.message)
         finally:
             await self._poster.close()

@@ -80,6 +80,11 @@ _MISCONFIGURED = {
 }
 
 
+KNOWN_CODES = frozenset(
+    {*_POST_REFUSALS} | _RATE_LIMITED | _TEMPORARY | _TOKEN_REFUSED | _MISCONFIGURED
+)
+
+
 def translate(error: Exception, *, bot_name: str = "video") -> BotError:
     """The error of ours that a failed call to Slack means."""
     if isinstance(error, aiohttp.ClientConnectorError):

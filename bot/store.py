@@ -20,7 +20,7 @@ from bot import audit
 from bot.database import Database, Priority, Rows, one_at_a_time
 from bot.drafts import SavedDraft
 from bot.errors import Impossible, LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
-from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, Signal, Totals
+from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, OpenJobs, Signal, Totals
 from bot.request import Draft, Fit, InputReference, VideoRequest
 from bot.tables import OPEN, RENDERED, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
@@ -166,6 +166,13 @@ class Store:
             price=sum((Decimal(row["price"] or 0) * row["videos"] for row in rows), Decimal()),
             unpriced=sum(row["videos"] for row in rows if row["price"] is None),
         )
+
+    async def open_jobs(self) -> list[OpenJobs]:
+        """The open jobs, counted by state."""
+        count, oldest = sa.func.count().label("count"), sa.func.min(jobs.c.created_at)
+        counted = sa.select(jobs.c.state, count, oldest.label("oldest")).where(OPEN)
+        grouped = counted.group_by(jobs.c.state)
+        return [OpenJobs(**row) for row in await self._database.execute(grouped)]
 
     async def render_times(self, server: str, request: VideoRequest, *, limit: int) -> list[float]:
         """Seconds that this server took for each of the latest similar videos."""

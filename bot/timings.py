@@ -88,6 +88,8 @@ HEALTH_TIMEOUT = 5.0
 """For `video-bot health` to be answered: longer than the check's own query."""
 HEALTH_MAX_AGE = 1.0
 """How long a health check's result is reused, however many callers there are."""
+METRICS_MAX_AGE = 10.0
+"""How long the metrics that are read from the database are reused."""
 WEB_REQUEST_TIMEOUT = 30.0
 """For a client to send its whole request and to be answered; Slack waits for three seconds."""
 WEB_STOP_TIMEOUT = 3.0

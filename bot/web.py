@@ -32,6 +32,9 @@ _SIGNATURE = re.compile(r"v0=[0-9a-f]{64}")
 Check = Callable[[], Awaitable[dict[str, bool]]]
 """Returns the state of each part by its name."""
 
+Page = Callable[[str], Awaitable[tuple[bytes, str]]]
+"""Returns a body and its content type for an `Accept` header."""
+
 
 def make_web_app(
     *,
@@ -46,6 +49,19 @@ def make_web_app(
         app.router.add_get(path, _page(check))
     if slack is not None:
         app.router.add_post("/slack/events", _events(slack, SignatureVerifier(signing_secret)))
+    return app
+
+
+def make_metrics_app(page: Page) -> web.Application:
+    """An app with `GET /metrics`."""
+    app = web.Application()
+    app.on_response_prepare.append(_close_after_it)
+
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = await page(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    app.router.add_get("/metrics", metrics)
     return app
 
 

@@ -107,7 +107,9 @@ class Worker:
             if orphaned := [job_id for job_id, _ in owned - self._running.keys()]:
                 await self._store.release(self._owner, now=self._clock(), only=orphaned)
         self._proved_at = began
-        self._cancel(self._running.keys() - owned)
+        for key in self._running.keys() - owned:
+            self._dependencies.metrics.lease_lost()
+            self._cancel([key])
 
     async def _run_once_safely(self) -> None:
         try:

@@ -9,6 +9,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
+from bot.metrics import MeasuredApp, Metrics
 from bot.service import Service
 from bot.slack import actions, commands, drafts, events, home, search, shortcuts, views
 from bot.slack.members import members_only
@@ -23,6 +24,7 @@ def make_bolt_app(
     identity: AuthorizeResult,
     service: Service,
     catalog: Catalog,
+    metrics: Metrics,
     *,
     allow_guests: bool = True,
 ) -> AsyncApp:
@@ -36,7 +38,8 @@ def make_bolt_app(
     async def authorize() -> AuthorizeResult:
         return identity
 
-    app = AsyncApp(
+    app = MeasuredApp(
+        metrics,
         name="video-bot",
         # At DEBUG, Bolt's loggers write whole payloads.
         logger=logging.getLogger("slack_bolt"),
