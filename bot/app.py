@@ -43,6 +43,7 @@ from bot.process_lock import ProcessLock, lock_folder
 from bot.service import Rules, Service
 from bot.slack import make_bolt_app
 from bot.slack_errors import CALL_ERRORS, error_code, translate
+from bot.spending import LimitKind, Policy, micros
 from bot.store import Store
 from bot.timings import (
     CONNECT_TIMEOUT,
@@ -250,9 +251,25 @@ async def running(
 
 def _rules(settings: Settings) -> Rules:
     return Rules(
-        max_open=settings.max_open_per_person,
+        policy=_policy(settings),
         confirm_above=settings.confirm_above_usd,
         admins=settings.admin_users,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    limits = {
+        LimitKind.MONTH_USD: micros(settings.limit_month_usd),
+        LimitKind.DAY_USD: micros(settings.limit_day_usd),
+        LimitKind.CHANNEL_MONTH_USD: micros(settings.limit_channel_month_usd),
+        LimitKind.PERSON_MONTH_USD: micros(settings.limit_person_month_usd),
+        LimitKind.PERSON_DAY_USD: micros(settings.limit_person_day_usd),
+        LimitKind.PERSON_DAY_VIDEOS: settings.limit_person_day_videos,
+        LimitKind.PERSON_OPEN: settings.max_open_per_person,
+    }
+    return Policy(
+        limits={kind: amount for kind, amount in limits.items() if amount is not None},
+        allows_unpriced=settings.unpriced == "allow",
     )
 
 

@@ -72,6 +72,8 @@ class Model:
     ] = ()
     price_per_second: Price | dict[Size, Price] | None = None
     """In US dollars, for all sizes or for each."""
+    charges_failures: bool = False
+    """Whether the server charges for a video that it could not make."""
 
     def __post_init__(self) -> None:
         if len(self.title) > 75:  # noqa: PLR2004 -- as above

@@ -183,6 +183,13 @@ class Settings(DatabaseSettings, WebSettings):
     support_contact: Annotated[str, Field(max_length=200)] = ""
     allow_guests: bool = True
     confirm_above_usd: Dollars | None = None
+    limit_month_usd: Dollars | None = None
+    limit_day_usd: Dollars | None = None
+    limit_channel_month_usd: Dollars | None = None
+    limit_person_month_usd: Dollars | None = None
+    limit_person_day_usd: Dollars | None = None
+    limit_person_day_videos: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
+    unpriced: Literal["refuse", "allow"] = "refuse"
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
@@ -237,6 +244,18 @@ _SHOULD_BE = {
     "poster": "true or false",
     "allow_guests": "true or false",
     "confirm_above_usd": "an amount in US dollars, such as 2 or 0.50",
+    **dict.fromkeys(
+        (
+            "limit_month_usd",
+            "limit_day_usd",
+            "limit_channel_month_usd",
+            "limit_person_month_usd",
+            "limit_person_day_usd",
+        ),
+        "an amount in US dollars, such as 2 or 0.50",
+    ),
+    "limit_person_day_videos": "a whole number, 0 to 1000000",
+    "unpriced": "refuse or allow",
     "max_open_per_person": "a whole number, 1 to 1000000",
     "max_video_mb": "a whole number of megabytes, 1 to 1000",
     "port": "a port number, 1 to 65535",

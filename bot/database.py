@@ -4,11 +4,10 @@ import asyncio
 import contextlib
 import hashlib
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from enum import Enum, auto
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 import structlog
@@ -24,7 +23,8 @@ CONNECTIONS = 5
 """To PostgreSQL, per process: small hosted databases allow about twenty in all."""
 
 Rows = list[Mapping[str, Any]]
-Statements = Sequence[sa.Executable]
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
 
 
 class Priority(Enum):
@@ -38,6 +38,26 @@ class Priority(Enum):
     """A running job, or anything else that can wait its turn."""
 
 
+class Transaction:
+    """Statements that take effect together, or not at all."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: sa.Executable) -> Rows:
+        """Run one statement; returns its rows, if it has any."""
+        return await _execute(self._connection, statement)
+
+    async def lock(self, key: str) -> None:
+        """Wait until no other transaction has locked this key, and lock it until the end.
+
+        The next statement sees what the others have committed. On SQLite only one transaction
+        runs at a time.
+        """
+        if self._connection.dialect.name == "postgresql":
+            await self.execute(sa.select(sa.func.pg_advisory_xact_lock(_lock_id(key))))
+
+
 class Database:
     """One database. A statement that has begun is never cancelled halfway.
 
@@ -49,7 +69,7 @@ class Database:
         self._below_person = asyncio.Semaphore(max(1, connections - 1))
         self._below_worker = asyncio.Semaphore(max(1, connections - 2))
         self._pending_writes = 0
-        self._running: set[asyncio.Task[Rows]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -68,13 +88,34 @@ class Database:
 
     async def execute(self, statement: sa.Executable, priority: Priority = Priority.JOB) -> Rows:
         """Run one statement in a transaction of its own; returns its rows, if it has any."""
-        return await self._to_completion(self._run((statement,), priority))
+        return await self._to_completion(self._run(_only(statement), priority))
 
     async def execute_together(
         self, *statements: sa.Executable, priority: Priority = Priority.JOB
     ) -> Rows:
         """Run the statements in one transaction: all or none; returns the last one's rows."""
-        return await self._to_completion(self._run(statements, priority))
+
+        async def each(transaction: Transaction) -> Rows:
+            rows: Rows = []
+            for statement in statements:
+                rows = await transaction.execute(statement)
+            return rows
+
+        return await self.transact(each, priority)
+
+    async def transact(
+        self, work: Callable[[Transaction], Awaitable[T]], priority: Priority = Priority.JOB
+    ) -> T:
+        """Run the statements of `work` in one transaction, which an exception rolls back.
+
+        If the connection is lost, `work` runs again, although its first run may have taken effect.
+        """
+
+        async def all_of_it(connection: AsyncConnection) -> T:
+            async with _transaction(connection):
+                return await work(Transaction(connection))
+
+        return await self._to_completion(self._run(all_of_it, priority))
 
     async def execute_until_done(
         self, statement: sa.Executable, *, min_delay: float, max_delay: float
@@ -83,7 +124,7 @@ class Database:
 
         Delays are in seconds and double from the least to the most.
         """
-        return await self._to_completion(self._retry(statement, min_delay, max_delay))
+        return await self._to_completion(self._retry(_only(statement), min_delay, max_delay))
 
     @property
     def has_pending_writes(self) -> bool:
@@ -95,7 +136,7 @@ class Database:
         if self._running:
             await asyncio.wait(self._running, timeout=timeout)
 
-    async def _to_completion(self, work: Coroutine[None, None, Rows]) -> Rows:
+    async def _to_completion(self, work: Coroutine[None, None, T]) -> T:
         """Shield the work from cancellation of its caller.
 
         An interrupted `UPDATE ... RETURNING` would keep SQLite's write lock.
@@ -105,14 +146,14 @@ class Database:
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
-    def _ended(self, task: asyncio.Task[Rows]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
             task.exception()  # retrieved here, because a cancelled caller no longer does
 
-    async def _retry(self, statement: sa.Executable, delay: float, max_delay: float) -> Rows:
+    async def _retry(self, work: Work[T], delay: float, max_delay: float) -> T:
         try:
-            return await self._run((statement,), Priority.JOB)
+            return await self._run(work, Priority.JOB)
         except TemporaryError as error:
             log.warning("write postponed", reason=error.message)
         self._pending_writes += 1
@@ -120,25 +161,25 @@ class Database:
             while True:
                 await asyncio.sleep(delay)
                 with contextlib.suppress(TemporaryError):
-                    return await self._run((statement,), Priority.JOB)
+                    return await self._run(work, Priority.JOB)
                 delay = min(2 * delay, max_delay)
         finally:
             self._pending_writes -= 1
 
-    async def _run(self, statements: Statements, priority: Priority) -> Rows:
+    async def _run(self, work: Work[T], priority: Priority) -> T:
         match priority:
             case Priority.PERSON:
-                return await self._run_translated(statements)
+                return await self._run_translated(work)
             case Priority.WORKER:
                 async with self._below_person:
-                    return await self._run_translated(statements)
+                    return await self._run_translated(work)
             case Priority.JOB:
                 async with self._below_worker, self._below_person:
-                    return await self._run_translated(statements)
+                    return await self._run_translated(work)
 
-    async def _run_translated(self, statements: Statements) -> Rows:
+    async def _run_translated(self, work: Work[T]) -> T:
         try:
-            return await self._run_with_reconnect(statements)
+            return await self._run_with_reconnect(work)
         except (IntegrityError, DataError):
             raise
         except (DBAPIError, sa.exc.TimeoutError, OSError) as error:
@@ -146,59 +187,36 @@ class Database:
                 f"The database does not respond ({type(error).__name__})."
             ) from error
 
-    async def _run_with_reconnect(self, statements: Statements) -> Rows:
+    async def _run_with_reconnect(self, work: Work[T]) -> T:
         """Try again if the connection was dead, as all are after a restart of the server.
 
-        The first attempt may have taken effect: every statement here can safely run twice.
+        The first attempt may have taken effect: whatever runs here can safely run twice.
         """
         try:
-            return await self._run_once(statements)
+            return await self._run_once(work)
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-        return await self._run_once(statements)
+        return await self._run_once(work)
 
-    async def _run_once(self, statements: Statements) -> Rows:
+    async def _run_once(self, work: Work[T]) -> T:
         async with self._engine.connect() as connection:
-            is_sqlite = self._engine.dialect.name == "sqlite"
-            locks = [] if is_sqlite else _lock_statements(statements)
-            if len(statements) == 1 and not locks:
-                return await _execute(connection, statements[0])
-            rows: Rows = []
-            async with _transaction(connection, is_sqlite=is_sqlite):
-                # A statement sees what was committed before it began: the lock needs one of its
-                # own.
-                for statement in (*locks, *statements):
-                    rows = await _execute(connection, statement)
-            return rows
+            return await work(connection)
 
 
-_LOCK_KEY = "lock_key"
+def _only(statement: sa.Executable) -> Work[Rows]:
+    return lambda connection: _execute(connection, statement)
 
 
-def one_at_a_time(statement: sa.Insert, *, key: str) -> sa.Insert:
-    """The statement, to be run so that it sees what others with this key have written."""
-    return statement.execution_options(**{_LOCK_KEY: key})
-
-
-def _lock_statements(statements: Statements) -> list[sa.Executable]:
-    keys = [statement.get_execution_options().get(_LOCK_KEY) for statement in statements]
-    return [sa.select(sa.func.pg_advisory_xact_lock(_lock_id(key))) for key in keys if key]
-
-
-def _lock_id(key: str) -> int:
-    """A signed 64-bit number, as PostgreSQL's advisory locks need."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
-
-
-@asynccontextmanager
-async def _transaction(connection: AsyncConnection, *, is_sqlite: bool) -> AsyncIterator[None]:
-    if not is_sqlite:
+@contextlib.asynccontextmanager
+async def _transaction(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Writes of others are seen as soon as they are committed, or can't happen (SQLite)."""
+    if connection.dialect.name == "postgresql":
         await connection.execution_options(isolation_level="READ COMMITTED")
         async with connection.begin():
             yield
         return
-    # The pool's only connection stays in AUTOCOMMIT, in which SQLAlchemy begins nothing itself.
+    # The driver's own transactions begin without the write lock, and fail where they need it.
     await connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         yield
@@ -206,6 +224,11 @@ async def _transaction(connection: AsyncConnection, *, is_sqlite: bool) -> Async
         await connection.exec_driver_sql("ROLLBACK")
         raise
     await connection.exec_driver_sql("COMMIT")
+
+
+def _lock_id(key: str) -> int:
+    """A signed 64-bit number, as PostgreSQL's advisory locks need."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)
 
 
 async def _execute(connection: AsyncConnection, statement: sa.Executable) -> Rows:

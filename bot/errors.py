@@ -100,6 +100,7 @@ class Impossible(StrEnum):
 
     NOT_YOURS = "not_yours"
     TOO_MANY_OPEN = "too_many_open"
+    OVER_LIMIT = "over_limit"
     UNKNOWN_VIDEO = "unknown_video"
     DELETED_VIDEO = "deleted_video"
     NOT_READY = "not_ready"

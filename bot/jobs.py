@@ -20,6 +20,7 @@ from enum import StrEnum
 
 from bot.errors import Source
 from bot.request import VideoRequest
+from bot.spending import Charge
 from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY, RESPONSE_URL_LIFETIME
 
 
@@ -148,6 +149,11 @@ class Job:
     note: Note | None = None
     price: Decimal | None = None
     """Its price in US dollars according to the catalog; None: unknown."""
+    charge: Charge = Charge.HELD
+    charges_failures: bool = False
+    """Whether the server charges for a video that it could not make."""
+    approved_by: str | None = None
+    """The admin who approved it; None: it needed no approval."""
     permalink: str | None = None
     """The address of the message with the finished file."""
     in_public: bool | None = None
@@ -291,7 +297,8 @@ def overdue(job: Job, *, message: str) -> Job:
 
 
 def rendered(job: Job, *, now: float) -> Job:
-    """The server has finished the file."""
+    """The server has finished the file, and charges for it."""
+    job = replace(job, charge=Charge.SPENT)
     return _moved(
         job, JobState.DELIVERING, progress=100, rendered_at=now, error=None, reply_ts=None
     )
@@ -340,9 +347,17 @@ def poster_dropped(job: Job) -> Job:
 
 
 def failed(job: Job, *, code: str, message: str, now: float, source: Source = Source.VIDEOS) -> Job:
-    """The job has ended without a video."""
+    """The job has ended without a video; one that the server has accepted may still be finished."""
     error = JobError(code, message, source)
+    job = _settled(job, is_charged=job.video_id is not None)
     return _moved(job, JobState.FAILED, error=error, finished_at=now, reply_ts=None)
+
+
+def render_failed(job: Job, *, code: str, message: str, now: float) -> Job:
+    """The server could not make the video, or has lost it."""
+    return failed(
+        _settled(job, is_charged=job.charges_failures), code=code, message=message, now=now
+    )
 
 
 def cancelling(job: Job) -> Job:
@@ -351,7 +366,8 @@ def cancelling(job: Job) -> Job:
 
 
 def cancelled(job: Job, *, note: Note, now: float) -> Job:
-    """The requester has cancelled the job."""
+    """The requester has cancelled the job: nobody pays for what certainly isn't finished."""
+    job = _settled(job, is_charged=note not in {Note.NOT_SUBMITTED, Note.STOPPED})
     return _moved(job, JobState.CANCELLED, note=note, error=None, finished_at=now)
 
 
@@ -369,8 +385,9 @@ def deleted(job: Job, *, server_copy_kept: bool) -> Job:
 def superseded(job: Job, *, now: float) -> Job:
     """The person has made the same request again, so nobody waits for this job.
 
-    The reply stays: its buttons show that.
+    The reply stays: its buttons show that. The server may still finish the video.
     """
+    job = _settled(job, is_charged=True)
     return _moved(job, JobState.FAILED, note=Note.ASKED_AGAIN, finished_at=now)
 
 
@@ -420,6 +437,13 @@ def retry_delay(attempts: int, *, hint: float | None = None, jitter: float = 0.0
     backoff = min(2.0 ** min(attempts, 6), MAX_RETRY_DELAY)
     delay = max(backoff, min(hint or 0.0, MAX_RETRY_AFTER))
     return delay * (1 + jitter / 4)
+
+
+def _settled(job: Job, *, is_charged: bool) -> Job:
+    """Decide what is held; what is spent or free stays so."""
+    if job.charge is not Charge.HELD:
+        return job
+    return replace(job, charge=Charge.SPENT if is_charged else Charge.FREE)
 
 
 def _moved(job: Job, state: JobState, **changes: object) -> Job:

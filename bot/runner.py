@@ -137,7 +137,7 @@ class JobRunner:
         """Servers lose videos when they restart; gateways may miss one for a moment."""
         await self._save(jobs.not_found(self.job), "video not found")
         if self.job.not_found > MAX_NOT_FOUND:
-            await self._fail(error.code, error.message)
+            await self._fail_rendering(error.code, error.message)
         else:
             await self._retry_later(error)
 
@@ -370,7 +370,7 @@ class JobRunner:
 
     async def _finish_rendering(self, status: Completed | Failed) -> None:
         if isinstance(status, Failed):
-            await self._fail(status.code, status.message)
+            await self._fail_rendering(status.code, status.message)
         else:
             await self._save(jobs.rendered(self.job, now=self._now()), "rendered")
             await self._delivery.update_progress(self.job)
@@ -549,6 +549,13 @@ class JobRunner:
             await self._save(
                 jobs.closed(self.job, now=self._now()), "outcome not delivered", code=code
             )
+
+    async def _fail_rendering(self, code: str, message: str) -> None:
+        if self.job.finished_at is None:
+            failed = jobs.render_failed(self.job, code=code, message=message, now=self._now())
+            await self._save(failed, "failed", code=code)
+        else:
+            await self._fail(code, message)
 
     async def _leave_uncertain(self) -> None:
         uncertain = jobs.left_uncertain(self.job, message=failures.UNCERTAIN, now=self._now())

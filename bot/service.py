@@ -18,6 +18,7 @@ from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import CANCELLABLE, Job, JobState, Note, Signal, again_key
 from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, check_prompt, make_request
+from bot.spending import Policy
 from bot.store import Store
 from bot.timings import DRAFT_LIFETIME
 
@@ -43,8 +44,7 @@ class Origin:
 class Rules:
     """What the operator allows."""
 
-    max_open: int
-    """Unfinished videos per person."""
+    policy: Policy
     confirm_above: Decimal | None = None
     """The price in US dollars above which people are asked first; None: never."""
     admins: Collection[str] = ()
@@ -416,9 +416,13 @@ class Service:
         """
         request = job.request
         price = self._catalog.price(model=request.model, seconds=request.seconds, size=request.size)
+        model = self._catalog.find(request.model)
+        job = replace(
+            job, price=price, charges_failures=model is not None and model.charges_failures
+        )
         if price is not None and self._must_ask(price, agreed):
             return await self._existing(job) or await self._ask(job, price)
-        added = await self._store.add(replace(job, price=price), max_open=self._rules.max_open)
+        added = await self._store.add(job, self._rules.policy)
         self._wake()
         return added
 

@@ -16,19 +16,19 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from bot import audit
-from bot.database import Database, Priority, Rows, one_at_a_time
+from bot import audit, ledger
+from bot.database import Database, Priority, Rows, Transaction
 from bot.drafts import SavedDraft
-from bot.errors import Impossible, LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
+from bot.errors import LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, OpenJobs, Signal, Totals
 from bot.request import Draft, Fit, InputReference, VideoRequest
+from bot.spending import Charge, Policy, micros
 from bot.tables import OPEN, RENDERED, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
 log = structlog.get_logger()
 
-UNLIMITED = 2**31 - 1
-"""More open jobs than anyone has; the largest number of PostgreSQL's type `integer`."""
+NO_LIMITS = Policy()
 
 
 class Store:
@@ -61,23 +61,27 @@ class Store:
         [row] = await self._database.execute(query, Priority.PERSON)
         return str(row["version_num"])
 
-    async def add(self, job: Job, *, max_open: int = UNLIMITED) -> Job:
+    async def add(self, job: Job, policy: Policy = NO_LIMITS) -> Job:
         """Insert the job; if its request key is already used, return the existing job instead.
 
         Raises:
-            NotPossible: this person already has `max_open` jobs that are not closed.
+            LimitReached: a limit does not allow it.
+            NotPossible: this person has too many unfinished videos.
         """
         row = _row(job) | {"lease_until": job.created_at}
+
+        async def insert(transaction: Transaction) -> None:
+            await ledger.reserve(transaction, job, policy)
+            await transaction.execute(jobs.insert().values(row))
+
         try:
-            added = await self._database.execute(_insert(row, max_open), Priority.PERSON)
-        except IntegrityError:
-            return await self._one(jobs.c.request_key == job.request_key)
-        if added:
-            return job
-        # A repeated delivery is no further job.
-        if (existing := await self.find(job.request_key)) is not None:
+            await self._database.transact(insert, Priority.PERSON)
+        except (IntegrityError, NotPossible):
+            # A repeated delivery is no further job.
+            if (existing := await self.find(job.request_key)) is None:
+                raise
             return existing
-        raise NotPossible(Impossible.TOO_MANY_OPEN, limit=max_open)
+        return job
 
     async def get(self, job_id: str) -> Job:
         """The job with this id, as last saved.
@@ -434,15 +438,6 @@ class Store:
         await self._database.wait(self.lease / 24)
 
 
-def _insert(row: Mapping[str, Any], max_open: int) -> sa.Executable:
-    """Insert the row unless this person has too many open jobs: counted and written in one."""
-    theirs = sa.select(sa.func.count()).where(jobs.c.user_id == row["user_id"], OPEN)
-    values = [sa.cast(value, jobs.c[name].type) for name, value in row.items()]
-    has_room = sa.select(*values).where(theirs.scalar_subquery() < max_open)
-    insert = jobs.insert().from_select([*row], has_room).returning(jobs.c.id)
-    return one_at_a_time(insert, key=f"jobs of {row['user_id']}")
-
-
 def _with_fence(job: Job, values: Mapping[str, Any]) -> sa.Executable:
     mine = jobs.update().where(jobs.c.id == job.id, jobs.c.fence == job.fence)
     return mine.values(values).returning(jobs.c.id)
@@ -457,6 +452,7 @@ def _row(job: Job) -> dict[str, Any]:
     row = asdict(job)
     row |= row.pop("request")
     row["price"] = None if row["price"] is None else str(row["price"])
+    row["micros"] = micros(job.price)
     row["notify"] = " ".join(row["notify"]) or None
     reference = row.pop("input_reference") or dict.fromkeys(_REFERENCE)
     row |= {f"reference_{name}": reference[name] for name in _REFERENCE}
@@ -473,7 +469,7 @@ def _storable(text: str) -> str:
 
 
 def _job(row: Mapping[str, Any]) -> Job:
-    values = {name: value for name, value in row.items() if name not in {"owner", "lease_until"}}
+    values = {name: value for name, value in row.items() if name not in _ONLY_IN_ROWS}
     code, message = values.pop("error_code"), values.pop("error_message")
     source = Source(values.pop("error_source") or Source.VIDEOS)
     reference = {name: values.pop(f"reference_{name}") for name in _REFERENCE}
@@ -483,12 +479,16 @@ def _job(row: Mapping[str, Any]) -> Job:
         | {
             "state": JobState(values["state"]),
             "price": Decimal(values["price"]) if values["price"] else None,
+            "charge": Charge(values["charge"] or Charge.HELD),
             "note": Note(values["note"]) if values["note"] else None,
             "request": VideoRequest(**request, input_reference=_reference(**reference)),
             "notify": tuple((values["notify"] or "").split()),
             "error": None if code is None else JobError(code, message, source),
         }
     )
+
+
+_ONLY_IN_ROWS = {"owner", "lease_until", "micros"}
 
 
 def _draft_row(saved: SavedDraft) -> dict[str, Any]:

@@ -29,6 +29,10 @@ jobs = sa.Table(
     sa.Column("permalink", sa.Text),
     sa.Column("in_public", sa.Boolean),
     sa.Column("price", sa.Text),
+    sa.Column("micros", sa.BigInteger),
+    sa.Column("charge", sa.Text),
+    sa.Column("charges_failures", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("approved_by", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("card_ts", sa.Text),
     sa.Column("video_id", sa.Text, unique=True),
@@ -64,6 +68,14 @@ sa.Index(
     *(jobs.c[name] for name in ("server", "model", "seconds", "size", "rendered_at")),
     sqlite_where=RENDERED,
     postgresql_where=RENDERED,
+)
+COUNTED = sa.text("charge IN ('held', 'spent')")
+"""What counts towards limits."""
+sa.Index(
+    "jobs_counted",
+    *(jobs.c[name] for name in ("created_at", "user_id", "channel_id", "micros")),
+    sqlite_where=COUNTED,
+    postgresql_where=COUNTED,
 )
 sa.Index("jobs_card", jobs.c.card_ts)
 IN_THREAD = jobs.c.thread_ts.is_not(None)
@@ -110,3 +122,14 @@ audit = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),
 )
 """Who did what to whom; a trigger refuses every change but that of a person's id."""
+
+limits = sa.Table(
+    "limits",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("amount", sa.BigInteger),
+    sa.Column("is_soft", sa.Boolean, nullable=False),
+)
+"""What admins have set, which overrides the environment. An empty subject means everyone, and an
+amount of NULL that there is no limit."""

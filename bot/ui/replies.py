@@ -168,6 +168,8 @@ def not_possible(error: NotPossible) -> str:
                 f"You have {error.limit} unfinished videos, the limit per person. Try again "
                 "when one is finished, or cancel one: `/video list` shows them."
             )
+        case Impossible.OVER_LIMIT:
+            return "This video would exceed a limit on spending."
         case Impossible.UNKNOWN_VIDEO:
             return "I don't know this video."
         case Impossible.DELETED_VIDEO:

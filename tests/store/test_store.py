@@ -15,6 +15,7 @@ from bot.errors import Impossible, NotPossible, TemporaryError
 from bot.estimates import Estimates
 from bot.jobs import Job, JobError, JobState, Signal, Totals
 from bot.request import Fit, InputReference
+from bot.spending import LimitKind, Policy
 from bot.store import Store
 from bot.timings import UNREADABLE_RETRY_DELAY, Timings
 from tests.support.jobs import REQUEST, make_job
@@ -30,6 +31,10 @@ async def store(migrated_url: str) -> AsyncIterator[Store]:
     store = Store.open(migrated_url, lease=LEASE)
     yield store
     await store.close()
+
+
+def at_most(videos: int) -> Policy:
+    return Policy(limits={LimitKind.PERSON_OPEN: videos})
 
 
 async def claim_one(store: Store, owner: str = "a", now: float = NOW) -> Job:
@@ -264,7 +269,7 @@ async def test_concurrent_queue_lookups_share_one_query(
 
 async def test_a_person_never_has_more_open_jobs_than_the_limit(store: Store) -> None:
     added = await asyncio.gather(
-        *(store.add(make_job(number), max_open=3) for number in range(20)), return_exceptions=True
+        *(store.add(make_job(number), at_most(3)) for number in range(20)), return_exceptions=True
     )
     refused = [error for error in added if isinstance(error, NotPossible)]
     assert len(refused) == 17
@@ -272,14 +277,14 @@ async def test_a_person_never_has_more_open_jobs_than_the_limit(store: Store) ->
     [*jobs_of_person] = await store.list_of("U1", limit=100)
     assert len(jobs_of_person) == 3
     # A redelivery returns the same job, and other people are not affected.
-    assert await store.add(jobs_of_person[0], max_open=3) == jobs_of_person[0]
-    await store.add(make_job(21, user_id="U2"), max_open=3)
+    assert await store.add(jobs_of_person[0], at_most(3)) == jobs_of_person[0]
+    await store.add(make_job(21, user_id="U2"), at_most(3))
 
 
 async def test_closing_a_job_makes_room_for_another(store: Store) -> None:
-    await store.add(make_job(1), max_open=1)
+    await store.add(make_job(1), at_most(1))
     await store.save(jobs.closed(await claim_one(store), now=NOW), now=NOW)
-    await store.add(make_job(2), max_open=1)
+    await store.add(make_job(2), at_most(1))
 
 
 async def test_database_errors_do_not_contain_the_written_values(

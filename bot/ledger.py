@@ -1,0 +1,112 @@
+"""Limits against the jobs' own rows: what is held or spent is a sum over them."""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from bot.database import Transaction
+from bot.jobs import Job
+from bot.spending import (
+    Charge,
+    Limit,
+    LimitKind,
+    Period,
+    Policy,
+    Scope,
+    SetLimit,
+    first_broken,
+    limits_in_force,
+    micros,
+    renewal,
+    start_of,
+)
+from bot.tables import COUNTED, OPEN, jobs, limits
+
+
+async def reserve(
+    transaction: Transaction, job: Job, policy: Policy, *, past_soft: bool = False
+) -> None:
+    """Check that all limits allow this job; the transaction must then write its row as held.
+
+    Nobody else can reserve in the same workspace, channel or for the same person, as far as a
+    limit applies to it, before the transaction has ended. `past_soft`: soft limits don't apply,
+    because an admin has approved the job.
+
+    Raises:
+        LimitReached: a limit does not allow it.
+        NotPossible: this person has too many unfinished videos.
+    """
+    if job.charge is Charge.FREE:
+        return
+    applying = await _limits_for(transaction, job, policy)
+    if past_soft:
+        applying = [limit for limit in applying if not limit.is_soft]
+    scopes = {limit.kind.scope for limit in applying}
+    for scope in (scope for scope in Scope if scope in scopes):
+        await transaction.lock(f"spending: {scope.name} {_subject(scope, job)}")
+    broken = first_broken(
+        applying,
+        await _used(transaction, applying, job),
+        price=micros(job.price),
+        at=job.created_at,
+        allows_unpriced=policy.allows_unpriced,
+    )
+    if broken is not None:
+        raise broken
+
+
+async def _limits_for(transaction: Transaction, job: Job, policy: Policy) -> list[Limit]:
+    subjects = ("", job.user_id, job.channel_id)
+    rows = await transaction.execute(sa.select(limits).where(limits.c.subject.in_(subjects)))
+    changes = [
+        SetLimit(
+            kind=LimitKind(row["kind"]),
+            subject=row["subject"],
+            amount=row["amount"],
+            is_soft=row["is_soft"],
+        )
+        for row in rows
+    ]
+    return limits_in_force(policy, changes, user_id=job.user_id, channel_id=job.channel_id)
+
+
+async def _used(
+    transaction: Transaction, applying: Collection[Limit], job: Job
+) -> dict[LimitKind, int]:
+    """What is held or spent within each limit's scope and period.
+
+    A statement of its own: it must see what was committed before the locks were taken.
+    """
+    if not applying:
+        return {}
+    sums = [_sum(limit.kind, job).label(limit.kind) for limit in applying]
+    [row] = await transaction.execute(sa.select(*sums))
+    return {limit.kind: int(row[limit.kind]) for limit in applying}
+
+
+def _sum(kind: LimitKind, job: Job) -> sa.ScalarSelect[int]:
+    total = sa.func.coalesce(sa.func.sum(jobs.c.micros), 0) if kind.is_money else sa.func.count()
+    query = sa.select(total).select_from(jobs)
+    match kind.scope:
+        case Scope.PERSON:
+            query = query.where(jobs.c.user_id == job.user_id)
+        case Scope.CHANNEL:
+            query = query.where(jobs.c.channel_id == job.channel_id)
+        case Scope.WORKSPACE:
+            pass
+    if kind.period is Period.OPEN:
+        return query.where(OPEN).scalar_subquery()
+    begin, end = start_of(kind.period, job.created_at), renewal(kind.period, job.created_at)
+    return query.where(
+        COUNTED, jobs.c.created_at >= begin, jobs.c.created_at < end
+    ).scalar_subquery()
+
+
+def _subject(scope: Scope, job: Job) -> str:
+    match scope:
+        case Scope.WORKSPACE:
+            return ""
+        case Scope.CHANNEL:
+            return job.channel_id
+        case Scope.PERSON:
+            return job.user_id
