@@ -38,6 +38,7 @@ from bot.homes import Homes
 from bot.jobs import OpenJobs
 from bot.log import configure
 from bot.metrics import MeasuredHttp, Metrics, slack_middleware
+from bot.outages import Outages
 from bot.periodic import PeriodicTask, run_periodically
 from bot.process_lock import ProcessLock, lock_folder
 from bot.service import Rules, Service
@@ -211,6 +212,7 @@ async def running(
             bot_id=identity.bot_id,
             bot_name=identity.user or "video",
             scopes=identity.bot_scopes or None,
+            has_admins=bool(settings.admin_users),
             timings=timings,
         )
         homes = Homes(store, delivery, contact=settings.support_contact)
@@ -242,8 +244,14 @@ async def running(
         socket_mode = await _socket_mode(bolt, settings, stack)
         bot = Bot(store, worker, delivery, metrics, socket_mode)
         stack.push_async_callback(_stop, bot.work)
+        outages = Outages(
+            store.outages,
+            delivery,
+            admins=settings.admin_users,
+            server=dependencies.servers.current.server,
+        )
         await stack.enter_async_context(
-            _scheduled(_periodic_tasks(store, worker, homes, delivery, timings))
+            _scheduled(_periodic_tasks(store, worker, homes, delivery, outages, timings))
         )
         await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
@@ -279,7 +287,12 @@ def _owner() -> str:
 
 
 def _periodic_tasks(
-    store: Store, worker: Worker, homes: Homes, delivery: Delivery, timings: Timings
+    store: Store,
+    worker: Worker,
+    homes: Homes,
+    delivery: Delivery,
+    outages: Outages,
+    timings: Timings,
 ) -> list[PeriodicTask]:
     async def forget_response_urls() -> None:
         await store.forget_response_urls(created_before=time.time() - RESPONSE_URL_LIFETIME)
@@ -291,6 +304,7 @@ def _periodic_tasks(
         PeriodicTask("check the Slack token", TOKEN_CHECK_INTERVAL, delivery.check_token),
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
         PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
+        PeriodicTask("tell admins of outages", timings.outage_interval, outages.watch),
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
         PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),
     ]

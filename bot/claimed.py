@@ -13,7 +13,7 @@ from bot.delivery import Delivery
 from bot.estimates import Estimates
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import Job, response_url_expired
+from bot.jobs import Job, response_url_expired, with_resumption
 from bot.metrics import Metrics
 from bot.pacing import FairSlots
 from bot.store import Store
@@ -66,7 +66,7 @@ class ClaimedJob:
             VideoTaken: another job has this video.
         """
         now = self._dependencies.clock()
-        job = response_url_expired(job, now=now)
+        job = with_resumption(self.job, response_url_expired(job, now=now), now=now)
         await self._dependencies.store.save(job, now=now)
         self._dependencies.metrics.saved(self.job, job)
         if (job.state, job.closed_at) != (self.job.state, self.job.closed_at):

@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,7 +35,7 @@ from bot.errors import (
     TemporaryError,
     TokenRefused,
 )
-from bot.jobs import Job
+from bot.jobs import Job, Outage
 from bot.pacing import FairLimiter, SharedRate
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import (
@@ -126,6 +126,7 @@ class Delivery:
         bot_id: str | None,
         bot_name: str,
         scopes: Collection[str] | None = None,
+        has_admins: bool = False,
         timings: Timings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -134,6 +135,7 @@ class Delivery:
         self._bot_id = bot_id
         self._bot_name = bot_name
         self._scopes = scopes
+        self._has_admins = has_admins
         self._timings = timings or Timings()
         self._clock = clock
         self._updates = FairLimiter(UPDATES_PER_MINUTE, self._timings.rate_window)
@@ -165,7 +167,7 @@ class Delivery:
                 job,
                 "chat.postMessage",
                 channel=job.channel_id,
-                **_post(job, MessageKind.CARD, cards.job_card(job)),
+                **_post(job, MessageKind.CARD, self._card(job)),
                 **({"thread_ts": job.thread_ts} if job.thread_ts else {}),
             )
         return Posted(response["channel"], response["ts"])
@@ -196,13 +198,8 @@ class Delivery:
         except PermanentError as error:
             log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
             return None
-        for message in response["messages"]:
-            # Any app can post the same metadata: only this bot's own messages count.
-            is_ours = message.get("bot_id") == self._bot_id
-            metadata = message.get("metadata") or {}
-            if is_ours and metadata.get("event_payload") == _payload(job, kind):
-                return Posted(job.channel_id, message["ts"])
-        return None
+        found = self._ours(response["messages"], _payload(job, kind))
+        return Posted(job.channel_id, found[0]) if found else None
 
     async def update_card(self, job: Job) -> bool:
         """Update the card, after waiting for Slack's rate limit if necessary.
@@ -242,7 +239,7 @@ class Delivery:
                 "chat.postMessage",
                 channel=job.channel_id,
                 thread_ts=job.root_ts,
-                **_post(job, kind, cards.status_reply(job)),
+                **_post(job, kind, cards.status_reply(job, has_admins=self._has_admins)),
             )
         return Posted(response["channel"], response["ts"])
 
@@ -273,6 +270,45 @@ class Delivery:
             # Already used five times, or older than 30 minutes.
             log.info("response URL refused", status=response.status_code)
         return response.is_success
+
+    async def tell_admin(self, outage: Outage, message: Message) -> None:
+        """Send this direct message about an outage, so that they have it once.
+
+        Posting to a user's id tells the id of the direct message. If an earlier attempt's response
+        was lost, only then can its message be found, and it is deleted.
+        """
+        payload = {"server": outage.server, "since": f"{outage.started_at:.6f}"}
+        payload["message"] = "outage" if outage.told_at is None else "outage_over"
+        posted = await self._call(
+            "chat.postMessage", channel=outage.user_id, **_content(message, payload)
+        )
+        if outage.attempts > 1:
+            await self._delete_copies(Posted(posted["channel"], posted["ts"]), payload, outage)
+
+    async def _delete_copies(self, posted: Posted, payload: dict[str, str], outage: Outage) -> None:
+        oldest = f"{max(outage.started_at - CLOCK_SKEW, 0):.6f}"
+        try:
+            response = await self._call(
+                "conversations.history",
+                channel=posted.channel_id,
+                oldest=oldest,
+                limit=999,
+                include_all_metadata=True,
+            )
+            for ts in self._ours(response["messages"], payload):
+                if ts != posted.ts:
+                    await self._call("chat.delete", channel=posted.channel_id, ts=ts)
+        except (PermanentError, MisconfiguredError) as error:
+            log.info("copies not deleted", user=outage.user_id, reason=error.message)
+
+    def _ours(self, messages: Iterable[dict[str, Any]], payload: dict[str, str]) -> list[str]:
+        """The `ts` of this bot's messages with this metadata, which any app could post."""
+        return [
+            message["ts"]
+            for message in messages
+            if message.get("bot_id") == self._bot_id
+            and (message.get("metadata") or {}).get("event_payload") == payload
+        ]
 
     async def publish_home(self, user_id: str, view: Block) -> None:
         """Publish one person's Home tab, after waiting for Slack's rate limit if necessary."""
@@ -403,7 +439,7 @@ class Delivery:
         return True
 
     async def _edit(self, job: Job, progress: ProgressContext | None = None) -> None:
-        card = cards.job_card(job, progress)
+        card = self._card(job, progress)
         with self._held_by_refusal(self._updates):
             await self._call(
                 "chat.update",
@@ -413,6 +449,9 @@ class Delivery:
                 blocks=card.blocks,
                 parse="none",  # chat.update resets it to `client` each time
             )
+
+    def _card(self, job: Job, progress: ProgressContext | None = None) -> Message:
+        return cards.job_card(job, progress, has_admins=self._has_admins)
 
     async def _send(self, upload: Upload, content: bytes | AsyncIterator[bytes], size: int) -> None:
         """Send it without a token: the URL itself is the permission."""
@@ -543,9 +582,13 @@ class Delivery:
 
 
 def _post(job: Job, kind: MessageKind, message: Message) -> dict[str, Any]:
+    return _content(message, _payload(job, kind))
+
+
+def _content(message: Message, payload: dict[str, str]) -> dict[str, Any]:
     """The arguments of a new message in which Slack parses only our own markup."""
     return {
-        "metadata": {"event_type": "video_job", "event_payload": _payload(job, kind)},
+        "metadata": {"event_type": "video_job", "event_payload": payload},
         "text": message.text,
         "blocks": message.blocks,
         "parse": "none",

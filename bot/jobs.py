@@ -125,6 +125,24 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time in which a Videos server refuses everyone's requests, for one admin to know."""
+
+    server: str
+    user_id: str
+    """The admin."""
+    code: str
+    message: str
+    started_at: float
+    told_at: float | None = None
+    """When the admin was told; the row is deleted once they know of the end, too."""
+    ended_at: float | None = None
+    attempts: int = 0
+    """Attempts to tell, since the last one that succeeded."""
+    lease_until: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """Our record of one requested video; stored as a row of the table `jobs`."""
 
@@ -178,6 +196,8 @@ class Job:
     """Attempts to decode the starting image that have not ended yet, or never did."""
     submitted_at: float | None = None
     rendered_at: float | None = None
+    resumed_at: float | None = None
+    """When it last got past a pause."""
     finished_at: float | None = None
     closed_at: float | None = None
     fence: int = 0
@@ -259,9 +279,9 @@ def submission_not_received(job: Job) -> Job:
     return replace(job, state=JobState.ANNOUNCED, submitted_at=None)
 
 
-def paused(job: Job, *, code: str, message: str) -> Job:
-    """The server refuses everyone's requests: the job waits."""
-    return replace(job, error=JobError(code, message), reply_ts=None)
+def paused(job: Job, *, server: str, code: str, message: str) -> Job:
+    """This server refuses everyone's requests: the job waits."""
+    return replace(job, server=server, error=JobError(code, message), reply_ts=None)
 
 
 def _resumed(job: Job) -> Job:
@@ -270,7 +290,7 @@ def _resumed(job: Job) -> Job:
 
 def accepted(job: Job, *, video_id: str) -> Job:
     """The server has accepted the request as this video."""
-    return _moved(_resumed(job), JobState.RENDERING, video_id=video_id)
+    return _moved(job, JobState.RENDERING, video_id=video_id, error=None, reply_ts=None)
 
 
 def progressed(job: Job, *, percent: int | None) -> Job:
@@ -415,6 +435,12 @@ def post_refused(job: Job) -> Job:
 def closed(job: Job, *, now: float) -> Job:
     """Nothing is left to do; the response URL is a secret, so it is no longer kept."""
     return replace(job, closed_at=now, response_url=None)
+
+
+def with_resumption(before: Job, job: Job, *, now: float) -> Job:
+    """The job with the time, if it has just got past a pause."""
+    is_past = before.error is not None and job.error is None and job.state in PAUSABLE
+    return replace(job, resumed_at=now) if is_past else job
 
 
 def response_url_expired(job: Job, *, now: float) -> Job:

@@ -144,9 +144,9 @@ class JobRunner:
     async def _pause(self, error: ServerUnusable) -> None:
         """Wait until the operator has fixed it; the next step notifies people, once."""
         if self.job.state in PAUSABLE and not self.job.is_paused:
-            await self._save(
-                jobs.paused(self.job, code=error.code, message=error.message), "paused"
-            )
+            server = self.job.server or self._dependencies.servers.current.server
+            paused = jobs.paused(self.job, server=server, code=error.code, message=error.message)
+            await self._save(paused, "paused")
         elif self._now() - self.job.created_at > self._timings.give_up_after:
             await self._give_up(error.code, error.message)
         else:

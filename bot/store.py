@@ -21,6 +21,7 @@ from bot.database import Database, Priority, Rows, Transaction
 from bot.drafts import SavedDraft
 from bot.errors import LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
 from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, OpenJobs, Signal, Totals
+from bot.outage_store import OutageStore
 from bot.request import Draft, Fit, InputReference, VideoRequest
 from bot.spending import Charge, Policy, micros
 from bot.tables import OPEN, RENDERED, drafts, homes, jobs, signals
@@ -40,6 +41,7 @@ class Store:
     def __init__(self, database: Database, *, lease: float = LEASE) -> None:
         self._database = database
         self.lease = lease
+        self.outages = OutageStore(database)
         self._unreadable: set[str] = set()
 
     @classmethod

@@ -51,6 +51,7 @@ jobs = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("submitted_at", sa.Double),
     sa.Column("rendered_at", sa.Double),
+    sa.Column("resumed_at", sa.Double),
     sa.Column("finished_at", sa.Double),
     sa.Column("closed_at", sa.Double),
     sa.Column("owner", sa.Text),
@@ -133,3 +134,18 @@ limits = sa.Table(
 )
 """What admins have set, which overrides the environment. An empty subject means everyone, and an
 amount of NULL that there is no limit."""
+
+outages = sa.Table(
+    "outages",
+    metadata,
+    sa.Column("server", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("started_at", sa.Double, nullable=False),
+    sa.Column("told_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("lease_until", sa.Double, nullable=False),
+)
+"""One row for each admin; it is deleted once they have been told that the outage is over."""

@@ -27,6 +27,11 @@ STOP_TIMEOUT = 8.0
 CLOSE_TIMEOUT = 1.0
 """For the last statements when the database closes."""
 
+OUTAGE_LEASE = 60.0
+"""How long a process may take to tell an admin before another one does: longer than its calls."""
+OUTAGE_MEMORY = 86400.0
+"""After which an outage that nobody waits for is news again."""
+
 CONNECT_TIMEOUT = 5.0
 """For connecting to Slack, to a Videos server or to the database."""
 CLOCK_SKEW = 60.0
@@ -108,6 +113,8 @@ class Timings:
     """Before a dead process's jobs continue: its last requests may still be on their way."""
     home_interval: float = 2.0
     """Between updates of the Home tabs whose jobs have changed."""
+    outage_interval: float = 10.0
+    """Between searches for jobs that wait for a server, of which admins are told."""
     poll_interval: float = 10.0
     """Between polls of a video, where the server names no interval of its own."""
     min_poll_interval: float = 1.0

@@ -37,6 +37,7 @@ FAST = Timings(
     create_timeout=1.0,
     process_clock_skew=0.1,
     home_interval=0.05,
+    outage_interval=0.05,
     overdue_poll_interval=0.05,
     retry_scale=0.01,
 )

@@ -6,6 +6,7 @@ Formatting message text).
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -146,6 +147,12 @@ def dollars(amount: Decimal) -> str:
 def measure(size: str) -> str:
     """A size as people write it: `720 × 1280`."""  # noqa: RUF002 -- the sign
     return size.replace("x", " × ")  # noqa: RUF001 -- the sign
+
+
+def moment(at: float) -> str:
+    """A time in the reader's time zone (docs.slack.dev: date formatting); mrkdwn."""
+    plainly = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"<!date^{int(at)}^{{date_short_pretty}} {{time}}|{plainly}>"
 
 
 def escape(text: str) -> str:

@@ -29,7 +29,7 @@ from bot.ui.blocks import (
     user,
 )
 from bot.ui.drafts import returned
-from bot.ui.failures import Charge, Failure, explain
+from bot.ui.failures import Charge, Failure, code_in_words, explain
 from bot.ui.progress import ProgressContext
 from bot.ui.states import Summary, sends_no_video, summarize
 from bot.ui.titles import poster_alt
@@ -68,9 +68,11 @@ MAX_ERROR_LENGTH = 1000
 """Characters of a server's message that are shown."""
 
 
-def job_card(job: Job, progress: ProgressContext | None = None) -> Message:
-    """The job's message in the channel; `progress` is known while the server renders."""
-    summary = summarize(job, progress)
+def job_card(
+    job: Job, progress: ProgressContext | None = None, *, has_admins: bool = False
+) -> Message:
+    """The job's message in the channel; `progress` and `has_admins` are as for `summarize`."""
+    summary = summarize(job, progress, has_admins=has_admins)
     return Message(
         text=f"{named(job)} {summary.sentences}",
         blocks=[
@@ -134,9 +136,9 @@ def finished_comment(job: Job, also: Collection[str] = ()) -> str:
     return f"{people} {'The' if len(mentioned) > 1 else 'Your'} video is ready."
 
 
-def status_reply(job: Job) -> Message:
+def status_reply(job: Job, *, has_admins: bool = False) -> Message:
     """The reply in the thread when there is no video (yet); it notifies the requester."""
-    summary = summarize(job)
+    summary = summarize(job, has_admins=has_admins)
     failure = None if job.is_paused else explain(job)
     return Message(
         text=f"<@{job.user_id}> {named(job)} {summary.sentences}",
@@ -151,18 +153,13 @@ def status_reply(job: Job) -> Message:
 def _meaning(job: Job, summary: Summary, failure: Failure | None) -> Iterator[Block]:
     """What it means, what to do, and what it cost."""
     if job.is_paused and not sends_no_video(job):
-        yield section(_resumes_by_itself(job))
+        charge = " Nothing has been charged." if job.state is JobState.ANNOUNCED else ""
+        yield section(f"{summary.next_step}{charge}")
     elif failure is None or job.state is JobState.OVERDUE:
         yield section(f"{_sentence(summary.detail)} {summary.next_step}".strip())
     else:
         yield section(f"{_sentence(failure.reason)} {failure.advice}")
         yield context(f"Reason: {failure.blame} · {failure.charge}")
-
-
-def _resumes_by_itself(job: Job) -> str:
-    begins = job.state is JobState.ANNOUNCED
-    words = f"Your video will {'start' if begins else 'continue'} by itself when it does."
-    return f"{words} Nothing has been charged." if begins else words
 
 
 def _reply_buttons(job: Job, failure: Failure | None) -> Iterator[Block]:
@@ -327,11 +324,9 @@ def _error(job: Job) -> list[Block]:
     if job.is_paused and not sends_no_video(job):
         return []
     error = job.error or UNKNOWN
-    return [
-        plain("\n"),
-        code(excerpt(error.code, 100)),
-        plain(f"  {excerpt(error.message, MAX_ERROR_LENGTH)}"),
-    ]
+    shown = excerpt(code_in_words(error.code), 100)
+    named = [code(shown), plain("  ")] if shown else []
+    return [plain("\n"), *named, plain(excerpt(error.message, MAX_ERROR_LENGTH))]
 
 
 def _sentence(words: str) -> str:

@@ -57,6 +57,23 @@ _FILE_PROBLEMS = {
 }
 
 
+_OUR_CODES = {
+    "file_refused",
+    "gave_up",
+    "no_answer",
+    "no_videos_api",
+    "no_web_address",
+    "not_a_video",
+    "outcome_unknown",
+    "private_address",
+    "server_changed",
+    "timeout",
+    "too_large",
+    "unknown",
+}
+"""Codes that no server sent; the messages beside them say the same in words."""
+
+
 class Blame(StrEnum):
     """What was at fault."""
 
@@ -232,6 +249,14 @@ def describe(error: PermanentError) -> str:
             return _POST_REFUSALS[error.refusal].format(bot=error.bot_name)
         case _:
             return error.message  # of the Videos server, or worded here
+
+
+def code_in_words(code: str) -> str:
+    """The code as people read it: a server's own, `HTTP 500`, or nothing for one of ours."""
+    if code in _OUR_CODES:
+        return ""
+    status = re.fullmatch(r"http_(\d{3})", code)
+    return f"HTTP {status[1]}" if status else code
 
 
 def file_problem(error: FileRefused) -> str:

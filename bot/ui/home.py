@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from bot.jobs import CANCELLABLE, Job, JobState, Totals
 from bot.ui.blocks import (
@@ -14,6 +13,7 @@ from bot.ui.blocks import (
     divider,
     escape,
     header,
+    moment,
     section,
 )
 from bot.ui.cards import buttons, describe, prompt_excerpt
@@ -77,7 +77,7 @@ def build_unavailable(contact: str = "") -> Block:
 
 def about(job: Job) -> list[Block]:
     """The request and its state, without buttons."""
-    parts = [summarize(job).brief, place(job), describe(job), _asked(job), f"`{job.id}`"]
+    parts = [summarize(job).brief, place(job), describe(job), moment(job.created_at), f"`{job.id}`"]
     return [prompt_excerpt(job, PROMPT_SHOWN), context(" · ".join(filter(None, parts)))]
 
 
@@ -144,9 +144,3 @@ def _price(made: Totals) -> str:
         return "price unknown"
     total = f"about ${made.price:,.2f}"
     return f"{total}, and {made.unpriced} at an unknown price" if made.unpriced else total
-
-
-def _asked(job: Job) -> str:
-    """The time of the request in the reader's time zone (docs.slack.dev: date formatting)."""
-    plainly = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return f"<!date^{int(job.created_at)}^{{date_short_pretty}} {{time}}|{plainly}>"

@@ -110,8 +110,8 @@ def _words() -> dict[str, Message]:
     waiting = replace(_JOB, state=JobState.ANNOUNCED, error=key)
     sent = "text/html: 502 Bad Gateway"
     return {
-        "paused": job_card(waiting),
-        "reply: paused": status_reply(waiting),
+        "paused": job_card(waiting, has_admins=True),
+        "reply: paused": status_reply(waiting, has_admins=True),
         "reply: not a video": status_reply(
             replace(_JOB, state=JobState.DELIVERING, error=JobError(NOT_A_VIDEO, sent))
         ),

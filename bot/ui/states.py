@@ -54,14 +54,19 @@ class Summary:
         return f"{self.icon} *{self.state}*"
 
 
-def summarize(job: Job, progress: ProgressContext | None = None) -> Summary:
-    """The job's summary; `progress` is known while the server renders."""
+def summarize(
+    job: Job, progress: ProgressContext | None = None, *, has_admins: bool = False
+) -> Summary:
+    """The job's summary; `progress` is known while the server renders.
+
+    `has_admins`: somebody is told of whatever stops all videos.
+    """
     if job.note is Note.CANCELLING and job.state in CANCELLABLE:
         return Summary(":no_entry_sign:", "Cancelling")
     if sends_no_video(job):
         return _not_a_video()
     if job.is_paused:
-        return _paused(job)
+        return _paused(job, has_admins=has_admins)
     match job.state:
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return Summary(":hourglass_flowing_sand:", "Starting")
@@ -101,13 +106,12 @@ def _not_a_video() -> Summary:
     )
 
 
-def _paused(job: Job) -> Summary:
+def _paused(job: Job, *, has_admins: bool) -> Summary:
     begins = job.state is JobState.ANNOUNCED
     detail = f"{PAUSED} · not charged" if begins else PAUSED
-    verb = "starts" if begins else "continues"
-    return Summary(
-        ":double_vertical_bar:", "Paused", detail, f"It {verb} by itself when the server does."
-    )
+    resumes = f"Your video will {'start' if begins else 'continue'} by itself when it does"
+    told = "; your admin has been notified" if has_admins else ""
+    return Summary(":double_vertical_bar:", "Paused", detail, f"{resumes}{told}.")
 
 
 def _ended_badly(job: Job, icon: str, state: str) -> Summary:

@@ -59,7 +59,8 @@ class CircuitBreaker:
         if self._opened_by is None:
             self._half_open_at = self._clock() + CIRCUIT_RESET_TIMEOUT
             log.error(
-                "video server refuses all requests: check OPENAI_BASE_URL and OPENAI_API_KEY",
+                "video server refuses all requests: check OPENAI_BASE_URL, OPENAI_API_KEY and the "
+                "account's credit",
                 operation=self._operation,
                 code=error.code,
                 reason=error.message,

@@ -354,9 +354,11 @@ def read_error(status: int, headers: Mapping[str, str], body: bytes) -> BotError
     """The error that a response other than 2xx means."""
     code, message = _code_and_message(status, body)
     words = f"{code} {message}"
-    if _is_refusal(status) and (_QUOTA.search(words) or _PROMPT.search(words)):
+    if _is_refusal(status) and _PROMPT.search(words):
         return RequestRefused(message, code=code)
-    if status in {401, 403} or (_is_refusal(status) and _KEY.search(words)):
+    if status in {401, 402, 403} or (
+        _is_refusal(status) and (_KEY.search(words) or _QUOTA.search(words))
+    ):
         return ServerUnusable(message, code=code)
     if 300 <= status < 400:  # noqa: PLR2004 -- the number is the name
         return ServerUnusable(f"It has moved to {_clean(headers.get('location', '?'))}.", code=code)

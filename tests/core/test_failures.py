@@ -133,20 +133,22 @@ def test_the_status_reply_shows_code_message_meaning_blame_and_charge(job: Job) 
 
 
 def test_a_paused_job_is_not_described_as_failed() -> None:
-    held = jobs.paused(ACCEPTED, code="invalid_api_key", message="No.")
+    held = jobs.paused(ACCEPTED, server="s", code="invalid_api_key", message="No.")
     reply = json.dumps(cards.status_reply(held).blocks)
     assert "isn't accepting requests" in reply
     assert "couldn't be made" not in reply
 
 
 def test_a_resumed_job_clears_the_error_that_paused_it() -> None:
-    held = replace(jobs.paused(ACCEPTED, code="c", message="m"), reply_ts="1.2")
+    held = replace(jobs.paused(ACCEPTED, server="s", code="c", message="m"), reply_ts="1.2")
     assert held.is_paused
     for job in (jobs.progressed(held, percent=None), jobs.rendered(held, now=1)):
         assert (job.error, job.reply_ts, job.is_paused) == (None, None, False)
-    uploading = jobs.paused(RENDERED, code="c", message="m")
+    uploading = jobs.paused(RENDERED, server="s", code="c", message="m")
     assert not jobs.upload_started(uploading, file_id="F1").is_paused
-    assert not jobs.accepted(jobs.paused(JOB, code="c", message="m"), video_id="v").is_paused
+    assert not jobs.accepted(
+        jobs.paused(JOB, server="s", code="c", message="m"), video_id="v"
+    ).is_paused
 
 
 def test_an_overdue_job_keeps_its_error_when_progress_is_reported() -> None:
@@ -197,3 +199,21 @@ def test_every_recorded_failure_is_explained_except_the_listed_ones() -> None:
                     if "Its message says why" in told.advice or "couldn't make it" in told.reason:
                         unknown.add(f"{path.stem}: {name}")
     assert unknown == UNEXPLAINED
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("file_refused", None),
+        ("private_address", None),
+        ("timeout", None),
+        ("http_500", "HTTP 500"),
+        ("moderation_blocked", "moderation_blocked"),
+    ],
+)
+def test_a_code_that_no_server_sent_is_not_shown(code: str, shown: str | None) -> None:
+    reply = cards.status_reply(failed(ACCEPTED, code, "The reason."))
+    words = json.dumps(reply.blocks) + reply.text
+    assert "The reason." in words
+    assert (shown or "The reason.") in words
+    assert (code in words) is (code == shown)

@@ -100,10 +100,9 @@ async def test_a_refused_create_shows_the_servers_error(world: World, thread: Th
 
 
 @every()
-async def test_an_exceeded_quota_fails_without_a_retry(world: World, thread: Thread) -> None:
+async def test_an_exceeded_quota_pauses_the_video(world: World, thread: Thread) -> None:
     await world.slack.ada.command("a quota at dawn")
-    await world.until(failed(thread))
-    assert "You exceeded your current quota" in shown(thread.replies[0])
+    await world.until(lambda: thread.says("*Paused:*"))
     assert len([call for call in world.videos.calls if call.operation == "create"]) == 1
 
 

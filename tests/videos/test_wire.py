@@ -82,7 +82,8 @@ def test_a_failed_video_has_its_code_and_message() -> None:
     ("status", "code", "kind"),
     [
         (400, "invalid_value", RequestRefused),
-        (429, "insufficient_quota", RequestRefused),
+        (429, "insufficient_quota", ServerUnusable),
+        (402, None, ServerUnusable),
         (429, "rate_limit_exceeded", RateLimited),
         (500, "server_error", TemporaryError),
         (503, None, TemporaryError),
