@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from bot.database import Database
-from bot.jobs import NOT_A_VIDEO, PAUSABLE, Outage
+from bot.jobs import NOT_A_VIDEO, PAUSABLE, JobState, Outage
 from bot.tables import OPEN, jobs, outages
 
 _PAUSED = sa.and_(
     OPEN,
     jobs.c.error_code.is_not(None),
     jobs.c.error_code != NOT_A_VIDEO,
-    jobs.c.state.in_(PAUSABLE),
+    jobs.c.state.in_(PAUSABLE | {JobState.SUBMITTING}),
 )
+"""A job that is just testing whether its server accepts requests again still waits."""
 _IS_DUE = sa.or_(outages.c.told_at.is_(None), outages.c.ended_at.is_not(None))
 
 
