@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import migrations
 from bot.catalog import load_catalog
-from bot.claimed import Dependencies
+from bot.claimed import Approvers, Dependencies
 from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.delivery import Delivery
 from bot.errors import (
@@ -227,6 +227,9 @@ async def running(
             timings=timings,
             folder=stack.enter_context(temporary_folder()),
             shows_posters=settings.poster,
+            approvers=Approvers(
+                admins=tuple(settings.admin_users), channel=settings.approvals_channel
+            ),
         )
         lock = stack.enter_context(ProcessLock(lock_folder(database_url), _owner()))
         worker = Worker(dependencies, lock=lock)
@@ -236,7 +239,7 @@ async def running(
             homes,
             catalog,
             wake=worker.wake,
-            rules=_rules(settings),
+            rules=_rules(settings, timings),
         )
         bolt = make_bolt_app(
             clients.bolt, identity, service, catalog, metrics, allow_guests=settings.allow_guests
@@ -257,10 +260,12 @@ async def running(
         yield bot
 
 
-def _rules(settings: Settings) -> Rules:
+def _rules(settings: Settings, timings: Timings) -> Rules:
     return Rules(
         policy=_policy(settings),
         confirm_above=settings.confirm_above_usd,
+        approve_above=settings.approve_above_usd,
+        approval_timeout=timings.approval_timeout,
         admins=settings.admin_users,
     )
 

@@ -29,6 +29,14 @@ MAX_DOWNLOADS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Approvers:
+    """Who is asked to approve jobs: everyone in the channel sees it, but only admins decide."""
+
+    admins: tuple[str, ...] = ()
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
     """What all runners of a process share."""
 
@@ -49,6 +57,7 @@ class Dependencies:
     posters: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     """The same for the frames of finished videos."""
     shows_posters: bool = True
+    approvers: Approvers = Approvers()
 
 
 class ClaimedJob:

@@ -121,6 +121,12 @@ def _or_app_token(value: SecretStr | None, info: ValidationInfo) -> SecretStr | 
     return value
 
 
+def _with_admins(value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+    if value is not None and not info.data.get("admin_users", ["unknown"]):
+        raise ValueError("needs ADMIN_USERS: nobody else can approve a video")
+    return value
+
+
 ApiKey = Annotated[SecretStr, AfterValidator(_sendable)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 BotToken = Annotated[
@@ -137,6 +143,7 @@ UserIds = Annotated[list[str], NoDecode, BeforeValidator(_words), AfterValidator
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Dollars = Annotated[Decimal, Field(ge=0, lt=10_000_000)]
+ChannelId = Annotated[str, Field(pattern=r"^[CG][A-Z0-9]{2,}$")]
 
 
 class _Environment(BaseSettings):
@@ -190,6 +197,8 @@ class Settings(DatabaseSettings, WebSettings):
     limit_person_day_usd: Dollars | None = None
     limit_person_day_videos: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
     unpriced: Literal["refuse", "allow"] = "refuse"
+    approve_above_usd: Annotated[Dollars | None, AfterValidator(_with_admins)] = None
+    approvals_channel: ChannelId | None = None
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
@@ -243,6 +252,8 @@ _SHOULD_BE = {
     "job_timeout_minutes": "a number of minutes, up to 1440",
     "poster": "true or false",
     "allow_guests": "true or false",
+    "approve_above_usd": "an amount in US dollars, such as 2 or 0.50",
+    "approvals_channel": "a channel's id, such as C012AB3CD",
     "confirm_above_usd": "an amount in US dollars, such as 2 or 0.50",
     **dict.fromkeys(
         (

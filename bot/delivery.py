@@ -35,7 +35,7 @@ from bot.errors import (
     TemporaryError,
     TokenRefused,
 )
-from bot.jobs import Job, Outage
+from bot.jobs import Decision, Job, Outage, Question
 from bot.pacing import FairLimiter, SharedRate
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import (
@@ -45,7 +45,7 @@ from bot.timings import (
     UPLOAD_TIMEOUT,
     Timings,
 )
-from bot.ui import cards
+from bot.ui import approvals, cards
 from bot.ui.blocks import Block, Message
 from bot.ui.progress import ProgressContext
 from bot.ui.titles import file_name, file_title, poster_alt
@@ -152,9 +152,9 @@ class Delivery:
         self._checking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._is_authorized = True
 
-    async def wait_to_post(self, job: Job) -> None:
+    async def wait_to_post(self, job: Job, *, channel_id: str | None = None) -> None:
         """Wait until a message may be posted in the channel: about one a second is allowed."""
-        await self._posts_in(job.channel_id).acquire(job.user_id)
+        await self._posts_in(channel_id or job.channel_id).acquire(job.user_id)
 
     async def announce(self, job: Job) -> Posted:
         """Post the card.
@@ -172,34 +172,39 @@ class Delivery:
             )
         return Posted(response["channel"], response["ts"])
 
-    async def find_message(self, job: Job, kind: MessageKind) -> Posted | None:
+    async def find_message(
+        self, job: Job, kind: str, *, channel_id: str | None = None
+    ) -> Posted | None:
         """Look for a message that was already posted, if the app may read the channel.
+
+        `channel_id` is where it would be, if that isn't the job's own channel.
 
         Reading needs an optional scope (channels:history and the like). Without it only the row
         is known, and a crash at the wrong moment may post a message twice.
         """
-        if job.channel_id in self._unreadable:
+        channel, root_ts = (channel_id, None) if channel_id else (job.channel_id, job.root_ts)
+        if channel in self._unreadable:
             return None
         # Someone else's thread may be long, and its oldest replies are listed first.
         oldest = f"{max(job.created_at - CLOCK_SKEW, 0):.6f}"
-        place = {"channel": job.channel_id, "oldest": oldest, "limit": 999}
+        place = {"channel": channel, "oldest": oldest, "limit": 999}
         place["include_all_metadata"] = True
         try:
-            if job.root_ts is None:
+            if root_ts is None:
                 response = await self._call("conversations.history", **place)
             else:
-                response = await self._call("conversations.replies", ts=job.root_ts, **place)
+                response = await self._call("conversations.replies", ts=root_ts, **place)
         except TokenRefused:
             raise
         except MisconfiguredError as error:
-            self._unreadable.add(job.channel_id)
-            log.info("messages not readable", channel=job.channel_id, reason=error.message)
+            self._unreadable.add(channel)
+            log.info("messages not readable", channel=channel, reason=error.message)
             return None
         except PermanentError as error:
             log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
             return None
         found = self._ours(response["messages"], _payload(job, kind))
-        return Posted(job.channel_id, found[0]) if found else None
+        return Posted(channel, found[0]) if found else None
 
     async def update_card(self, job: Job) -> bool:
         """Update the card, after waiting for Slack's rate limit if necessary.
@@ -242,6 +247,34 @@ class Delivery:
                 **_post(job, kind, cards.status_reply(job, has_admins=self._has_admins)),
             )
         return Posted(response["channel"], response["ts"])
+
+    async def ask_approval(self, job: Job, recipient: str) -> Posted:
+        """Ask this channel, or this person in their direct message, to approve the job."""
+        message = approvals.question(job)
+        with self._held_by_refusal(self._posts_in(recipient)):
+            response = await self._call(
+                "chat.postMessage",
+                channel=recipient,
+                **_post(job, f"question:{recipient}", message),
+            )
+        return Posted(response["channel"], response["ts"])
+
+    async def close_question(self, job: Job, question: Question, decision: Decision) -> None:
+        """Replace the question's buttons with the decision, unless it is gone."""
+        await self._updates.acquire(job.user_id)
+        message = approvals.answered(job, decision)
+        try:
+            with self._held_by_refusal(self._updates):
+                await self._call(
+                    "chat.update",
+                    channel=question.channel_id,
+                    ts=question.ts,
+                    text=message.text,
+                    blocks=message.blocks,
+                    parse="none",
+                )
+        except PermanentError as error:
+            log.warning("question not updated", job=job.id, code=error.code)
 
     async def notify_privately(self, job: Job) -> None:
         """Tell the requester alone how the job ended, if the bot can't post in the channel.
@@ -581,7 +614,7 @@ class Delivery:
             self._is_authorized = not is_refused
 
 
-def _post(job: Job, kind: MessageKind, message: Message) -> dict[str, Any]:
+def _post(job: Job, kind: str, message: Message) -> dict[str, Any]:
     return _content(message, _payload(job, kind))
 
 
@@ -597,7 +630,7 @@ def _content(message: Message, payload: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _payload(job: Job, kind: MessageKind) -> dict[str, str]:
+def _payload(job: Job, kind: str) -> dict[str, str]:
     """Ids only: any app in the workspace can read metadata."""
     return {"job_id": job.id, "message": kind}
 

@@ -1,5 +1,6 @@
 """The life of a job: its states, and one function for each fact that changes it.
 
+    (PROPOSED, with its card, until an admin approves it ->)
     REQUESTED -> ANNOUNCED -> SUBMITTING -> RENDERING -> DELIVERING -> DELIVERED
         |            |            |          |  |   ^        |
         |            |            |          |  v   |        |
@@ -9,6 +10,7 @@
         |            |            |          +------+--------+-----> CANCELLED by its owner
         |            |            +-----> UNCERTAIN: the create may or may not have arrived
         +------------+---------------------------------------------> CANCELLED; DELIVERED -> DELETED
+    PROPOSED -> CANCELLED: declined, expired or withdrawn
 
 A job is *closed* when people have been notified of its outcome; until then a process runs it.
 Times are seconds since 1970.
@@ -27,6 +29,7 @@ from bot.timings import MAX_RETRY_AFTER, MAX_RETRY_DELAY, RESPONSE_URL_LIFETIME
 class JobState(StrEnum):
     """Where a job is in its life."""
 
+    PROPOSED = "proposed"
     REQUESTED = "requested"
     ANNOUNCED = "announced"
     SUBMITTING = "submitting"
@@ -42,6 +45,7 @@ class JobState(StrEnum):
 
 CANCELLABLE = frozenset(
     {
+        JobState.PROPOSED,
         JobState.REQUESTED,
         JobState.ANNOUNCED,
         JobState.SUBMITTING,
@@ -60,6 +64,10 @@ NOT_A_VIDEO = "not_a_video"
 """The error code of a finished video for which the server sends something else."""
 
 
+DECLINED = "declined"
+"""The error code of a declined job; the message is the admin's reason."""
+
+
 class Signal(StrEnum):
     """What a person asks of a job that a worker may be running."""
 
@@ -68,8 +76,46 @@ class Signal(StrEnum):
     NOTIFY = "notify"
 
 
+class Verdict(StrEnum):
+    """What became of a proposed job."""
+
+    APPROVED = "approved"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    """Nobody decided in time."""
+    WITHDRAWN = "withdrawn"
+    """The requester cancelled it first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The only decision about a proposed job: the first one that is stored."""
+
+    verdict: Verdict
+    user_id: str = ""
+    """Who decided; empty: nobody."""
+    reason: str = ""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A message that asks whether a job is approved."""
+
+    recipient: str
+    """The channel or person that it was sent to."""
+    channel_id: str
+    """Where it is: a person's direct message has an id of its own."""
+    ts: str
+
+
 class Note(StrEnum):
     """What the card says in addition to the state."""
+
+    DECLINED = "declined"
+    """Cancelled because an admin declined it."""
+    EXPIRED = "expired"
+    """Cancelled because no admin decided in time."""
 
     NOT_SUBMITTED = "not_submitted"
     """Cancelled before it was submitted."""
@@ -170,13 +216,16 @@ class Job:
     charge: Charge = Charge.HELD
     charges_failures: bool = False
     """Whether the server charges for a video that it could not make."""
-    approved_by: str | None = None
-    """The admin who approved it; None: it needed no approval."""
     permalink: str | None = None
     """The address of the message with the finished file."""
     in_public: bool | None = None
     """Whether the file was shared in a public channel; None: not shared yet, or not known."""
     state: JobState = JobState.REQUESTED
+    questions: tuple[Question, ...] = ()
+    """The messages that ask for its approval."""
+    decided_by: str | None = None
+    """The admin who approved or declined it."""
+    decided_at: float | None = None
     card_ts: str | None = None
     video_id: str | None = None
     progress: int | None = None
@@ -201,6 +250,11 @@ class Job:
     finished_at: float | None = None
     closed_at: float | None = None
     fence: int = 0
+
+    @property
+    def began_at(self) -> float:
+        """When it could begin: when it was requested, or approved if it had to be."""
+        return self.decided_at or self.created_at
 
     @property
     def root_ts(self) -> str | None:
@@ -248,6 +302,36 @@ def decode_cancelled(job: Job) -> Job:
 def picture_fitted(job: Job, *, from_size: str) -> Job:
     """The starting image now has the video's size."""
     return replace(job, reference_size=from_size, decode_attempts=0)
+
+
+def proposal_of(job: Job) -> Job:
+    """The new job, which costs nothing until an admin approves it."""
+    return replace(job, state=JobState.PROPOSED, charge=Charge.FREE)
+
+
+def proposed(job: Job, *, channel_id: str, card_ts: str) -> Job:
+    """The card has been posted, and says that the job waits for an approval."""
+    return replace(job, channel_id=channel_id, card_ts=card_ts, posting=None)
+
+
+def asked(job: Job, question: Question) -> Job:
+    """This question about the job has been posted."""
+    return replace(job, questions=(*job.questions, question), posting=None)
+
+
+def decided(job: Job, decision: Decision, *, now: float) -> Job:
+    """The job was approved, or it has ended."""
+    job = replace(job, decided_by=decision.user_id or None, decided_at=decision.at)
+    match decision.verdict:
+        case Verdict.APPROVED:
+            return _moved(job, JobState.REQUESTED, charge=Charge.HELD)
+        case Verdict.DECLINED:
+            error = JobError(DECLINED, decision.reason, Source.BOT) if decision.reason else None
+            return replace(cancelled(job, note=Note.DECLINED, now=now), error=error)
+        case Verdict.EXPIRED:
+            return cancelled(job, note=Note.EXPIRED, now=now)
+        case Verdict.WITHDRAWN:
+            return cancelled(job, note=Note.NOT_SUBMITTED, now=now)
 
 
 def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:

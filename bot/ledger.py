@@ -5,7 +5,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from bot.database import Transaction
-from bot.jobs import Job
+from bot.jobs import Job, JobState
 from bot.spending import (
     Charge,
     Limit,
@@ -30,13 +30,14 @@ async def reserve(
 
     Nobody else can reserve in the same workspace, channel or for the same person, as far as a
     limit applies to it, before the transaction has ended. `past_soft`: soft limits don't apply,
-    because an admin has approved the job.
+    because an admin decides about the job, or has approved it. A proposed job is only checked: its
+    row is written as free.
 
     Raises:
         LimitReached: a limit does not allow it.
         NotPossible: this person has too many unfinished videos.
     """
-    if job.charge is Charge.FREE:
+    if job.charge is Charge.FREE and job.state is not JobState.PROPOSED:
         return
     applying = await _limits_for(transaction, job, policy)
     if past_soft:
@@ -95,7 +96,7 @@ def _sum(kind: LimitKind, job: Job) -> sa.ScalarSelect[int]:
         case Scope.WORKSPACE:
             pass
     if kind.period is Period.OPEN:
-        return query.where(OPEN).scalar_subquery()
+        return query.where(OPEN, jobs.c.id != job.id).scalar_subquery()
     begin, end = start_of(kind.period, job.created_at), renewal(kind.period, job.created_at)
     return query.where(
         COUNTED, jobs.c.created_at >= begin, jobs.c.created_at < end

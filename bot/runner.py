@@ -7,7 +7,6 @@ is also the only way anything is retried.
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,7 +26,6 @@ from bot.errors import (
     NotAVideo,
     OutcomeUnknown,
     PermanentError,
-    RateLimited,
     ServerUnusable,
     Source,
     TemporaryError,
@@ -37,6 +35,8 @@ from bot.errors import (
 from bot.jobs import CANCELLABLE, NOT_A_VIDEO, PAUSABLE, Job, JobState, Note, Signal, again_key
 from bot.pictures import Picture
 from bot.poster import Poster
+from bot.posting import Posting
+from bot.proposal import Proposal
 from bot.request import Fit, InputReference
 from bot.retries import RetryLater, retry_later
 from bot.submission import Reconciled, Submission
@@ -70,6 +70,8 @@ class JobRunner:
         self._save = self._claimed.save
         self._submission = Submission(self._claimed, dependencies)
         self._poster = Poster(self._claimed, dependencies)
+        self._posting = Posting(self._claimed, dependencies)
+        self._proposal = Proposal(self._claimed, dependencies, self._posting)
         self._is_cancelled = is_cancelled
         self._dependencies = dependencies
         self._store = dependencies.store
@@ -147,7 +149,7 @@ class JobRunner:
             server = self.job.server or self._dependencies.servers.current.server
             paused = jobs.paused(self.job, server=server, code=error.code, message=error.message)
             await self._save(paused, "paused")
-        elif self._now() - self.job.created_at > self._timings.give_up_after:
+        elif self._now() - self.job.began_at > self._timings.give_up_after:
             await self._give_up(error.code, error.message)
         else:
             raise retry_later(
@@ -185,6 +187,8 @@ class JobRunner:
             is_content = self.job.error is not None and self.job.error.code == NOT_A_VIDEO
             await self._notify(MessageKind.NOT_A_VIDEO if is_content else MessageKind.PAUSED)
         match self.job.state:
+            case JobState.PROPOSED:
+                await self._propose()
             case JobState.REQUESTED:
                 await self._announce()
             case JobState.ANNOUNCED:
@@ -201,21 +205,37 @@ class JobRunner:
                 await self._close_or_delete()
             case JobState.FAILED | JobState.UNCERTAIN:
                 await self._close()
+            case JobState.CANCELLED if self.job.note in {Note.DECLINED, Note.EXPIRED}:
+                await self._close()
             case JobState.CANCELLED | JobState.DELETED:
                 await self._close_quietly()
 
+    async def _propose(self) -> None:
+        """Wait, with a card, for an admin's decision."""
+        if self.job.card_ts is None:
+            card = await self._post_card()
+            proposed = jobs.proposed(self.job, channel_id=card.channel_id, card_ts=card.ts)
+            await self._save(proposed, "proposed")
+        await self._proposal.ask_or_conclude()
+
     async def _announce(self) -> None:
+        card = await self._post_card()
+        announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
+        await self._save(announced, "announced")
+
+    async def _post_card(self) -> Posted:
         """Post the card first: it proves, before anything is paid, that a video can be delivered.
 
-        What concerns the requester alone is checked before: uploads and the picture.
+        What concerns the requester alone is checked before: uploads and the picture. An approved
+        job has its card.
         """
         await self._delivery.check_deliverable(self.job)
         await self._reference()
-        card = await self._find_message(MessageKind.CARD)
-        if card is None:
-            card = await self._post(MessageKind.CARD, lambda: self._delivery.announce(self.job))
-        announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
-        await self._save(announced, "announced")
+        if self.job.card_ts is not None:
+            return Posted(self.job.channel_id, self.job.card_ts)
+        return await self._posting.post_once(
+            MessageKind.CARD, lambda: self._delivery.announce(self.job)
+        )
 
     async def _reference(self) -> Picture | None:
         """The starting image, fitted; fetched again if the job was interrupted."""
@@ -252,31 +272,11 @@ class JobRunner:
                 raise
             raise FileRefused(FileProblem.NOT_FETCHED, reason=error.message) from error
 
-    async def _find_message(self, kind: MessageKind) -> Posted | None:
-        """The message that an earlier attempt may have posted, if its response was lost."""
-        if self.job.posting != kind:
-            return None
-        return await self._delivery.find_message(self.job, kind)
-
-    async def _post(self, kind: MessageKind, post: Callable[[], Awaitable[Posted]]) -> Posted:
-        """Post a message, and remember that it may have been posted until that is known.
-
-        The save also proves ownership: the process may have been frozen past its lease.
-        """
-        await self._delivery.wait_to_post(self.job)
-        await self._save(jobs.post_started(self.job, kind=kind), f"posting {kind}")
-        try:
-            return await post()
-        except (RateLimited, PermanentError, MisconfiguredError):
-            # Only these prove that nothing was posted: a server error may come afterwards.
-            await self._save(jobs.post_refused(self.job), "post refused")
-            raise
-
     async def _replace_lost_card(self) -> bool:
         """If the card was deleted, post a new one; returns whether it did."""
         if await self._delivery.update_card(self.job) or self.job.thread_ts is not None:
             return False
-        card = await self._post(MessageKind.CARD, lambda: self._delivery.announce(self.job))
+        card = await self._posting.post(MessageKind.CARD, lambda: self._delivery.announce(self.job))
         await self._save(jobs.card_replaced(self.job, card_ts=card.ts), "card replaced")
         return True
 
@@ -298,7 +298,7 @@ class JobRunner:
 
     async def _submit_again(self) -> None:
         """The create was provably never received; try again until the deadline."""
-        if self._is_out_of_time(self.job.created_at):
+        if self._is_out_of_time(self.job.began_at):
             await self._fail("no_answer", failures.NO_ANSWER)
         else:
             await self._save(jobs.submission_not_received(self.job), "submission not received")
@@ -458,6 +458,8 @@ class JobRunner:
     async def _cancel(self) -> None:
         """Stop what can be stopped; the card says what could not be."""
         await self._show_cancelling()
+        if self.job.state is JobState.PROPOSED:
+            await self._proposal.withdraw()
         note = Note.NOT_SUBMITTED
         if self.job.video_id is not None:
             is_stopped = await self._delete_at_server(self.job.video_id)
@@ -520,9 +522,7 @@ class JobRunner:
     async def _notify(self, kind: MessageKind) -> None:
         """Post a message of this kind in the thread, once, and update the card."""
         if self.job.reply_ts is None:
-            reply = await self._find_message(kind)
-            if reply is None:
-                reply = await self._post(kind, lambda: self._reply(kind))
+            reply = await self._posting.post_once(kind, lambda: self._reply(kind))
             await self._save(jobs.notified(self.job, reply_ts=reply.ts), f"notified {kind}")
         if kind is MessageKind.PAUSED:
             await self._delivery.update_progress(self.job)  # never delays work
@@ -588,7 +588,7 @@ class JobRunner:
         if self.job.state is JobState.DELIVERED:
             # Perhaps reopened long after its end: only its attempts say how long ago.
             return self.job.attempts * MAX_RETRY_DELAY > self._timings.give_up_after
-        since = self.job.finished_at or self.job.rendered_at or self.job.created_at
+        since = self.job.finished_at or self.job.rendered_at or self.job.began_at
         return self._now() - since > self._timings.give_up_after
 
     async def _postpone(self, later: "RetryLater") -> None:

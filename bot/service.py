@@ -16,9 +16,19 @@ from bot.drafts import NotConfirmed, SavedDraft, confirmed, draft_id, pending
 from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
 from bot.files import Files
 from bot.homes import Homes
-from bot.jobs import CANCELLABLE, Job, JobState, Note, Signal, again_key
+from bot.jobs import (
+    CANCELLABLE,
+    Decision,
+    Job,
+    JobState,
+    Note,
+    Signal,
+    Verdict,
+    again_key,
+    proposal_of,
+)
 from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, check_prompt, make_request
-from bot.spending import Policy
+from bot.spending import LimitReached, Policy
 from bot.store import Store
 from bot.timings import DRAFT_LIFETIME
 
@@ -47,7 +57,15 @@ class Rules:
     policy: Policy
     confirm_above: Decimal | None = None
     """The price in US dollars above which people are asked first; None: never."""
+    approve_above: Decimal | None = None
+    """The price in US dollars above which an admin has to approve; None: never."""
+    approval_timeout: float = 86400.0
+    """Seconds in which an admin has to decide."""
     admins: Collection[str] = ()
+
+    def needs_approval(self, price: Decimal) -> bool:
+        """Whether a video at this price has to be approved by an admin."""
+        return self.approve_above is not None and price > self.approve_above
 
 
 class Service:
@@ -253,6 +271,33 @@ class Service:
         self._wake()
         return job
 
+    async def approve(self, job_id: str, user_id: str) -> Decision:
+        """Let a proposed job begin, unless someone has decided already; as `_decide`.
+
+        Raises:
+            LimitReached: a limit that isn't soft does not allow it any more.
+        """
+        return await self._decide(job_id, Verdict.APPROVED, user_id)
+
+    async def decline(self, job_id: str, user_id: str, reason: str = "") -> Decision:
+        """End a proposed job, unless someone has decided already; as `_decide`."""
+        return await self._decide(job_id, Verdict.DECLINED, user_id, reason)
+
+    async def undecided(self, job_id: str, user_id: str) -> Job:
+        """The proposed job about which this person can decide.
+
+        Raises:
+            NotPossible: this person is no admin, or it doesn't wait for approval.
+            TemporaryError: the database does not respond.
+        """
+        if user_id not in self._rules.admins:
+            raise NotPossible(Impossible.ADMINS_ONLY)
+        job = await self.known(job_id)
+        is_over = self._clock() >= job.created_at + self._rules.approval_timeout
+        if job.state is not JobState.PROPOSED or is_over:
+            raise NotPossible(Impossible.NOTHING_TO_DECIDE)
+        return job
+
     async def fetch_again(self, job_id: str, user_id: str) -> Job:
         """Download a finished video once more, now.
 
@@ -422,9 +467,41 @@ class Service:
         )
         if price is not None and self._must_ask(price, agreed):
             return await self._existing(job) or await self._ask(job, price)
-        added = await self._store.add(job, self._rules.policy)
+        added = await self._start_or_propose(job)
         self._wake()
         return added
+
+    async def _decide(
+        self, job_id: str, verdict: Verdict, user_id: str, reason: str = ""
+    ) -> Decision:
+        """Decide about a proposed job; returns the decision that holds: the first one.
+
+        Raises:
+            NotPossible: as `undecided` says.
+            TemporaryError: the database does not respond.
+        """
+        earlier = await self._store.decision(job_id)
+        if earlier is not None and user_id in self._rules.admins:
+            return earlier
+        job = await self.undecided(job_id, user_id)
+        decision = Decision(verdict=verdict, user_id=user_id, reason=reason, at=self._clock())
+        act = Act.APPROVED if verdict is Verdict.APPROVED else Act.DENIED
+        entry = record(user_id, act, job.user_id, job.id)
+        held = await self._store.decide(job, decision, self._rules.policy, entry)
+        self._wake()
+        return held
+
+    async def _start_or_propose(self, job: Job) -> Job:
+        """Add the job, or propose it if only an admin can allow its price."""
+        rules = self._rules
+        if job.price is not None and rules.needs_approval(job.price):
+            return await self._store.add(proposal_of(job), rules.policy)
+        try:
+            return await self._store.add(job, rules.policy)
+        except LimitReached as error:
+            if not error.reached.is_soft or not rules.admins:
+                raise
+        return await self._store.add(proposal_of(job), rules.policy)
 
     def _must_ask(self, price: Decimal, agreed: Decimal | None) -> bool:
         free = self._rules.confirm_above

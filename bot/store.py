@@ -20,11 +20,23 @@ from bot import audit, ledger
 from bot.database import Database, Priority, Rows, Transaction
 from bot.drafts import SavedDraft
 from bot.errors import LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
-from bot.jobs import CANCELLABLE, Job, JobError, JobState, Note, OpenJobs, Signal, Totals
+from bot.jobs import (
+    CANCELLABLE,
+    Decision,
+    Job,
+    JobError,
+    JobState,
+    Note,
+    OpenJobs,
+    Question,
+    Signal,
+    Totals,
+    Verdict,
+)
 from bot.outage_store import OutageStore
 from bot.request import Draft, Fit, InputReference, VideoRequest
 from bot.spending import Charge, Policy, micros
-from bot.tables import OPEN, RENDERED, drafts, homes, jobs, signals
+from bot.tables import OPEN, RENDERED, decisions, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
 log = structlog.get_logger()
@@ -73,7 +85,8 @@ class Store:
         row = _row(job) | {"lease_until": job.created_at}
 
         async def insert(transaction: Transaction) -> None:
-            await ledger.reserve(transaction, job, policy)
+            is_proposed = job.state is JobState.PROPOSED
+            await ledger.reserve(transaction, job, policy, past_soft=is_proposed)
             await transaction.execute(jobs.insert().values(row))
 
         try:
@@ -243,6 +256,42 @@ class Store:
         rows = await self._database.execute(audit.entries(since=since))
         return [*map(audit.entry, rows)]
 
+    async def decide(
+        self, job: Job, decision: Decision, policy: Policy, *records: sa.Executable
+    ) -> Decision:
+        """Store the decision, with these records of the audit log, unless there is one already.
+
+        An approved job's price is reserved in the same transaction, and the job can be claimed at
+        once. Returns the decision that holds.
+
+        Raises:
+            LimitReached: a limit that isn't soft does not allow an approved job.
+            NotPossible: the requester has too many unfinished videos.
+        """
+        row = asdict(decision) | {"reason": _storable(decision.reason)}
+        approved = jobs.update().where(jobs.c.id == job.id, jobs.c.state == JobState.PROPOSED)
+
+        async def decide(transaction: Transaction) -> None:
+            await transaction.execute(decisions.insert().values(job_id=job.id, **row))
+            if decision.verdict is Verdict.APPROVED:
+                await ledger.reserve(transaction, job, policy, past_soft=True)
+                await transaction.execute(approved.values(charge=Charge.HELD))
+            for statement in (_make_due(job.id, now=decision.at), *records):
+                await transaction.execute(statement)
+
+        with contextlib.suppress(IntegrityError):  # someone else was faster
+            await self._database.transact(decide, Priority.PERSON)
+        held = await self.decision(job.id)
+        if held is None:
+            raise TemporaryError("The decision was not stored.")
+        return held
+
+    async def decision(self, job_id: str) -> Decision | None:
+        """What was decided about a proposed job."""
+        query = sa.select(decisions).where(decisions.c.job_id == job_id)
+        rows = await self._database.execute(query, Priority.PERSON)
+        return next((_decision(row) for row in rows), None)
+
     async def reopen(self, job_id: str, *, now: float) -> None:
         """Make a closed job claimable again, for a signal that came after its end."""
         closed = jobs.update().where(jobs.c.id == job_id, sa.not_(OPEN))
@@ -261,10 +310,7 @@ class Store:
 
     async def make_due(self, job_id: str, *, now: float) -> None:
         """Make a postponed job claimable now, because of a signal to it."""
-        postponed = jobs.update().where(
-            jobs.c.id == job_id, OPEN, jobs.c.owner.is_(None), jobs.c.lease_until > now
-        )
-        await self._database.execute(postponed.values(lease_until=now), Priority.PERSON)
+        await self._database.execute(_make_due(job_id, now=now), Priority.PERSON)
 
     async def cancel_requested(self, owner: str) -> set[str]:
         """The ids of this owner's jobs that someone wants to cancel."""
@@ -368,7 +414,10 @@ class Store:
             VideoTaken: another job has this video; nothing was written.
         """
         began = time.monotonic()
-        write = _with_fence(job, _row(job) | {"lease_until": now + self.lease})
+        values = _row(job) | {"lease_until": now + self.lease}
+        if job.state is JobState.PROPOSED:
+            del values["charge"]  # `decide` writes it
+        write = _with_fence(job, values)
         try:
             written = await self._database.execute_until_done(
                 write, min_delay=self.lease / 120, max_delay=self.lease / 12
@@ -383,8 +432,8 @@ class Store:
     async def postpone(self, job: Job, *, not_before: float) -> None:
         """Release the job and count an attempt; it can't be claimed before the given time.
 
-        If someone has cancelled it meanwhile, it can be claimed at once, unless that is already
-        being done: whoever sent the signal found the job owned, and could not make it due.
+        If someone has cancelled it or decided about it meanwhile, it can be claimed at once, unless
+        that is already being done: whoever did so found the job owned, and could not make it due.
 
         Raises:
             LeaseLost: another process owns it now.
@@ -395,7 +444,10 @@ class Store:
             signals.c.kind == Signal.CANCEL,
             sa.func.coalesce(jobs.c.note, "") != Note.CANCELLING,
         )
-        due = sa.case((cancelled, 0.0), else_=not_before)
+        decided = sa.and_(
+            jobs.c.state == JobState.PROPOSED, sa.exists().where(decisions.c.job_id == job.id)
+        )
+        due = sa.case((sa.or_(cancelled, decided), 0.0), else_=not_before)
         freed = {"owner": None, "lease_until": due, "attempts": attempts}
         _check_owned(job, await self._database.execute(_with_fence(job, freed)))
 
@@ -440,6 +492,13 @@ class Store:
         await self._database.wait(self.lease / 24)
 
 
+def _make_due(job_id: str, *, now: float) -> sa.Executable:
+    postponed = jobs.update().where(
+        jobs.c.id == job_id, OPEN, jobs.c.owner.is_(None), jobs.c.lease_until > now
+    )
+    return postponed.values(lease_until=now)
+
+
 def _with_fence(job: Job, values: Mapping[str, Any]) -> sa.Executable:
     mine = jobs.update().where(jobs.c.id == job.id, jobs.c.fence == job.fence)
     return mine.values(values).returning(jobs.c.id)
@@ -456,6 +515,7 @@ def _row(job: Job) -> dict[str, Any]:
     row["price"] = None if row["price"] is None else str(row["price"])
     row["micros"] = micros(job.price)
     row["notify"] = " ".join(row["notify"]) or None
+    row["questions"] = json.dumps(row["questions"]) if row["questions"] else None
     reference = row.pop("input_reference") or dict.fromkeys(_REFERENCE)
     row |= {f"reference_{name}": reference[name] for name in _REFERENCE}
     error = row.pop("error") or dict.fromkeys(("code", "message", "source"))
@@ -485,12 +545,24 @@ def _job(row: Mapping[str, Any]) -> Job:
             "note": Note(values["note"]) if values["note"] else None,
             "request": VideoRequest(**request, input_reference=_reference(**reference)),
             "notify": tuple((values["notify"] or "").split()),
+            "questions": tuple(
+                Question(**each) for each in json.loads(values["questions"] or "[]")
+            ),
             "error": None if code is None else JobError(code, message, source),
         }
     )
 
 
 _ONLY_IN_ROWS = {"owner", "lease_until", "micros"}
+
+
+def _decision(row: Mapping[str, Any]) -> Decision:
+    return Decision(
+        verdict=Verdict(row["verdict"]),
+        user_id=row["user_id"],
+        reason=row["reason"],
+        at=row["at"],
+    )
 
 
 def _draft_row(saved: SavedDraft) -> dict[str, Any]:

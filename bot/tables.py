@@ -32,7 +32,6 @@ jobs = sa.Table(
     sa.Column("micros", sa.BigInteger),
     sa.Column("charge", sa.Text),
     sa.Column("charges_failures", sa.Boolean, nullable=False, server_default=sa.false()),
-    sa.Column("approved_by", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("card_ts", sa.Text),
     sa.Column("video_id", sa.Text, unique=True),
@@ -48,6 +47,9 @@ jobs = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("not_found", sa.Integer, nullable=False, server_default="0"),
     sa.Column("decode_attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("questions", sa.Text),
+    sa.Column("decided_by", sa.Text),
+    sa.Column("decided_at", sa.Double),
     sa.Column("created_at", sa.Double, nullable=False),
     sa.Column("submitted_at", sa.Double),
     sa.Column("rendered_at", sa.Double),
@@ -89,6 +91,17 @@ signals = sa.Table(
     sa.Column("kind", sa.Text, primary_key=True),
     sa.Column("user_id", sa.Text, primary_key=True),
 )
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("job_id", sa.Text, primary_key=True),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+)
+"""About proposed jobs: the first decision is the only one."""
 
 homes = sa.Table(
     "homes",

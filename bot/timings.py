@@ -123,6 +123,8 @@ class Timings:
     """Between messages in one channel on average: Slack allows about one a second."""
     rate_window: float = 60.0
     """The period for which Slack limits the calls of a method."""
+    approval_timeout: float = 86400.0
+    """How long a job waits for an admin's approval."""
     card_interval: float = 3.0
     """Between progress updates of one card."""
     queue_cache: float = 5.0

@@ -316,6 +316,8 @@ def _headline(job: Job) -> str:
         return "The video server isn't accepting requests."
     if job.state is JobState.OVERDUE:
         return "Your video is late."
+    if job.state is JobState.CANCELLED:
+        return "Your video wasn't approved."
     return "Your video couldn't be made."
 
 
@@ -323,6 +325,9 @@ def _error(job: Job) -> list[Block]:
     """The code and message of what went wrong; a pause is the operator's business alone."""
     if job.is_paused and not sends_no_video(job):
         return []
+    if job.state is JobState.CANCELLED:
+        reason = job.error.message if job.error else ""
+        return [plain(f"\n{excerpt(reason, MAX_ERROR_LENGTH)}")] if reason else []
     error = job.error or UNKNOWN
     shown = excerpt(code_in_words(error.code), 100)
     named = [code(shown), plain("  ")] if shown else []

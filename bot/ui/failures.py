@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.errors import CannotPost, FileProblem, FileRefused, PermanentError, PostRefusal, Source
-from bot.jobs import Job, JobError, JobState
+from bot.jobs import DECLINED, Job, JobError, JobState
 
 UNCERTAIN = (
     "The video server's response was lost, and its list of videos doesn't show whether it received "
@@ -270,7 +270,7 @@ def file_problem(error: FileRefused) -> str:
 
 def explain(job: Job) -> Failure | None:
     """What to say about a job that has no video; None: it has no error."""
-    if job.error is None:
+    if job.error is None or job.error.code == DECLINED:
         return None
     charge = _charge(job)
     match job.error.source:

@@ -158,7 +158,7 @@ def _not_allowed(error: BadRequest) -> str:
     return f"`--{error.field}` must be {choices}, not {given}. {rather}"
 
 
-def not_possible(error: NotPossible) -> str:
+def not_possible(error: NotPossible) -> str:  # noqa: C901 -- one case for each reason
     """Why a click or command was not carried out; mrkdwn."""
     match error.reason:
         case Impossible.NOT_YOURS:
@@ -188,6 +188,10 @@ def not_possible(error: NotPossible) -> str:
             )
         case Impossible.UNKNOWN_DRAFT:
             return "Your text was kept for an hour only. Type it again."
+        case Impossible.ADMINS_ONLY:
+            return "Only the bot's admins can approve or decline videos."
+        case Impossible.NOTHING_TO_DECIDE:
+            return "This video doesn't wait for approval any more."
         case Impossible.NOTHING_TO_CANCEL:
             return "This video can't be cancelled: it has already ended."
         case Impossible.NOTHING_TO_DELETE:

@@ -3,12 +3,24 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from bot.drafts import pending
 from bot.errors import CannotPost, PostRefusal, Source
-from bot.jobs import NOT_A_VIDEO, Job, JobError, JobState, Note
+from bot.jobs import (
+    NOT_A_VIDEO,
+    Decision,
+    Job,
+    JobError,
+    JobState,
+    Note,
+    Verdict,
+    decided,
+)
 from bot.request import Fit, InputReference, VideoRequest
 from bot.ui import failures
+from bot.ui.approvals import answered, question
 from bot.ui.blocks import Message
 from bot.ui.cards import job_card, not_started, status_reply
+from bot.ui.drafts import ask_to_confirm
 from bot.ui.progress import ProgressContext, TypicalDuration
 
 _REQUEST = VideoRequest(
@@ -30,6 +42,10 @@ _JOB = Job(
 _REFUSED = JobError("moderation_blocked", "Your request was blocked by our moderation system.")
 _LOST = JobError("outcome_unknown", failures.UNCERTAIN)
 _TYPICAL = TypicalDuration(low=60, middle=90, high=120)
+_DECISION = Decision(
+    verdict=Verdict.DECLINED, user_id="U9876543210", reason="Try a shorter one first.", at=0
+)
+_DECLINED = decided(replace(_JOB, state=JobState.PROPOSED), _DECISION, now=75)
 _IMAGE = InputReference(file_id="F0123456789", user_id="U0123456789", fit=Fit.CROP)
 
 
@@ -44,6 +60,7 @@ def _cards_on_the_way() -> dict[str, Message]:
     with_image = replace(_REQUEST, input_reference=_IMAGE)
     queued = ProgressContext(elapsed=5, is_queued=True, ahead=2)
     return {
+        "waiting for approval": job_card(replace(_JOB, state=JobState.PROPOSED)),
         "starting": job_card(_JOB),
         "starting, with a starting image": job_card(
             replace(_JOB, request=with_image, reference_size="4032x3024")
@@ -91,6 +108,8 @@ def _cards_at_the_end() -> dict[str, Message]:
         "unclear": job_card(replace(_JOB, state=JobState.UNCERTAIN, error=_LOST)),
         "cancelled, not started": job_card(replace(cancelled, note=Note.NOT_SUBMITTED)),
         "cancelled, stopped": job_card(replace(cancelled, note=Note.STOPPED)),
+        "cancelled, declined": job_card(_DECLINED),
+        "cancelled, not approved": job_card(replace(cancelled, note=Note.EXPIRED)),
         "cancelling": job_card(replace(rendering, note=Note.CANCELLING)),
         "cancelled, already finished": job_card(replace(cancelled, note=Note.ALREADY_RENDERED)),
         "cancelled, not stopped": job_card(replace(cancelled, note=Note.NOT_STOPPED)),
@@ -118,5 +137,13 @@ def _words() -> dict[str, Message]:
         "reply: failed": status_reply(failed),
         "reply: late": status_reply(replace(_JOB, state=JobState.OVERDUE, error=late)),
         "reply: unclear": status_reply(replace(_JOB, state=JobState.UNCERTAIN, error=_LOST)),
+        "reply: declined": status_reply(_DECLINED),
+        "reply: not approved": status_reply(
+            replace(_JOB, state=JobState.CANCELLED, note=Note.EXPIRED)
+        ),
+        "to admins: question": question(_JOB),
+        "to admins: approved": answered(_JOB, replace(_DECISION, verdict=Verdict.APPROVED)),
+        "to admins: declined": answered(_JOB, _DECISION),
+        "privately: price": ask_to_confirm(pending(_JOB, Decimal("0.40"))),
         "privately: not started": not_started(replace(failed, card_ts=None, error=closed))[0],
     }

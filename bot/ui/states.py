@@ -68,6 +68,10 @@ def summarize(
     if job.is_paused:
         return _paused(job, has_admins=has_admins)
     match job.state:
+        case JobState.PROPOSED:
+            return Summary(
+                ":raised_hand:", "Waiting for approval", "", "An admin has a day to decide."
+            )
         case JobState.REQUESTED | JobState.ANNOUNCED | JobState.SUBMITTING:
             return Summary(":hourglass_flowing_sand:", "Starting")
         case JobState.RENDERING:
@@ -84,7 +88,7 @@ def summarize(
         case JobState.UNCERTAIN:
             return _ended_badly(job, ":grey_question:", "Unclear")
         case JobState.CANCELLED:
-            return Summary(":no_entry_sign:", "Cancelled", _how_cancelled(job))
+            return Summary(":no_entry_sign:", _cancelled(job), _how_cancelled(job))
         case JobState.DELETED:
             kept = job.note is Note.SERVER_COPY_KEPT
             detail = "the video server may have kept a copy" if kept else ""
@@ -129,8 +133,16 @@ def in_line(words: str) -> str:
     return words[:1].lower() + words[1:]
 
 
+def _cancelled(job: Job) -> str:
+    return "Not approved" if job.note in {Note.DECLINED, Note.EXPIRED} else "Cancelled"
+
+
 def _how_cancelled(job: Job) -> str:
     match job.note:
+        case Note.DECLINED:
+            return f"<@{job.decided_by}> declined it · not charged"
+        case Note.EXPIRED:
+            return "no admin decided within a day · not charged"
         case Note.NOT_SUBMITTED:
             return "before it was started · not charged"
         case Note.STOPPED:

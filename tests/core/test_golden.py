@@ -32,6 +32,7 @@ def test_every_message_is_valid_block_kit(name: str) -> None:
 def test_every_state_has_a_sample() -> None:
     names = " ".join(samples())
     words = {
+        JobState.PROPOSED: "waiting for approval",
         JobState.REQUESTED: "starting",
         JobState.ANNOUNCED: "starting",
         JobState.SUBMITTING: "starting",

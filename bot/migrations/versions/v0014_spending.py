@@ -13,7 +13,6 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("charge", sa.Text))
     never = sa.Column("charges_failures", sa.Boolean, nullable=False, server_default=sa.false())
     op.add_column("jobs", never)
-    op.add_column("jobs", sa.Column("approved_by", sa.Text))
     op.execute("UPDATE jobs SET micros = ROUND(CAST(price AS NUMERIC) * 1000000)")
     op.execute(
         "UPDATE jobs SET charge = CASE"

@@ -1,0 +1,96 @@
+"""A claimed job that waits for approval: asks the admins, and carries out their decision.
+
+Whoever decides inserts a row in the table `decisions`, and the first row is the only one. The job's
+own row is changed here, by its runner, so that a process killed between the two is continued.
+"""
+
+import structlog
+
+from bot import jobs
+from bot.claimed import ClaimedJob, Dependencies
+from bot.errors import PermanentError
+from bot.jobs import Decision, Question, Verdict
+from bot.posting import Posting
+from bot.retries import RetryLater
+from bot.store import NO_LIMITS
+
+log = structlog.get_logger()
+
+
+class Proposal:
+    """One claimed job in the state PROPOSED."""
+
+    def __init__(self, claimed: ClaimedJob, dependencies: Dependencies, posting: Posting) -> None:
+        self._claimed = claimed
+        self._posting = posting
+        self._store = dependencies.store
+        self._delivery = dependencies.delivery
+        self._dependencies = dependencies
+        self._now = dependencies.clock
+
+    async def ask_or_conclude(self) -> None:
+        """Ask the admins, then wait; once they have decided, or not in time, go on.
+
+        Raises:
+            RetryLater: it waits.
+        """
+        decision = await self._decision()
+        if decision is None:
+            await self._ask()
+            raise RetryLater("waits for approval", self._expires_at - self._now(), quiet=True)
+        await self._conclude(decision)
+
+    async def withdraw(self) -> None:
+        """The job is being cancelled: the questions need no answer any more."""
+        withdrawn = Decision(verdict=Verdict.WITHDRAWN, at=self._now())
+        await self._close_questions(await self._decide(withdrawn))
+
+    @property
+    def _expires_at(self) -> float:
+        return self._claimed.job.created_at + self._dependencies.timings.approval_timeout
+
+    async def _decision(self) -> Decision | None:
+        decision = await self._store.decision(self._claimed.job.id)
+        if decision is None and self._now() >= self._expires_at:
+            expired = Decision(verdict=Verdict.EXPIRED, at=self._now())
+            decision = await self._decide(expired)
+        return decision
+
+    async def _decide(self, decision: Decision) -> Decision:
+        return await self._store.decide(self._claimed.job, decision, NO_LIMITS)
+
+    async def _conclude(self, decision: Decision) -> None:
+        await self._close_questions(decision)
+        decided = jobs.decided(self._claimed.job, decision, now=self._now())
+        await self._claimed.save(decided, decision.verdict)
+        await self._delivery.update_progress(self._claimed.job)
+
+    async def _ask(self) -> None:
+        """Ask in the channel for approvals; without one, each admin in their direct message."""
+        approvers = self._dependencies.approvers
+        if approvers.channel is not None and await self._ask_one(approvers.channel):
+            return
+        for admin in approvers.admins:
+            await self._ask_one(admin)
+
+    async def _ask_one(self, recipient: str) -> bool:
+        """Whether the question has been posted there, now or earlier."""
+        if any(question.recipient == recipient for question in self._claimed.job.questions):
+            return True
+        try:
+            posted = await self._posting.post_once(
+                f"question:{recipient}",
+                lambda: self._delivery.ask_approval(self._claimed.job, recipient),
+                channel_id=recipient,
+            )
+        except PermanentError as error:
+            log.error("nobody asked for approval there", recipient=recipient, code=error.code)  # noqa: TRY400 -- the code says it all
+            return False
+        question = Question(recipient, posted.channel_id, posted.ts)
+        await self._claimed.save(jobs.asked(self._claimed.job, question), "asked for approval")
+        return True
+
+    async def _close_questions(self, decision: Decision) -> None:
+        """Take the buttons away wherever they are."""
+        for question in self._claimed.job.questions:
+            await self._delivery.close_question(self._claimed.job, question, decision)
