@@ -1,12 +1,14 @@
 """What someone typed or chose that is not a job (yet): kept for the buttons below the reply."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bot.errors import BotError
+from bot.errors import BotError, Impossible, NotPossible
 from bot.jobs import Job, Note
 from bot.request import Draft, VideoRequest
+from bot.spending import LimitReached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +45,33 @@ class NotConfirmed(BotError):
         self.saved = saved
 
 
+class OverLimit(NotPossible):
+    """A limit on spending does not allow a video, whose request is kept."""
+
+    def __init__(
+        self,
+        reached: LimitReached,
+        saved: SavedDraft,
+        *,
+        cheaper: SavedDraft | None,
+        admins: Sequence[str],
+    ) -> None:
+        super().__init__(Impossible.OVER_LIMIT)
+        self.reached = reached
+        self.saved = saved
+        self.cheaper = cheaper
+        """The cheapest choice that all limits allow, which starts when it is confirmed."""
+        self.admins = admins
+        """Whom to ask."""
+
+
 def draft_id(request_key: str) -> str:
     """The id of the draft from this delivery: a repeated delivery has the same draft."""
     return hashlib.sha256(request_key.encode("utf-8", "replace")).hexdigest()[:20]
 
 
-def pending(job: Job, price: Decimal) -> SavedDraft:
-    """A job that starts once its price is confirmed.
+def pending(job: Job, price: Decimal | None) -> SavedDraft:
+    """A job that starts once its price, if it is known, is confirmed.
 
     A form that is changed and submitted again has the same request key but another draft.
     """

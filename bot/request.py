@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from enum import StrEnum
 
 from bot.catalog import Catalog, Model
@@ -96,6 +97,18 @@ def make_request(draft: Draft, catalog: Catalog) -> VideoRequest:
         size=_check_size(draft.size, model, catalog),
         input_reference=draft.input_reference,
     )
+
+
+def cheapest(request: VideoRequest, catalog: Catalog, *, at_most: Decimal) -> VideoRequest | None:
+    """The same video with the cheapest choices, the first of several, if that is cheap enough."""
+    priced = [
+        (price, replace(request, model=model.name, seconds=seconds, size=size))
+        for model in catalog.models
+        for seconds in model.seconds
+        for size in model.sizes or ("",)
+        if (price := model.price(seconds=seconds, size=size)) is not None and price <= at_most
+    ]
+    return min(priced, key=lambda choice: choice[0])[1] if priced else None
 
 
 def check_prompt(prompt: str) -> None:

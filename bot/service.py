@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from bot.audit import Act, record
 from bot.catalog import Catalog
 from bot.database import Priority
-from bot.drafts import NotConfirmed, SavedDraft, confirmed, draft_id, pending
+from bot.drafts import NotConfirmed, OverLimit, SavedDraft, confirmed, draft_id, pending
 from bot.errors import BadRequest, Impossible, NotPossible, RequestProblem
 from bot.files import Files
 from bot.homes import Homes
@@ -27,8 +27,8 @@ from bot.jobs import (
     again_key,
     proposal_of,
 )
-from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, check_prompt, make_request
-from bot.spending import LimitReached, Policy
+from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, cheapest, check_prompt, make_request
+from bot.spending import LimitReached, Policy, in_dollars
 from bot.store import Store
 from bot.timings import DRAFT_LIFETIME
 
@@ -467,7 +467,10 @@ class Service:
         )
         if price is not None and self._must_ask(price, agreed):
             return await self._existing(job) or await self._ask(job, price)
-        added = await self._start_or_propose(job)
+        try:
+            added = await self._start_or_propose(job)
+        except LimitReached as reached:
+            raise await self._over_limit(job, reached) from reached
         self._wake()
         return added
 
@@ -511,7 +514,26 @@ class Service:
         """The job of an earlier delivery or click, which is not asked about again."""
         return await self._store.find(job.request_key)
 
+    async def _over_limit(self, job: Job, reached: LimitReached) -> OverLimit:
+        """What to tell the person, with a draft for each of the buttons."""
+        saved, cheaper = pending(job, job.price), None
+        await self._store.keep_draft(saved)
+        fits = None
+        if job.remix_of is None:  # a remix is like its original
+            most = in_dollars(reached.affordable)
+            fits = cheapest(job.request, self._catalog, at_most=most)
+        if fits is not None:
+            price = self._catalog.price(model=fits.model, seconds=fits.seconds, size=fits.size)
+            cheaper = pending(replace(job, request=fits), price)
+            await self._store.keep_draft(cheaper)
+        return OverLimit(reached, saved, cheaper=cheaper, admins=[*self._rules.admins])
+
     async def _ask(self, job: Job, price: Decimal) -> NoReturn:
+        try:
+            past_soft = bool(self._rules.admins)
+            await self._store.check(job, self._rules.policy, past_soft=past_soft)
+        except LimitReached as reached:
+            raise await self._over_limit(job, reached) from reached
         saved = pending(job, price)
         await self._store.keep_draft(saved)
         raise NotConfirmed(saved)

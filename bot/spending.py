@@ -132,13 +132,17 @@ def limits_in_force(
 class LimitReached(NotPossible):
     """A limit does not allow this video."""
 
-    def __init__(self, limit: Limit, *, used: int, price: int | None, at: float) -> None:
+    def __init__(
+        self, limit: Limit, *, used: int, price: int | None, affordable: int, at: float
+    ) -> None:
         super().__init__(Impossible.OVER_LIMIT)
         self.reached = limit
         self.left = max(0, limit.amount - used)
         """In micro-dollars or videos."""
         self.price = price
         """Of the video, in micro-dollars; None: unknown."""
+        self.affordable = affordable
+        """The highest price that all limits allow, in micro-dollars; 0: none."""
         self.renews_at = renewal(limit.kind.period, at)
 
 
@@ -158,8 +162,17 @@ def first_broken(
             continue
         if limit.kind is LimitKind.PERSON_OPEN:
             return NotPossible(Impossible.TOO_MANY_OPEN, limit=limit.amount)
-        return LimitReached(limit, used=used[limit.kind], price=price, at=at)
+        affordable = _affordable(limits, used)
+        used_up = used[limit.kind]
+        return LimitReached(limit, used=used_up, price=price, affordable=affordable, at=at)
     return None
+
+
+def _affordable(limits: list[Limit], used: Mapping[LimitKind, int]) -> int:
+    left = {limit.kind: limit.amount - used[limit.kind] for limit in limits}
+    if any(videos < 1 for kind, videos in left.items() if not kind.is_money):
+        return 0
+    return max(0, min((amount for kind, amount in left.items() if kind.is_money), default=0))
 
 
 def micros(price: Decimal | None) -> int | None:

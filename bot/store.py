@@ -98,6 +98,20 @@ class Store:
             return existing
         return job
 
+    async def check(self, job: Job, policy: Policy, *, past_soft: bool) -> None:
+        """Check that the limits would allow this job now, without reserving anything.
+
+        `past_soft`: except for soft limits.
+
+        Raises:
+            NotPossible: as `add` says.
+        """
+
+        async def check(transaction: Transaction) -> None:
+            await ledger.reserve(transaction, job, policy, past_soft=past_soft)
+
+        await self._database.transact(check, Priority.PERSON)
+
     async def get(self, job_id: str) -> Job:
         """The job with this id, as last saved.
 

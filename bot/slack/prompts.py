@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from bot.catalog import Catalog
 from bot.command import OpenForm, Refuse, Run, Start, Subcommand, may_be_chat, parse
-from bot.drafts import NotConfirmed, SavedDraft, as_draft
+from bot.drafts import NotConfirmed, OverLimit, SavedDraft, as_draft
 from bot.errors import BotError, NotPossible
 from bot.jobs import Job
 from bot.request import Draft, InputReference, VideoRequest
@@ -14,7 +14,7 @@ from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.search import find
 from bot.timings import DRAFT_SAVE_TIMEOUT
-from bot.ui import drafts, replies
+from bot.ui import drafts, limits, replies
 from bot.ui.blocks import Message
 from bot.ui.search import no_words
 
@@ -77,6 +77,8 @@ async def _start(request: VideoRequest, typed: Typed, service: Service) -> Seque
         return []
     if isinstance(error, NotConfirmed):
         return [drafts.ask_to_confirm(error.saved)]
+    if isinstance(error, OverLimit):
+        return drafts.returned(limits.explain(error), typed.text, *limits.choices(error))
     # Without a database there is nothing to keep it in.
     can_keep = isinstance(error, NotPossible)
     saved = await keep(service, typed, as_draft(request)) if can_keep else None

@@ -102,13 +102,13 @@ def form_by_button(saved: SavedDraft) -> Message:
 def ask_to_confirm(saved: SavedDraft) -> Message:
     """The price of a video, before it is started."""
     price = dollars(saved.price or Decimal())
-    words = f"{_in_question(saved)}{escape(_details(saved))}: about {price}"
+    words = f"{_in_question(saved)}{escape(details(saved))}: about {price}"
     return Message(
         words,
         [
             paragraph(
                 bold(_one_line(saved.draft.prompt, EXCERPT)),
-                plain(f"{_details(saved)}: about {price}"),
+                plain(f"{details(saved)}: about {price}"),
             ),
             actions(
                 button(f"Make it for {price}", CONFIRM, saved.id),
@@ -131,7 +131,7 @@ def confirm_in_form(saved: SavedDraft) -> Block:
         "close": plain_text("Back"),
         "blocks": [
             quote(excerpt(saved.draft.prompt, EXCERPT)),
-            section(f"*Price:* about {price}{escape(_details(saved))}"),
+            section(f"*Price:* about {price}{escape(details(saved))}"),
         ],
     }
 
@@ -154,6 +154,14 @@ def making(saved: SavedDraft) -> Message:
     return Message(f"Making a video of “{_in_question(saved)}”.")
 
 
+def details(saved: SavedDraft) -> str:
+    """What follows the prompt, without the price: ` · 12 s · sora-2`."""
+    draft = saved.draft
+    seconds = f"{draft.seconds} s" if draft.seconds else ""
+    details = [seconds, draft.model, measure(draft.size or "")]
+    return "".join(f" · {detail}" for detail in details if detail)
+
+
 def _edit(saved: SavedDraft, label: str = "Edit") -> Sequence[Block]:
     if len(saved.draft.prompt) > MAX_INPUT_TEXT:
         return ()
@@ -168,14 +176,6 @@ def _part(number: int, others: Sequence[str]) -> Message:
 
 def _in_question(saved: SavedDraft) -> str:
     return escape(_one_line(saved.draft.prompt, EXCERPT))
-
-
-def _details(saved: SavedDraft) -> str:
-    """What follows the prompt, without the price."""
-    draft = saved.draft
-    seconds = f"{draft.seconds} s" if draft.seconds else ""
-    details = [seconds, draft.model, measure(draft.size or "")]
-    return "".join(f" · {detail}" for detail in details if detail)
 
 
 def _one_line(text: str, limit: int) -> str:

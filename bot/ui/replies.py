@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from bot.catalog import Catalog
-from bot.drafts import NotConfirmed
+from bot.drafts import NotConfirmed, OverLimit
 from bot.errors import BadRequest, BotError, FileRefused, Impossible, NotPossible, RequestProblem
 from bot.jobs import Job
+from bot.ui import limits
 from bot.ui.blocks import (
     MAX_INPUT_TEXT,
     MAX_MESSAGE_TEXT,
@@ -95,6 +96,8 @@ def refused(error: BotError, otherwise: str = DATABASE_DOWN) -> Message:
     """Why something was not done; `otherwise` is for what the person can't correct."""
     if isinstance(error, NotConfirmed):
         return ask_to_confirm(error.saved)
+    if isinstance(error, OverLimit):
+        return limits.refusal(error)
     if isinstance(error, NotPossible):
         return Message(not_possible(error))
     return Message(_escaped(refused_in_form(error, otherwise)))
@@ -110,6 +113,8 @@ def refused_in_form(error: BotError, otherwise: str = DATABASE_DOWN_FORM) -> str
     match error:
         case BadRequest():
             return problem(error)
+        case OverLimit():
+            return limits.explain_in_form(error)
         case NotPossible():
             return not_possible(error)
         case FileRefused():
