@@ -69,6 +69,7 @@ class Database:
         self._below_person = asyncio.Semaphore(max(1, connections - 1))
         self._below_worker = asyncio.Semaphore(max(1, connections - 2))
         self._pending_writes = 0
+        self._closed = False
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -80,7 +81,11 @@ class Database:
         return cls(_make_engine(url, connections), connections=connections)
 
     async def close(self) -> None:
-        """Close the connections, after a moment for the statements that are still running."""
+        """Close the connections, after a moment for the statements that are still running.
+
+        Statements that come later raise TemporaryError.
+        """
+        self._closed = True
         await self.wait(CLOSE_TIMEOUT)
         for statement in self._running:
             statement.cancel()
@@ -141,6 +146,9 @@ class Database:
 
         An interrupted `UPDATE ... RETURNING` would keep SQLite's write lock.
         """
+        if self._closed:
+            work.close()
+            raise TemporaryError("The database is closed.")  # to connect would reopen it
         task = asyncio.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._ended)
