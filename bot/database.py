@@ -15,7 +15,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.errors import TemporaryError
-from bot.timings import CLOSE_TIMEOUT, CONNECT_TIMEOUT, LOCK_TIMEOUT, UNACKNOWLEDGED_TIMEOUT
+from bot.timings import (
+    CANCEL_TIMEOUT,
+    CLOSE_TIMEOUT,
+    CONNECT_TIMEOUT,
+    LOCK_TIMEOUT,
+    UNACKNOWLEDGED_TIMEOUT,
+)
 
 log = structlog.get_logger()
 
@@ -89,6 +95,8 @@ class Database:
         await self.wait(CLOSE_TIMEOUT)
         for statement in self._running:
             statement.cancel()
+        # `dispose` closes idle connections only, and nothing would close the others later.
+        await self.wait(CANCEL_TIMEOUT)
         await self._engine.dispose()
 
     async def execute(self, statement: sa.Executable, priority: Priority = Priority.JOB) -> Rows:

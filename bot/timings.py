@@ -25,7 +25,9 @@ LEASE = 120.0
 STOP_TIMEOUT = 8.0
 """For a graceful stop; hosts send SIGKILL after ten seconds."""
 CLOSE_TIMEOUT = 1.0
-"""For the last statements when the database closes."""
+"""For the last statements when the database closes ..."""
+CANCEL_TIMEOUT = 1.0
+"""... and for those cancelled then to give back their connections."""
 
 OUTAGE_LEASE = 60.0
 """How long a process may take to tell an admin before another one does: longer than its calls."""
