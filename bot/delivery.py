@@ -183,7 +183,8 @@ class Delivery:
         is known, and a crash at the wrong moment may post a message twice.
         """
         channel, root_ts = (channel_id, None) if channel_id else (job.channel_id, job.root_ts)
-        if channel in self._unreadable:
+        is_person = channel.startswith(("U", "W"))  # whose direct message has an id of its own
+        if is_person or channel in self._unreadable:
             return None
         # Someone else's thread may be long, and its oldest replies are listed first.
         oldest = f"{max(job.created_at - CLOCK_SKEW, 0):.6f}"
@@ -248,16 +249,23 @@ class Delivery:
             )
         return Posted(response["channel"], response["ts"])
 
-    async def ask_approval(self, job: Job, recipient: str) -> Posted:
-        """Ask this channel, or this person in their direct message, to approve the job."""
-        message = approvals.question(job)
+    async def ask_approval(self, job: Job, recipient: str, *, is_repeated: bool) -> Posted:
+        """Ask this channel, or this person in their direct message, to approve the job.
+
+        `is_repeated`: an earlier attempt may have posted it. As in `tell_admin`, only a new message
+        tells the id of a direct message, in which the earlier one is then deleted.
+        """
+        kind = f"question:{recipient}"
         with self._held_by_refusal(self._posts_in(recipient)):
             response = await self._call(
                 "chat.postMessage",
                 channel=recipient,
-                **_post(job, f"question:{recipient}", message),
+                **_post(job, kind, approvals.question(job)),
             )
-        return Posted(response["channel"], response["ts"])
+        posted = Posted(response["channel"], response["ts"])
+        if is_repeated and posted.channel_id != recipient:
+            await self._delete_copies(posted, _payload(job, kind), since=job.created_at)
+        return posted
 
     async def close_question(self, job: Job, question: Question, decision: Decision) -> None:
         """Replace the question's buttons with the decision, unless it is gone."""
@@ -316,10 +324,15 @@ class Delivery:
             "chat.postMessage", channel=outage.user_id, **_content(message, payload)
         )
         if outage.attempts > 1:
-            await self._delete_copies(Posted(posted["channel"], posted["ts"]), payload, outage)
+            await self._delete_copies(
+                Posted(posted["channel"], posted["ts"]), payload, since=outage.started_at
+            )
 
-    async def _delete_copies(self, posted: Posted, payload: dict[str, str], outage: Outage) -> None:
-        oldest = f"{max(outage.started_at - CLOCK_SKEW, 0):.6f}"
+    async def _delete_copies(
+        self, posted: Posted, payload: dict[str, str], *, since: float
+    ) -> None:
+        """Delete the bot's other messages with this metadata in a direct message."""
+        oldest = f"{max(since - CLOCK_SKEW, 0):.6f}"
         try:
             response = await self._call(
                 "conversations.history",
@@ -332,7 +345,7 @@ class Delivery:
                 if ts != posted.ts:
                     await self._call("chat.delete", channel=posted.channel_id, ts=ts)
         except (PermanentError, MisconfiguredError) as error:
-            log.info("copies not deleted", user=outage.user_id, reason=error.message)
+            log.info("copies not deleted", channel=posted.channel_id, reason=error.message)
 
     def _ours(self, messages: Iterable[dict[str, Any]], payload: dict[str, str]) -> list[str]:
         """The `ts` of this bot's messages with this metadata, which any app could post."""

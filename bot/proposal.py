@@ -77,10 +77,14 @@ class Proposal:
         """Whether the question has been posted there, now or earlier."""
         if any(question.recipient == recipient for question in self._claimed.job.questions):
             return True
+        kind = f"question:{recipient}"
+        is_repeated = self._claimed.job.posting == kind
         try:
             posted = await self._posting.post_once(
-                f"question:{recipient}",
-                lambda: self._delivery.ask_approval(self._claimed.job, recipient),
+                kind,
+                lambda: self._delivery.ask_approval(
+                    self._claimed.job, recipient, is_repeated=is_repeated
+                ),
                 channel_id=recipient,
             )
         except PermanentError as error:

@@ -49,16 +49,17 @@ def kill_self_around_decision(when: When) -> None:
 
 
 class Case:
-    """One world with an admin and a channel for approvals, and the bot processes in it."""
+    """One world with an admin, perhaps a channel for approvals, and the bot processes in it."""
 
-    def __init__(self, world: World, folder: Path) -> None:
+    def __init__(self, world: World, folder: Path, *, in_channel: bool) -> None:
         self.world = world
         self.thread = Thread(world)
         self._folder = folder
         self._admin = world.slack.person(world.slack.workspace.add_user("alan", role="admin").id)
-        self.channel: Conversation = world.slack.workspace.add_channel(
-            "spending", members=[self._admin.user]
-        )
+        workspace = world.slack.workspace
+        self._channel: Conversation | None = None
+        if in_channel:
+            self._channel = workspace.add_channel("spending", members=[self._admin.user])
 
     @asynccontextmanager
     async def bot(self, dies: When | None = None) -> AsyncIterator[ForkServerProcess]:
@@ -67,7 +68,7 @@ class Case:
             _env_file=None,
             poster=False,
             approve_above_usd=Decimal(0),
-            approvals_channel=self.channel.id,
+            approvals_channel=self._channel and self._channel.id,
             admin_users=[self._admin.id],
             **{name.lower(): value for name, value in variables.items()},
         )
@@ -81,8 +82,11 @@ class Case:
             process.kill()
             await exit_code(process)
 
-    async def request_and_approve(self) -> None:
+    async def request(self) -> None:
         await self.world.slack.ada.command("clouds")
+
+    async def request_and_approve(self) -> None:
+        await self.request()
         await self.approve()
 
     async def approve(self) -> None:
@@ -91,7 +95,8 @@ class Case:
 
     @property
     def questions(self) -> list[Message]:
-        return self.world.slack.workspace.messages(self.channel)
+        workspace = self.world.slack.workspace
+        return workspace.messages(self._channel or workspace.direct_message(self._admin.user))
 
     async def until_made(self) -> None:
         await self.world.until(ready(self.thread), 120)
@@ -103,7 +108,7 @@ class Case:
 @pytest.fixture
 async def case(world: World, tmp_path: Path) -> Case:
     world.slack.workspace.scopes |= OPTIONAL_SCOPES
-    return Case(world, tmp_path)
+    return Case(world, tmp_path, in_channel=True)
 
 
 async def until_killed(process: ForkServerProcess, acting: asyncio.Task[None]) -> None:
@@ -126,6 +131,19 @@ async def test_a_kill_around_the_post_of_a_question_asks_once(case: Case, when: 
         acting = asyncio.create_task(case.request_and_approve())
         await until_killed(process, acting)
     async with case.bot():
+        await case.approve()
+        await case.until_made()
+
+
+async def test_a_kill_after_the_post_of_a_direct_message_leaves_one_question(
+    world: World, tmp_path: Path
+) -> None:
+    case = Case(world, tmp_path, in_channel=False)
+    async with case.bot() as process:
+        world.faults.inject("chat.postMessage", killing(process), nth=2, when="after")
+        await until_killed(process, asyncio.create_task(case.request()))
+    async with case.bot():
+        await world.until(lambda: len(world.slack.calls_of("chat.delete")) == 1, 120)
         await case.approve()
         await case.until_made()
 

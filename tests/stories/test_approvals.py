@@ -1,16 +1,20 @@
 """Above APPROVE_ABOVE_USD, a video waits, with its card, until an admin approves it."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
+from bot.app import Bot
 from bot.config import Settings
 from bot.sandbox.replica import FAST
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import Conversation, Message
 from bot.sandbox.world import World
+from bot.spending import LimitKind, micros
+from bot.tables import limits
 from bot.ui import approvals, cards, drafts
 from tests.support.channel import Thread, ready, shown, until_idle
 from tests.support.installation import RunBot
@@ -292,3 +296,86 @@ async def test_a_confirmed_price_still_needs_approval(
         await ada.click(ada.private[-1], drafts.CONFIRM)
         await admin.click(await asked(world, admin), approvals.APPROVE)
         await world.until(ready(Thread(world)))
+
+
+# Limits
+
+
+@pytest.fixture
+async def limited_bot(run_bot: RunBot, settings: Settings) -> AsyncIterator[Bot]:
+    """A bot for which the month's limit is $4.00, the price of one 12-second video and a bit."""
+    limit = {"limit_month_usd": Decimal(4)}
+    async with run_bot(settings=settings.model_copy(update=limit)) as bot:
+        yield bot
+
+
+async def make_soft(bot: Bot, limit: LimitKind, amount: Decimal) -> None:
+    row = {"kind": limit, "subject": "", "amount": micros(amount), "is_soft": True}
+    await bot._store._database.execute(limits.insert().values(row))
+
+
+@pytest.mark.usefixtures("limited_bot")
+async def test_a_video_beyond_a_limit_is_refused_instead_of_proposed(
+    world: World, ada: Person, admin: Person
+) -> None:
+    await ada.command("clouds --model sora-2-pro --seconds 12 --size 1024x1792")
+    await world.until(lambda: ada.private)
+    assert "limit" in shown(ada.private[-1])
+    await until_idle()
+    assert (direct(world, admin), Thread(world).cards) == ([], [])
+
+
+@pytest.mark.usefixtures("limited_bot")
+async def test_an_approval_reserves_the_price(world: World, ada: Person, admin: Person) -> None:
+    world.videos.hold()
+    await proposed(world, ada)
+    await ada.command("cheap clouds")
+    await world.until(lambda: world.videos.creates)
+    await admin.click(await asked(world, admin), approvals.APPROVE)
+    await world.until(lambda: len(world.videos.creates) == 2)
+    await ada.command("more clouds")
+    await world.until(lambda: ada.private)
+    assert "limit" in shown(ada.private[-1])
+    assert len(Thread(world).cards) == 2
+
+
+@pytest.mark.usefixtures("limited_bot")
+async def test_what_was_spent_while_a_video_waited_keeps_it_from_being_approved(
+    world: World, ada: Person, admin: Person
+) -> None:
+    thread = await proposed(world, ada)
+    question = await asked(world, admin)
+    for number in (1, 2):
+        await ada.command(f"cheap clouds {number}")
+    await world.until(lambda: len(world.videos.creates) == 2)
+    await admin.click(question, approvals.APPROVE)
+    await world.until(lambda: admin.private)
+    assert "limit" in shown(admin.private[-1])
+    await until_idle()
+    assert has_buttons(question)
+    assert "Waiting for approval" in shown(thread.cards[0])
+    assert len(world.videos.creates) == 2
+
+
+async def test_a_video_beyond_a_soft_limit_is_proposed(
+    world: World, ada: Person, admin: Person, limited_bot: Bot
+) -> None:
+    await make_soft(limited_bot, LimitKind.MONTH_USD, Decimal("0.50"))
+    await ada.command("clouds 1")
+    await world.until(lambda: world.videos.creates)
+    assert direct(world, admin) == []
+    await ada.command("clouds 2")
+    await admin.click(await asked(world, admin), approvals.APPROVE)
+    await world.until(lambda: len(world.videos.creates) == 2)
+
+
+async def test_a_soft_limit_without_an_admin_is_a_hard_one(
+    world: World, ada: Person, run_bot: RunBot, settings: Settings
+) -> None:
+    nobody = settings.model_copy(update={"approve_above_usd": None, "admin_users": []})
+    async with run_bot(settings=nobody) as bot:
+        await make_soft(bot, LimitKind.MONTH_USD, Decimal("0.10"))
+        await ada.command("clouds")
+        await world.until(lambda: ada.private)
+        assert "limit" in shown(ada.private[-1])
+    assert Thread(world).cards == []

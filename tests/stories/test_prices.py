@@ -213,6 +213,19 @@ async def test_a_message_that_may_be_chat_is_asked_about_first_and_then_its_pric
     assert len(world.videos.creates) == 1
 
 
+async def test_a_limit_that_is_lowered_while_a_question_waits_applies_when_it_is_confirmed(
+    world: World, ada: Person, run_bot: RunBot, settings: Settings
+) -> None:
+    async with run_bot():
+        await ada.command(PRO)
+        asked = await question(world, ada)
+    async with run_bot(settings=settings.model_copy(update={"limit_day_usd": Decimal(3)})):
+        await ada.click(asked, drafts.CONFIRM)
+        await world.until(lambda: len(ada.private) == 2)
+        assert "limit" in shown(ada.private[-1])
+        await nothing_started(world)
+
+
 async def test_a_price_that_has_risen_since_is_asked_about_again(
     world: World, ada: Person, run_bot: RunBot, settings: Settings, tmp_path: Path
 ) -> None:
