@@ -54,12 +54,14 @@ from bot.timings import (
     KEEPALIVE_EXPIRY,
     LEASE,
     METRICS_MAX_AGE,
+    PRUNE_INTERVAL,
     RESPONSE_URL_LIFETIME,
     SLACK_TIMEOUT,
     STOP_TIMEOUT,
     TOKEN_CHECK_INTERVAL,
     Timings,
 )
+from bot.upkeep import Upkeep
 from bot.videos.servers import VideosServers
 from bot.web import listening, make_metrics_app, make_web_app
 from bot.worker import Worker
@@ -254,7 +256,17 @@ async def running(
             server=dependencies.servers.current.server,
         )
         await stack.enter_async_context(
-            _scheduled(_periodic_tasks(store, worker, homes, delivery, outages, timings))
+            _scheduled(
+                _periodic_tasks(
+                    store,
+                    worker,
+                    homes,
+                    delivery,
+                    outages,
+                    Upkeep(store.database, keep_days=settings.keep_days),
+                    timings,
+                )
+            )
         )
         await _listen(bot, bolt, socket_mode, settings, stack)
         yield bot
@@ -297,6 +309,7 @@ def _periodic_tasks(
     homes: Homes,
     delivery: Delivery,
     outages: Outages,
+    upkeep: Upkeep,
     timings: Timings,
 ) -> list[PeriodicTask]:
     async def forget_response_urls() -> None:
@@ -312,6 +325,7 @@ def _periodic_tasks(
         PeriodicTask("tell admins of outages", timings.outage_interval, outages.watch),
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
         PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),
+        PeriodicTask("remove what need not be kept", PRUNE_INTERVAL, upkeep.run),
     ]
 
 

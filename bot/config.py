@@ -200,6 +200,7 @@ class Settings(DatabaseSettings, WebSettings):
     approve_above_usd: Annotated[Dollars | None, AfterValidator(_with_admins)] = None
     approvals_channel: ChannelId | None = None
     max_open_per_person: Annotated[int, Field(ge=1, le=1_000_000)] = 20
+    keep_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     metrics_host: str = "127.0.0.1"
     metrics_port: Port | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -103,6 +103,8 @@ class Impossible(StrEnum):
     OVER_LIMIT = "over_limit"
     UNKNOWN_VIDEO = "unknown_video"
     DELETED_VIDEO = "deleted_video"
+    PROMPT_NOT_KEPT = "prompt_not_kept"
+    """The job is older than what is kept."""
     NOT_READY = "not_ready"
     ONLY_ON_CARD = "only_on_card"
     PICTURE_NOT_YOURS = "picture_not_yours"

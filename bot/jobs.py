@@ -279,6 +279,11 @@ class Job:
         return reference is None or user_id in {reference.user_id, self.user_id}
 
     @property
+    def is_emptied(self) -> bool:
+        """Whether its contents were removed because it is old, or its requester was forgotten."""
+        return not self.request.prompt and self.state is not JobState.DELETED
+
+    @property
     def is_paused(self) -> bool:
         """Whether it waits for the Videos server to accept requests again."""
         return self.error is not None and self.state in PAUSABLE

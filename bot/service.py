@@ -322,10 +322,8 @@ class Service:
         job = await self.owned(job_id, user_id)
         if job.state is not JobState.DELIVERED:
             raise NotPossible(Impossible.NOTHING_TO_DELETE)
-        await self._store.add_signal(
-            job.id, Signal.DELETE, user_id, *_records(job, user_id, Act.DELETED)
-        )
-        await self._store.reopen(job.id, now=self._clock())
+        records = _records(job, user_id, Act.DELETED)
+        await self._store.delete(job.id, user_id, *records, now=self._clock())
         self._wake()
         return job
 
@@ -398,15 +396,17 @@ class Service:
         return job
 
     async def undeleted(self, job_id: str) -> Job:
-        """The job, unless someone has deleted its video, or wants to.
+        """The job, unless someone has deleted its video, or wants to, or it was emptied.
 
         Raises:
-            NotPossible: it is unknown or deleted.
+            NotPossible: it is unknown, deleted or emptied.
             TemporaryError: the database does not respond.
         """
         job = await self.known(job_id)
         if job.state is JobState.DELETED or await self._is_being_deleted(job):
             raise NotPossible(Impossible.DELETED_VIDEO)
+        if job.is_emptied:
+            raise NotPossible(Impossible.PROMPT_NOT_KEPT)
         return job
 
     async def owned(self, job_id: str, user_id: str) -> Job:

@@ -61,6 +61,11 @@ class Store:
         """A store in this database, whose tables must be up to date (`bot.migrations`)."""
         return cls(Database.open(url), lease=lease)
 
+    @property
+    def database(self) -> Database:
+        """The database, for what is no job's business."""
+        return self._database
+
     async def close(self) -> None:
         """Close the database; writes that it does not accept within a second are given up."""
         await self._database.close()
@@ -306,11 +311,17 @@ class Store:
         rows = await self._database.execute(query, Priority.PERSON)
         return next((_decision(row) for row in rows), None)
 
+    async def delete(self, job_id: str, user_id: str, *records: sa.Executable, now: float) -> None:
+        """Record that this person wants the video of a closed job deleted, and reopen the job.
+
+        Both in one transaction, or upkeep could remove the signal to a job that is still closed.
+        """
+        await self.add_signal(job_id, Signal.DELETE, user_id, _reopened(job_id, now), *records)
+        await self.reopen(job_id, now=now)
+
     async def reopen(self, job_id: str, *, now: float) -> None:
         """Make a closed job claimable again, for a signal that came after its end."""
-        closed = jobs.update().where(jobs.c.id == job_id, sa.not_(OPEN))
-        reopened = closed.values(closed_at=None, owner=None, lease_until=now)
-        await self._database.execute(reopened, Priority.PERSON)
+        await self._database.execute(_reopened(job_id, now), Priority.PERSON)
 
     async def forget_response_urls(self, *, created_before: float) -> None:
         """Remove the response URLs of older jobs, whoever runs them: they are secrets.
@@ -511,6 +522,11 @@ def _make_due(job_id: str, *, now: float) -> sa.Executable:
         jobs.c.id == job_id, OPEN, jobs.c.owner.is_(None), jobs.c.lease_until > now
     )
     return postponed.values(lease_until=now)
+
+
+def _reopened(job_id: str, now: float) -> sa.Executable:
+    closed = jobs.update().where(jobs.c.id == job_id, sa.not_(OPEN))
+    return closed.values(closed_at=None, owner=None, lease_until=now)
 
 
 def _with_fence(job: Job, values: Mapping[str, Any]) -> sa.Executable:

@@ -84,6 +84,14 @@ sa.Index("jobs_card", jobs.c.card_ts)
 IN_THREAD = jobs.c.thread_ts.is_not(None)
 sa.Index("jobs_in_thread", jobs.c.thread_ts, sqlite_where=IN_THREAD, postgresql_where=IN_THREAD)
 
+CONTENT = sa.or_(
+    jobs.c.prompt != sa.literal_column("''"),  # SQLite uses no partial index for a parameter
+    jobs.c.permalink.is_not(None),
+    jobs.c.notify.is_not(None),
+)
+"""The job has contents that can be removed once it is old."""
+sa.Index("jobs_with_content", jobs.c.closed_at, sqlite_where=CONTENT, postgresql_where=CONTENT)
+
 signals = sa.Table(
     "signals",
     metadata,

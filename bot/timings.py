@@ -64,6 +64,13 @@ RESPONSE_URL_LIFETIME = 1800.0
 """How long Slack accepts messages at a `response_url`: whoever reads it could post there."""
 FORGET_INTERVAL = 60.0
 """Between removals of response URLs and drafts that are older."""
+PRUNE_INTERVAL = 3600.0
+"""Between removals of old contents and of rows that nobody reads again."""
+PRUNE_PAUSE = 0.1
+"""After each batch of such a removal, so that others can write."""
+DAY = 86_400.0
+SIGNAL_LIFETIME = DAY
+"""How long the signals to a job are kept after it was closed."""
 HOME_REFRESH_WINDOW = 600.0
 """How long a Home tab is kept up to date after it was opened."""
 

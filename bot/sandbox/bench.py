@@ -31,9 +31,12 @@ from bot.sandbox.videos.state import VideoParams
 from bot.sandbox.world import World
 from bot.store import Store
 from bot.tables import jobs as table
+from bot.timings import DAY
 
 MB = 1_000_000
 POST_CALLS = ("chat.postMessage", "conversations.history", "conversations.join")
+BASES = ("rates", "none", "many", "old", "emptied")
+OLD_JOBS = 200_000
 START_TIMEOUT = 60.0
 """Seconds for a process to connect."""
 
@@ -56,7 +59,9 @@ class Figure:
 
 
 @asynccontextmanager
-async def process_of(world: World, url: str, module: str, folder: Path) -> AsyncIterator[Process]:
+async def process_of(
+    world: World, url: str, module: str, folder: Path, **variables: str
+) -> AsyncIterator[Process]:
     """Run this module as a process in the world, and wait until it is connected."""
     with (folder / "log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -68,6 +73,7 @@ async def process_of(world: World, url: str, module: str, folder: Path) -> Async
                 "MAX_OPEN_PER_PERSON": "1000000",
                 "POSTER": "false",  # each takes a process
                 **world.environment(url),
+                **variables,
             },
             stderr=log,
             stdout=log,
@@ -81,9 +87,11 @@ async def process_of(world: World, url: str, module: str, folder: Path) -> Async
         await process.wait()
 
 
-def bot(world: World, url: str, folder: Path) -> AbstractAsyncContextManager[Process]:
+def bot(
+    world: World, url: str, folder: Path, **variables: str
+) -> AbstractAsyncContextManager[Process]:
     """Run the bot itself."""
-    return process_of(world, url, "bot run", folder)
+    return process_of(world, url, "bot run", folder, **variables)
 
 
 async def send_commands(world: World, number: int, seconds: float) -> list[Ack]:
@@ -144,6 +152,24 @@ def multiply(url: str, number: int) -> None:
     with engine.begin() as connection:
         connection.execute(table.insert().from_select([*table.c], copies))
     engine.dispose()
+
+
+def age(url: str, seconds: float) -> None:
+    """Make all closed jobs older."""
+    engine = sa.create_engine(url.replace("+aiosqlite", ""))
+    with engine.begin() as connection:
+        connection.execute(table.update().values(closed_at=table.c.closed_at - seconds))
+    engine.dispose()
+
+
+def emptied(url: str) -> int:
+    """Return how many jobs have lost their contents."""
+    engine = sa.create_engine(url.replace("+aiosqlite", ""))
+    query = sa.select(sa.func.count()).select_from(table).where(table.c.prompt == "")
+    with engine.connect() as connection:
+        number = int(connection.execute(query).scalar_one())
+    engine.dispose()
+    return number
 
 
 async def deliver(world: World, number: int = 1) -> None:
@@ -296,6 +322,32 @@ async def history(
     yield Figure("    p50 with them relative to without", f"{ratio:.2f} x", "< 1.2 x", ratio < 1.2)
 
 
+async def pruning(
+    clip: Path, folder: Path, name: str, urls: Sequence[str]
+) -> AsyncIterator[Figure]:
+    """Compare ack latency while old jobs are emptied and while not: two bots at the same time."""
+    async with AsyncExitStack() as stack:
+        worlds = []
+        for number, url in enumerate(urls):
+            world = await stack.enter_async_context(World(clip=clip, render_seconds=1))
+            async with bot(world, url, folder):
+                await deliver(world)
+            multiply(url, OLD_JOBS)
+            age(url, 2 * DAY)
+            variables = {"KEEP_DAYS": "1"} if number else {}
+            await stack.enter_async_context(bot(world, url, folder, **variables))
+            worlds.append(world)
+        before = emptied(urls[1])
+        runs = await asyncio.gather(*(send_commands(world, 400, 20) for world in worlds))
+        pruned = emptied(urls[1]) - before
+    idle, busy = map(ack_latency, runs)
+    ratio = busy[1] / idle[1]
+    yield Figure(f"{name}, {OLD_JOBS:,} old jobs: ack p50 / p99", in_ms(idle))
+    yield Figure("    while they are emptied", in_ms(busy))
+    yield Figure("    emptied meanwhile", f"{pruned:,}", "> 10,000", pruned > 10_000)
+    yield Figure("    p99 meanwhile relative to otherwise", f"{ratio:.2f} x", "< 3 x", ratio < 3)
+
+
 async def big_clip(clip: Path, folder: Path) -> AsyncIterator[Figure]:
     """Measure memory while a video of 500 MB is delivered."""
     url = f"sqlite+aiosqlite:///{folder / 'big.db'}"
@@ -318,8 +370,8 @@ async def measure(folder: Path, server: Postgres) -> bool:
     """Print each figure as it is measured; return whether all goals are met."""
     clip = folder / "clip.mp4"
     await asyncio.to_thread(make_clip, clip, "clouds", "128x72", 1)
-    names = [f"sqlite+aiosqlite:///{folder / f'{name}.db'}" for name in ("rates", "none", "many")]
-    postgres_urls = [with_driver(server.new_database()) for _ in range(3)]
+    names = [f"sqlite+aiosqlite:///{folder / f'{name}.db'}" for name in BASES]
+    postgres_urls = [with_driver(server.new_database()) for _ in range(5)]
     met = True
     for figures in (
         burst(clip, folder),
@@ -327,8 +379,10 @@ async def measure(folder: Path, server: Postgres) -> bool:
         waiting(clip, folder),
         rates("SQLite", names[0]),
         rates("PostgreSQL", postgres_urls[0]),
-        history(clip, folder, "SQLite", names[1:]),
-        history(clip, folder, "PostgreSQL", postgres_urls[1:]),
+        history(clip, folder, "SQLite", names[1:3]),
+        history(clip, folder, "PostgreSQL", postgres_urls[1:3]),
+        pruning(clip, folder, "SQLite", names[3:]),
+        pruning(clip, folder, "PostgreSQL", postgres_urls[3:]),
         big_clip(clip, folder),
     ):
         async for figure in figures:

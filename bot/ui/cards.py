@@ -94,12 +94,14 @@ def prompt_excerpt(job: Job, length: int) -> Block:
     """
     if job.state is JobState.DELETED:
         return paragraph(plain("The prompt was deleted, too."))
+    if job.is_emptied:
+        return paragraph(plain("The prompt is no longer kept."))
     return quote(excerpt(job.request.prompt, length))
 
 
 def named(job: Job) -> str:
     """The video by its prompt, as a sentence; mrkdwn."""
-    if job.state is JobState.DELETED:
+    if job.state is JobState.DELETED or job.is_emptied:
         return f"Video {job.id}."
     return f"Video “{escape(excerpt(in_one_line(job.request.prompt), READ_ALOUD))}”."
 

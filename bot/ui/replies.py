@@ -179,6 +179,11 @@ def not_possible(error: NotPossible) -> str:  # noqa: C901 -- one case for each 
             return "I don't know this video."
         case Impossible.DELETED_VIDEO:
             return "This video was deleted, and its prompt with it."
+        case Impossible.PROMPT_NOT_KEPT:
+            return (
+                "This video's prompt is no longer kept, so it can't be remixed, made again or "
+                "edited. Use `/video` with a new prompt."
+            )
         case Impossible.NOT_READY:
             return "This video isn't ready, so it can't be remixed or made again."
         case Impossible.ONLY_ON_CARD:
