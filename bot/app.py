@@ -49,6 +49,7 @@ from bot.store import Store
 from bot.timings import (
     CONNECT_TIMEOUT,
     DATABASE_TIMEOUT,
+    DECISION_TIMEOUT,
     DRAFT_LIFETIME,
     FORGET_INTERVAL,
     KEEPALIVE_EXPIRY,
@@ -318,6 +319,9 @@ def _periodic_tasks(
     async def forget_drafts() -> None:
         await store.delete_drafts(before=time.time() - DRAFT_LIFETIME)
 
+    async def settle_undecided() -> None:
+        await store.settle_undecided(closed_before=time.time() - DECISION_TIMEOUT)
+
     return [
         PeriodicTask("check the Slack token", TOKEN_CHECK_INTERVAL, delivery.check_token),
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
@@ -326,6 +330,7 @@ def _periodic_tasks(
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
         PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),
         PeriodicTask("remove what need not be kept", PRUNE_INTERVAL, upkeep.run),
+        PeriodicTask("settle undecided jobs", FORGET_INTERVAL, settle_undecided),
     ]
 
 

@@ -43,6 +43,7 @@ examples:
   video-bot doctor --create                also make one real video, after you confirm its price
   video-bot run                            run the bot, with the settings in .env
   video-bot migrate                        only migrate the database, for example before a deploy
+  video-bot bill --month 2026-11           what each person's videos cost in a month
   video-bot audit --since 2026-11-01       who cancelled or deleted others' videos, and the like
 
 The settings come from the environment or from .env, which .env.example describes.
@@ -66,6 +67,11 @@ def _parser() -> argparse.ArgumentParser:
     audit = commands.add_parser("audit", help="print who changed limits or others' videos")
     audit.add_argument("--since", type=_moment, default=0.0, help="a date such as 2026-11-24, UTC")
     audit.set_defaults(command=_audit)
+    bill = commands.add_parser("bill", help="print what the videos of a month cost")
+    bill.add_argument("--month", type=_month, help="such as 2026-11; this month by default (UTC)")
+    bill.add_argument("--by", choices=["person", "channel", "model"], default="person")
+    bill.add_argument("--csv", action="store_true", help="print comma-separated values")
+    bill.set_defaults(command=_bill)
     health = commands.add_parser("health", help="ask the running bot whether everything works")
     health.set_defaults(command=_health)
     cards = commands.add_parser("cards", help="print all cards as JSON for Block Kit Builder")
@@ -109,6 +115,29 @@ async def _print_audit_log(options: argparse.Namespace) -> None:
     for entry in await _with_store(lambda store: store.audit_log(since=options.since)):
         at = datetime.fromtimestamp(entry.at, UTC).isoformat(timespec="seconds")
         _print(f"{at}\t{entry.actor}\t{entry.act}\t{entry.subject}\t{entry.detail}")
+
+
+def _bill(options: argparse.Namespace) -> int:
+    from bot.spending import By
+    from bot.ui import bill
+
+    today = datetime.now(UTC)
+    since, before = options.month or _month(f"{today:%Y-%m}")
+    by = By(options.by)
+    lines = asyncio.run(_with_store(lambda store: store.bill(by, since=since, before=before)))
+    sys.stdout.write(bill.as_csv(lines, by) if options.csv else bill.as_table(lines, by))
+    return 0
+
+
+def _month(text: str) -> tuple[float, float]:
+    """When a month such as 2026-11 begins and ends."""
+    from bot.spending import month_of
+
+    try:
+        month = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a month such as 2026-11") from None
+    return month_of(month.year, month.month)
 
 
 async def _with_store(work: Callable[["Store"], Awaitable[_T]]) -> _T:

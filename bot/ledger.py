@@ -1,12 +1,15 @@
 """Limits against the jobs' own rows: what is held or spent is a sum over them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from bot.database import Transaction
 from bot.jobs import Job, JobState
 from bot.spending import (
+    BillLine,
+    By,
     Charge,
     Limit,
     LimitKind,
@@ -54,6 +57,52 @@ async def reserve(
     )
     if broken is not None:
         raise broken
+
+
+def bill(by: By, *, since: float, before: float) -> sa.Select[Any]:
+    """The query for the lines of the bill of this time, the highest amounts first."""
+    names = {By.PERSON: jobs.c.user_id, By.CHANNEL: jobs.c.channel_id, By.MODEL: jobs.c.model}
+    name = names[by]
+    spent, held = (
+        sa.func.coalesce(sa.func.sum(sa.case((jobs.c.charge == charge, jobs.c.micros))), 0)
+        for charge in (Charge.SPENT, Charge.HELD)
+    )
+    return (
+        sa.select(
+            name.label("name"),
+            sa.func.count().label("videos"),
+            spent.label("spent"),
+            held.label("held"),
+            (sa.func.count() - sa.func.count(jobs.c.micros)).label("unpriced"),
+        )
+        .where(COUNTED, jobs.c.created_at >= since, jobs.c.created_at < before)
+        .group_by(name)
+        .order_by(sa.desc("spent"), sa.desc("held"), name)
+    )
+
+
+def bill_line(row: Mapping[str, Any]) -> BillLine:
+    """The line in this row."""
+    return BillLine(
+        **{name: row[name] for name in ("name", "videos", "unpriced")},
+        spent=int(row["spent"]),
+        held=int(row["held"]),
+    )
+
+
+def settle(*, job_id: str | None = None, closed_before: float | None = None) -> sa.Executable:
+    """Count as spent what a person has decided about, or has not within a day.
+
+    Only closed jobs, which nobody else writes.
+    """
+    undecided = jobs.update().where(
+        jobs.c.state == JobState.UNCERTAIN, jobs.c.charge == Charge.HELD, sa.not_(OPEN)
+    )
+    if job_id is not None:
+        undecided = undecided.where(jobs.c.id == job_id)
+    if closed_before is not None:
+        undecided = undecided.where(jobs.c.closed_at < closed_before)
+    return undecided.values(charge=Charge.SPENT)
 
 
 async def _limits_for(transaction: Transaction, job: Job, policy: Policy) -> list[Limit]:

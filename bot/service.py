@@ -134,7 +134,7 @@ class Service:
         """
         job = await self.own(job_id, origin.user_id)
         check_reachable(job, origin)
-        return await self._add(
+        again = await self._add(
             Job(
                 id=_new_id(),
                 request_key=again_key(job.id),
@@ -148,6 +148,18 @@ class Service:
                 created_at=self._clock(),
             )
         )
+        await self._store.settle(job.id)
+        return again
+
+    async def dismiss(self, job_id: str, user_id: str) -> None:
+        """Do nothing more about a job whose outcome nobody knows.
+
+        Raises:
+            NotPossible: someone else requested it, or it is unknown.
+            TemporaryError: the database does not respond.
+        """
+        job = await self.owned(job_id, user_id)
+        await self._store.settle(job.id)
 
     async def make_again(
         self, job_id: str, origin: Origin, *, without_picture: bool = False

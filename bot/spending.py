@@ -129,6 +129,28 @@ def limits_in_force(
     ]
 
 
+class By(StrEnum):
+    """What a bill has a line for each of."""
+
+    PERSON = "person"
+    CHANNEL = "channel"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BillLine:
+    """What the videos of one person, channel or model cost, in micro-dollars."""
+
+    name: str
+    videos: int
+    """That are paid for, or may be."""
+    spent: int
+    held: int
+    """Reserved, because the outcome isn't known yet."""
+    unpriced: int
+    """Videos whose price is unknown."""
+
+
 class LimitReached(NotPossible):
     """A limit does not allow this video."""
 
@@ -183,6 +205,12 @@ def micros(price: Decimal | None) -> int | None:
 def in_dollars(amount: int) -> Decimal:
     """An amount of micro-dollars in dollars."""
     return Decimal(amount) / MICROS
+
+
+def month_of(year: int, month: int) -> tuple[float, float]:
+    """When this month begins and ends."""
+    begin = datetime(year, month, 1, tzinfo=UTC).timestamp()
+    return begin, renewal(Period.MONTH, begin) or begin
 
 
 def start_of(period: Period, at: float) -> float:

@@ -35,7 +35,7 @@ from bot.jobs import (
 )
 from bot.outage_store import OutageStore
 from bot.request import Draft, Fit, InputReference, VideoRequest
-from bot.spending import Charge, Policy, micros
+from bot.spending import BillLine, By, Charge, Policy, micros
 from bot.tables import OPEN, RENDERED, decisions, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
@@ -116,6 +116,19 @@ class Store:
             await ledger.reserve(transaction, job, policy, past_soft=past_soft)
 
         await self._database.transact(check, Priority.PERSON)
+
+    async def bill(self, by: By, *, since: float, before: float) -> list[BillLine]:
+        """What the videos requested in this time cost, the highest amounts first."""
+        rows = await self._database.execute(ledger.bill(by, since=since, before=before))
+        return [*map(ledger.bill_line, rows)]
+
+    async def settle(self, job_id: str) -> None:
+        """Count an uncertain job as spent, because the person has decided about it."""
+        await self._database.execute(ledger.settle(job_id=job_id), Priority.PERSON)
+
+    async def settle_undecided(self, *, closed_before: float) -> None:
+        """The same for all uncertain jobs that nobody has decided about since then."""
+        await self._database.execute(ledger.settle(closed_before=closed_before))
 
     async def get(self, job_id: str) -> Job:
         """The job with this id, as last saved.

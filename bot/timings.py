@@ -19,6 +19,8 @@ DRAFT_SAVE_TIMEOUT = 0.5
 """For saving what someone typed, before or after what `ACK_TIMEOUT` is for."""
 DRAFT_LIFETIME = 3600.0
 """How long it is kept."""
+DECISION_TIMEOUT = 86400.0
+"""For a person to decide about a job whose outcome nobody knows, before it counts as paid for."""
 
 LEASE = 120.0
 """How long a claim lasts without a heartbeat."""

@@ -18,20 +18,23 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from bot.catalog import load_catalog
 from bot.config import Settings, read_settings
-from bot.jobs import JobState
+from bot.jobs import JobState, Note
 from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import postgres
 from bot.sandbox.replica import FAST, exit_code, spawn
 from bot.sandbox.slack.sockets import Ack
 from bot.sandbox.slack.state import Message
-from bot.sandbox.videos.state import Video
+from bot.sandbox.videos.state import Video, bill_for
 from bot.sandbox.world import World
+from bot.spending import Charge, in_dollars
 from bot.tables import jobs
 
 LEASE = 4.0
@@ -86,6 +89,7 @@ class Outcome:
     problems: list[str]
     expected: list[str]
     """Problems that a freeze past the lease explains."""
+    bill: "Bill"
 
     def __str__(self) -> str:
         states = ", ".join(f"{number} {state}" for state, number in sorted(self.states.items()))
@@ -95,7 +99,33 @@ class Outcome:
             f"({len(self.disruptions.past_lease)} past a lease); {self.seconds:.0f} s\n"
             f"  jobs: {states}\n"
             f"  duplicated or lost: {len(self.problems)}; "
-            f"duplicates by a process frozen past its lease: {len(self.expected)}"
+            f"duplicates by a process frozen past its lease: {len(self.expected)}\n"
+            f"  {self.bill}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What the bot counts and what the server charges, in US dollars."""
+
+    spent: Decimal
+    held: Decimal
+    unconfirmed: Decimal
+    """The part of `spent` for cancelled videos that the server did not confirm to have stopped."""
+    server: Decimal
+    duplicates: Decimal
+    """The part of the server's bill for videos that it was asked for more than once."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing is held, and both agree about everything that can be known."""
+        return not self.held and self.spent - self.unconfirmed == self.server - self.duplicates
+
+    def __str__(self) -> str:
+        return (
+            f"bill: ${self.spent:.2f} spent, ${self.held:.2f} reserved; the server charges "
+            f"${self.server:.2f} (${self.duplicates:.2f} for duplicates); "
+            f"unconfirmed cancellations: ${self.unconfirmed:.2f}"
         )
 
 
@@ -196,7 +226,11 @@ class Chaos:
         states = await asyncio.to_thread(self._states)
         problems = [each for prompt in self._acks for each in self._problems(prompt, states)]
         acknowledged = [ack for ack in self._acks.values() if _is_accepted(ack)]
+        bill = await asyncio.to_thread(self._bill)
+        if not bill.is_right:
+            problems.append((str(bill), False))
         return Outcome(
+            bill=bill,
             commands=len(self._acks),
             acknowledged=len(acknowledged),
             disruptions=self._disruptions,
@@ -205,6 +239,24 @@ class Chaos:
             problems=[problem for problem, is_expected in problems if not is_expected],
             expected=[problem for problem, is_expected in problems if is_expected],
         )
+
+    def _bill(self) -> Bill:
+        catalog = load_catalog()
+        videos = self._world.videos
+        firsts = {video.prompt: video for video in reversed(videos.creates)}
+        again = [video for video in videos.creates if video is not firsts[video.prompt]]
+        return Bill(
+            spent=self._sum(jobs.c.charge == Charge.SPENT),
+            held=self._sum(jobs.c.charge == Charge.HELD),
+            unconfirmed=self._sum(jobs.c.charge == Charge.SPENT, jobs.c.note == Note.NOT_STOPPED),
+            server=videos.bill(catalog),
+            duplicates=bill_for(again, catalog),
+        )
+
+    def _sum(self, *conditions: sa.ColumnElement[bool]) -> Decimal:
+        total = sa.select(sa.func.coalesce(sa.func.sum(jobs.c.micros), 0)).where(*conditions)
+        with self._engine.connect() as connection:
+            return in_dollars(int(connection.execute(total).scalar_one()))
 
     def _states(self) -> dict[str, str]:
         """Return the state of each prompt's job; every prompt is sent once."""

@@ -49,7 +49,7 @@ async def ask_again(service: Service, click: Click) -> Reply:
 
 async def dismiss(service: Service, click: Click) -> Reply:
     """Do nothing more."""
-    await service.owned(click.job_id, click.user_id)
+    await service.dismiss(click.job_id, click.user_id)
     return Reply(instead=replies.dismissed(click.user_id))
 
 

@@ -16,6 +16,8 @@ async def test_random_kills_and_freezes_cause_no_duplicates_or_losses(
     plan = chaos.Plan(24, replicas, seed=7, duration=5.0, max_freeze=chaos.LEASE / 2)
     outcome = await chaos.run(database_url, plan, tmp_path)
     assert (outcome.problems, outcome.expected) == ([], [])
+    assert outcome.bill.is_right
+    assert outcome.bill.spent > 0
     assert outcome.disruptions.kills > 0
     assert outcome.disruptions.freezes > 0
     assert outcome.states["delivered"] >= outcome.acknowledged > 0

@@ -7,6 +7,7 @@ The number of creates, cards, replies and files is compared with the expected ou
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -17,12 +18,14 @@ import pytest
 from aiohttp import web
 
 from bot import app
+from bot.catalog import load_catalog
 from bot.config import Settings, read_settings
 from bot.jobs import Job, JobState
 from bot.sandbox.faults import Fault, When, hang
 from bot.sandbox.replica import FAST, FORK, exit_code
 from bot.sandbox.slack.state import File
 from bot.sandbox.world import World
+from bot.spending import By, in_dollars
 from bot.store import Store
 from tests.support.channel import Thread
 from tests.support.installation import OPTIONAL_SCOPES, install
@@ -154,8 +157,15 @@ class Cell:
             async with asyncio.timeout(60):
                 while (await self._job(store)).closed_at is None:  # noqa: ASYNC110 -- rows announce nothing
                     await asyncio.sleep(0.1)
+            await self._check_bill(store)
         finally:
             await store.close()
+
+    async def _check_bill(self, store: Store) -> None:
+        """What is held or spent is what the server charges."""
+        bill = await store.bill(By.MODEL, since=0, before=time.time() + 1)
+        counted = sum(line.held + line.spent for line in bill)
+        assert in_dollars(counted) == self.world.videos.bill(load_catalog())
 
     async def _job(self, store: Store) -> Job:
         [job] = await store.list_of(self.world.slack.ada.id, limit=2)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot import jobs, tables
+from bot import cli, jobs, tables
 from bot.database import Database
 from bot.errors import NotPossible
-from bot.jobs import Job
-from bot.spending import MICROS, Charge, LimitKind, LimitReached, Policy
+from bot.jobs import Job, JobState
+from bot.spending import MICROS, BillLine, By, Charge, LimitKind, LimitReached, Policy
 from bot.store import Store
 from tests.support.jobs import make_job
 
@@ -172,3 +172,82 @@ async def test_a_job_that_reserves_nothing_is_not_limited_and_does_not_count(sto
     await store.add(priced(3, charge=Charge.FREE), limit)
     with pytest.raises(LimitReached):
         await store.add(replace(priced(4)), limit)
+
+
+NOVEMBER = {
+    "since": datetime(2026, 11, 1, tzinfo=UTC).timestamp(),
+    "before": datetime(2026, 12, 1, tzinfo=UTC).timestamp(),
+}
+
+
+async def add_each_kind(store: Store) -> None:
+    spent, held, free = Charge.SPENT, Charge.HELD, Charge.FREE
+    await store.add(priced(1, user_id="U2", charge=spent, price="1.205"))
+    await store.add(priced(2, user_id="U2", charge=spent, price=None))
+    await store.add(priced(3, charge=spent))
+    await store.add(priced(4, charge=held))
+    await store.add(priced(5, charge=free))
+    await store.add(priced(6, charge=spent, created_at=NOVEMBER["before"]))
+    await store.add(priced(7, charge=spent, created_at=NOVEMBER["since"] - 1))
+
+
+async def test_a_bill_adds_up_the_month(store: Store) -> None:
+    await add_each_kind(store)
+    assert await store.bill(By.PERSON, **NOVEMBER) == [
+        BillLine(name="U2", videos=2, spent=1_205_000, held=0, unpriced=1),
+        BillLine(name="U1", videos=2, spent=400_000, held=400_000, unpriced=0),
+    ]
+    [line] = await store.bill(By.MODEL, **NOVEMBER)
+    assert (line.name, line.videos, line.spent) == ("sora-2", 4, 1_605_000)
+
+
+async def test_the_command_bill_prints_a_table_or_comma_separated_values(
+    store: Store,
+    migrated_url: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", migrated_url)
+    await add_each_kind(store)
+    month = ["bill", "--month", "2026-11"]
+    assert await asyncio.to_thread(cli.main, month) == 0
+    assert capsys.readouterr().out == (
+        "person  videos   cost\n"
+        "U2           2  $1.20\n"
+        "U1           2  $0.40\n"
+        "reserved, not in the total  $0.40\n"
+        "videos at an unknown price  1\n"
+        "total  $1.60\n"
+    )
+    assert await asyncio.to_thread(cli.main, [*month, "--by", "channel", "--csv"]) == 0
+    assert capsys.readouterr().out == (
+        "channel,videos,spent_usd,reserved_usd,unpriced_videos\nC1,4,1.605,0.4,1\n"
+    )
+    assert await asyncio.to_thread(cli.main, ["bill", "--month", "2026-10"]) == 0
+    assert capsys.readouterr().out.endswith("total  $0.40\n")
+
+
+async def leave_uncertain(store: Store, number: int, *, closed_at: float | None) -> None:
+    job = priced(number, state=JobState.UNCERTAIN, closed_at=closed_at)
+    await store.add(job)
+
+
+async def charges(store: Store) -> list[Charge]:
+    return [(await store.get(f"job{number}")).charge for number in (1, 2, 3)]
+
+
+async def test_an_uncertain_job_is_spent_once_somebody_has_decided(store: Store) -> None:
+    for number in (1, 2, 3):
+        await leave_uncertain(store, number, closed_at=None if number == 3 else NOW)
+    await store.settle("job1")
+    await store.settle("job3")  # its runner still writes the row
+    assert await charges(store) == [Charge.SPENT, Charge.HELD, Charge.HELD]
+
+
+async def test_an_uncertain_job_that_nobody_decides_about_is_not_held_forever(
+    store: Store,
+) -> None:
+    for number in (1, 2, 3):
+        await leave_uncertain(store, number, closed_at=NOW + number)
+    await store.settle_undecided(closed_before=NOW + 3)
+    assert await charges(store) == [Charge.SPENT, Charge.SPENT, Charge.HELD]

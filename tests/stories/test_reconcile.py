@@ -1,5 +1,6 @@
 """Reconciliation after a lost response: nothing is created or posted twice."""
 
+import asyncio
 import json
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from bot.config import Settings
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
+from bot.spending import Charge
+from bot.store import Store
 from tests.support.channel import Thread, failed, ready, shown, until_idle
 from tests.support.installation import RunBot
 
@@ -113,6 +116,25 @@ async def test_clicking_dismiss_creates_no_other_video(world: World, thread: Thr
     await world.slack.ada.click(reply, "dismiss")
     await world.until(lambda: "chose not to ask again" in shown(reply))
     assert len(world.videos.creates) == len(thread.cards) == 1
+
+
+@pytest.mark.parametrize("decision", ["ask_again", "dismiss"])
+@pytest.mark.usefixtures("bot")
+async def test_an_unclear_job_is_counted_as_paid_for_once_the_person_has_decided(
+    world: World, thread: Thread, migrated_url: str, decision: str
+) -> None:
+    await uncertain(world, thread)
+    [reply] = thread.replies
+    store = Store.open(migrated_url)
+    [job] = await store.list_of(world.slack.ada.id, limit=2)
+    assert job.charge is Charge.HELD
+    async with asyncio.timeout(20):
+        while (await store.get(job.id)).closed_at is None:  # noqa: ASYNC110 -- rows announce nothing
+            await asyncio.sleep(0.01)
+    await world.slack.ada.click(reply, decision)
+    await world.until(lambda: "actions" not in [block["type"] for block in reply.blocks])
+    assert (await store.get(job.id)).charge is Charge.SPENT
+    await store.close()
 
 
 @pytest.mark.usefixtures("bot")

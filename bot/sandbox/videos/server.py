@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -13,13 +14,14 @@ from typing import Literal
 from aiohttp import web
 from yarl import URL
 
+from bot.catalog import Catalog
 from bot.sandbox.changes import Changes
 from bot.sandbox.clip import make_clip, make_spritesheet, make_thumbnail
 from bot.sandbox.faults import Faults
 from bot.sandbox.videos.call import Call, Refused, read_call
 from bot.sandbox.videos.content import Clip, Content
 from bot.sandbox.videos.dialects import DIALECTS, OpenAI, Response
-from bot.sandbox.videos.state import Failure, Renderer, Video, VideoParams, has_word
+from bot.sandbox.videos.state import Failure, Renderer, Video, VideoParams, bill_for, has_word
 
 Behaviour = Literal["normal", "slow", "busy"]
 Handler = Callable[[Call, web.Request], Awaitable[web.StreamResponse]]
@@ -129,6 +131,10 @@ class VideosSandbox:
     def creates(self) -> list[Video]:
         """All videos ever created, in order, even those lost or deleted since."""
         return self._renderer.creates
+
+    def bill(self, catalog: Catalog) -> Decimal:
+        """What the server charges in US dollars for everything so far."""
+        return bill_for(self.creates, catalog)
 
     def let_all_fail(self, failure: Failure | None) -> None:
         """Make every video fail half-way through; None stops that."""

@@ -1,10 +1,12 @@
 """The videos of a fake Videos server, driven by a clock or by a test. No HTTP here."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
+from bot.catalog import Catalog
 from bot.sandbox.changes import Changes
 from bot.sandbox.videos.call import Upload
 from bot.sandbox.videos.content import Clip
@@ -69,6 +71,16 @@ _FAILURES = {
     ),
     "crash": Failure("server_error", "We're under heavy load, please try again later."),
 }
+
+
+def bill_for(videos: Iterable[Video], catalog: Catalog) -> Decimal:
+    """What these videos cost in US dollars: those that were finished, even if deleted since."""
+    prices = [
+        catalog.price(model=video.model, seconds=video.seconds, size=video.size)
+        for video in videos
+        if video.completed_at is not None
+    ]
+    return sum((price for price in prices if price is not None), Decimal())
 
 
 def has_word(prompt: str, word: str) -> bool:
