@@ -9,7 +9,8 @@ import structlog
 from bot.database import Priority
 from bot.delivery import Delivery
 from bot.errors import BotError, OutcomeUnknown, TemporaryError
-from bot.store import Store
+from bot.spending import Policy
+from bot.store import NO_LIMITS, Store
 from bot.timings import HOME_REFRESH_WINDOW
 from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable
@@ -25,11 +26,13 @@ class Homes:
         store: Store,
         delivery: Delivery,
         *,
+        policy: Policy = NO_LIMITS,
         contact: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._delivery = delivery
+        self._policy = policy
         self._contact = contact
         self._clock = clock
         self._changed: set[str] = set()
@@ -85,11 +88,13 @@ class Homes:
             user_id, limit=PAGE + 1, offset=page * PAGE, priority=priority
         )
         made = await self._store.totals(user_id, since=_month_began(now), priority=priority)
+        used = await self._store.usage(self._policy, user_id=user_id, now=now, priority=priority)
         return build_home(
             jobs[:PAGE],
             page=page,
             has_older=len(jobs) > PAGE,
             made=made,
+            used=used,
             contact=self._contact,
         )
 

@@ -164,8 +164,6 @@ class Totals:
 
     videos: int = 0
     seconds: Decimal = Decimal()
-    price: Decimal = Decimal()
-    """In US dollars, of the videos whose price is known."""
     unpriced: int = 0
     """Videos whose price is not known."""
 
@@ -287,6 +285,11 @@ class Job:
     def is_paused(self) -> bool:
         """Whether it waits for the Videos server to accept requests again."""
         return self.error is not None and self.state in PAUSABLE
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it has ended and cost nothing."""
+        return self.charge is Charge.FREE and self.finished_at is not None
 
     @property
     def took(self) -> float | None:

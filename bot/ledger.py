@@ -1,7 +1,8 @@
 """Limits against the jobs' own rows: what is held or spent is a sum over them."""
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
@@ -17,6 +18,7 @@ from bot.spending import (
     Policy,
     Scope,
     SetLimit,
+    Used,
     first_broken,
     limits_in_force,
     micros,
@@ -50,7 +52,7 @@ async def reserve(
         await transaction.lock(f"spending: {scope.name} {_subject(scope, job)}")
     broken = first_broken(
         applying,
-        await _used(transaction, applying, job),
+        await _used(transaction, [limit.kind for limit in applying], job),
         price=micros(job.price),
         at=job.created_at,
         allows_unpriced=policy.allows_unpriced,
@@ -105,7 +107,39 @@ def settle(*, job_id: str | None = None, closed_before: float | None = None) -> 
     return undecided.values(charge=Charge.SPENT)
 
 
-async def _limits_for(transaction: Transaction, job: Job, policy: Policy) -> list[Limit]:
+async def usage(
+    transaction: Transaction, policy: Policy, *, user_id: str, at: float
+) -> dict[LimitKind, Used]:
+    """What this person and the workspace have used of each limit but those of channels."""
+    person = _Person(user_id=user_id, created_at=at)
+    amounts = {limit.kind: limit.amount for limit in await _limits_for(transaction, person, policy)}
+    kinds = [kind for kind in LimitKind if kind.scope is not Scope.CHANNEL]
+    used = await _used(transaction, kinds, person)
+    return {kind: Used(used=used[kind], limit=amounts.get(kind)) for kind in kinds}
+
+
+class _Counted(Protocol):
+    """Whose videos count: a job's requester and channel, or only a person."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def channel_id(self) -> str: ...
+    @property
+    def created_at(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Person:
+    id: str = ""
+    user_id: str
+    channel_id: str = ""
+    created_at: float
+
+
+async def _limits_for(transaction: Transaction, job: _Counted, policy: Policy) -> list[Limit]:
     subjects = ("", job.user_id, job.channel_id)
     rows = await transaction.execute(sa.select(limits).where(limits.c.subject.in_(subjects)))
     changes = [
@@ -121,20 +155,20 @@ async def _limits_for(transaction: Transaction, job: Job, policy: Policy) -> lis
 
 
 async def _used(
-    transaction: Transaction, applying: Collection[Limit], job: Job
+    transaction: Transaction, kinds: Collection[LimitKind], job: _Counted
 ) -> dict[LimitKind, int]:
-    """What is held or spent within each limit's scope and period.
+    """What is held or spent within the scope and period of each kind of limit.
 
     A statement of its own: it must see what was committed before the locks were taken.
     """
-    if not applying:
+    if not kinds:
         return {}
-    sums = [_sum(limit.kind, job).label(limit.kind) for limit in applying]
+    sums = [_sum(kind, job).label(kind) for kind in kinds]
     [row] = await transaction.execute(sa.select(*sums))
-    return {limit.kind: int(row[limit.kind]) for limit in applying}
+    return {kind: int(row[kind]) for kind in kinds}
 
 
-def _sum(kind: LimitKind, job: Job) -> sa.ScalarSelect[int]:
+def _sum(kind: LimitKind, job: _Counted) -> sa.ScalarSelect[int]:
     total = sa.func.coalesce(sa.func.sum(jobs.c.micros), 0) if kind.is_money else sa.func.count()
     query = sa.select(total).select_from(jobs)
     match kind.scope:

@@ -109,6 +109,15 @@ class SetLimit:
     is_soft: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What is held or spent of one limit, in micro-dollars or videos."""
+
+    used: int
+    limit: int | None
+    """None: there is no limit."""
+
+
 def limits_in_force(
     policy: Policy, changes: list[SetLimit], *, user_id: str, channel_id: str
 ) -> list[Limit]:

@@ -35,7 +35,7 @@ from bot.jobs import (
 )
 from bot.outage_store import OutageStore
 from bot.request import Draft, Fit, InputReference, VideoRequest
-from bot.spending import BillLine, By, Charge, Policy, micros
+from bot.spending import BillLine, By, Charge, LimitKind, Policy, Used, micros
 from bot.tables import OPEN, RENDERED, decisions, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
@@ -214,7 +214,6 @@ class Store:
         return Totals(
             videos=sum(row["videos"] for row in rows),
             seconds=sum((Decimal(row["seconds"] or 0) * row["videos"] for row in rows), Decimal()),
-            price=sum((Decimal(row["price"] or 0) * row["videos"] for row in rows), Decimal()),
             unpriced=sum(row["videos"] for row in rows if row["price"] is None),
         )
 
@@ -224,6 +223,16 @@ class Store:
         counted = sa.select(jobs.c.state, count, oldest.label("oldest")).where(OPEN)
         grouped = counted.group_by(jobs.c.state)
         return [OpenJobs(**row) for row in await self._database.execute(grouped)]
+
+    async def usage(
+        self, policy: Policy, *, user_id: str, now: float, priority: Priority = Priority.PERSON
+    ) -> dict[LimitKind, Used]:
+        """What this person and the workspace have used of each limit but those of channels."""
+
+        async def read(transaction: Transaction) -> dict[LimitKind, Used]:
+            return await ledger.usage(transaction, policy, user_id=user_id, at=now)
+
+        return await self._database.transact(read, priority)
 
     async def render_times(self, server: str, request: VideoRequest, *, limit: int) -> list[float]:
         """Seconds that this server took for each of the latest similar videos."""

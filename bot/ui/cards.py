@@ -126,9 +126,17 @@ def describe(job: Job) -> str:
         f"{request.seconds} s" if request.seconds else "",
         measure(request.size),
         _image_in_words(job),
-        f"about {dollars(job.price)}" if job.price is not None else "",
+        _price(job),
     ]
     return escape(" · ".join(filter(None, parts)))
+
+
+def _price(job: Job) -> str:
+    """What it will cost or, once it is made, what was charged; the state says if nothing was."""
+    if job.price is None or job.is_free:
+        return ""
+    is_made = job.state in {JobState.DELIVERED, JobState.DELETED}
+    return f"{dollars(job.price)} charged" if is_made else f"about {dollars(job.price)}"
 
 
 def finished_comment(job: Job, also: Collection[str] = ()) -> str:

@@ -1,10 +1,11 @@
 """A person's own jobs: in the Home tab and in the replies to `list` and `status`."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bot.jobs import CANCELLABLE, Job, JobState, Totals
+from bot.spending import LimitKind, Used
 from bot.ui.blocks import (
     Block,
     actions,
@@ -17,6 +18,7 @@ from bot.ui.blocks import (
     section,
 )
 from bot.ui.cards import buttons, describe, prompt_excerpt
+from bot.ui.spending import NOTHING_USED, this_month
 from bot.ui.states import summarize
 
 CREATE = "home_create"
@@ -52,16 +54,22 @@ UNAVAILABLE = (
 
 
 def build_home(
-    jobs: Sequence[Job], *, page: int, has_older: bool, made: Totals, contact: str = ""
+    jobs: Sequence[Job],
+    *,
+    page: int,
+    has_older: bool,
+    made: Totals,
+    used: Mapping[LimitKind, Used] = NOTHING_USED,
+    contact: str = "",
 ) -> Block:
-    """One page of a person's jobs (the first is 0), and this month's totals.
+    """One page of a person's jobs (the first is 0), and what they have used of their limits.
 
     `contact` is whom to ask for help: a member or channel ID, an address, or any words.
     """
     return _view(
         header(TITLE),
         actions(button("Create a video", CREATE)),
-        context(_totals(made)),
+        context(this_month(made, used)),
         *([] if jobs else [section(NOTHING_HERE if page else NOTHING_YET)]),
         *_part("In progress", [job for job in jobs if job.state in CANCELLABLE]),
         *_part("Done", [job for job in jobs if job.state not in CANCELLABLE]),
@@ -128,19 +136,3 @@ def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:
     older = [button("Older", OLDER, str(page + 1))] if has_older else []
     if newer or older:
         yield actions(*newer, *older)
-
-
-def _totals(made: Totals) -> str:
-    """This month's videos, their seconds and their known cost; mrkdwn."""
-    if not made.videos:
-        return "*This month:* no videos yet"
-    videos = "1 video" if made.videos == 1 else f"{made.videos} videos"
-    parts = [videos, f"{made.seconds:f} seconds" if made.seconds else "", _price(made)]
-    return f"*This month:* {' · '.join(filter(None, parts))}"
-
-
-def _price(made: Totals) -> str:
-    if made.unpriced == made.videos:
-        return "price unknown"
-    total = f"about ${made.price:,.2f}"
-    return f"{total}, and {made.unpriced} at an unknown price" if made.unpriced else total

@@ -16,10 +16,12 @@ from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.person import Person
 from bot.sandbox.world import World
+from bot.spending import LimitKind, Used
 from bot.store import Store
 from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable
 from bot.ui.replies import job_list, job_status
+from bot.ui.spending import NOTHING_USED
 from tests.support.channel import Thread, ready, start_rendering, until_idle
 from tests.support.installation import RunBot
 from tests.support.jobs import make_job
@@ -56,7 +58,6 @@ totals = st.builds(
     Totals,
     videos=st.integers(0, 10**6),
     seconds=st.decimals(0, 10**8, places=3),
-    price=st.decimals(0, 10**9, places=4),
     unpriced=st.integers(0, 10**6),
 )
 
@@ -85,23 +86,44 @@ def test_the_home_view_for_a_database_outage_is_valid_block_kit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "words"),
+    ("made", "used", "words"),
     [
-        (Totals(videos=2, seconds=Decimal(8), price=Decimal("1.2")), "2 videos · 8 seconds · abou"),
-        (Totals(videos=2, price=Decimal("1.2")), "about $1.20"),
+        (Totals(), {}, "no videos yet"),
         (
-            Totals(videos=2, price=Decimal("0.4"), unpriced=1),
-            "about $0.40, and 1 at an unknown price",
+            Totals(videos=2, seconds=Decimal(8)),
+            {LimitKind.PERSON_MONTH_USD: Used(used=1_200_000, limit=None)},
+            "*This month:* $1.20 · 2 videos · 8 seconds",
         ),
         (
-            Totals(videos=1, seconds=Decimal(4), unpriced=1),
-            "1 video · 4 seconds · price unknown",
+            Totals(videos=2, unpriced=1),
+            {LimitKind.PERSON_MONTH_USD: Used(used=400_000, limit=None)},
+            "$0.40 · 2 videos, 1 at an unknown price",
         ),
-        (Totals(), "no videos yet"),
+        (Totals(videos=1, unpriced=1), {}, "price unknown · 1 video"),
+        (
+            Totals(videos=1),
+            {
+                LimitKind.PERSON_MONTH_USD: Used(used=12_400_000, limit=50_000_000),
+                LimitKind.PERSON_OPEN: Used(used=2, limit=3),
+            },
+            "*This month:* $12.40 of $50 · 1 video · 2 of 3 running",
+        ),
+        (
+            Totals(),
+            {
+                LimitKind.PERSON_MONTH_USD: Used(used=0, limit=12_500_000),
+                LimitKind.PERSON_DAY_USD: Used(used=0, limit=1_000_000),
+                LimitKind.PERSON_DAY_VIDEOS: Used(used=1, limit=4),
+            },
+            "*This month:* $0.00 of $12.50 · today: $0.00 of $1 and 1 of 4 videos",
+        ),
     ],
 )
-def test_the_months_total_distinguishes_known_and_unknown_prices(made: Totals, words: str) -> None:
-    assert words in shown(build_home([], page=0, has_older=False, made=made)["blocks"])
+def test_home_says_what_was_used_of_the_limits(
+    made: Totals, used: dict[LimitKind, Used], words: str
+) -> None:
+    home = build_home([], page=0, has_older=False, made=made, used={**NOTHING_USED, **used})
+    assert words in shown(home["blocks"])
 
 
 @pytest.mark.parametrize(
@@ -191,7 +213,7 @@ async def test_home_shows_only_a_persons_own_jobs(world: World) -> None:
     await opened(world, ada)
     await opened(world, grace)
     assert prompts_of(ada) == ["a <!channel> of clouds"]
-    for words in ("*Ready:*", "|Watch it>", "1 video · 8 seconds · about $0.80"):
+    for words in ("*Ready:*", "|Watch it>", "$0.80 · 1 video · 8 seconds"):
         assert words in home_of(ada)
     assert prompts_of(grace) == []
     assert "no videos yet" in home_of(grace)
