@@ -40,6 +40,7 @@ from bot.log import configure
 from bot.metrics import MeasuredHttp, Metrics, slack_middleware
 from bot.outages import Outages
 from bot.periodic import PeriodicTask, run_periodically
+from bot.personal import PersonalData
 from bot.process_lock import ProcessLock, lock_folder
 from bot.service import Rules, Service
 from bot.slack import make_bolt_app
@@ -52,6 +53,7 @@ from bot.timings import (
     DECISION_TIMEOUT,
     DRAFT_LIFETIME,
     FORGET_INTERVAL,
+    FORGET_PEOPLE_INTERVAL,
     KEEPALIVE_EXPIRY,
     LEASE,
     METRICS_MAX_AGE,
@@ -329,6 +331,7 @@ def _periodic_tasks(
         PeriodicTask("tell admins of outages", timings.outage_interval, outages.watch),
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
         PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),
+        PeriodicTask("forget people", FORGET_PEOPLE_INTERVAL, PersonalData(store.database).run),
         PeriodicTask("remove what need not be kept", PRUNE_INTERVAL, upkeep.run),
         PeriodicTask("settle undecided jobs", FORGET_INTERVAL, settle_undecided),
     ]

@@ -5,7 +5,9 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bot.config import read_database_url, read_settings, read_web_address
 from bot.errors import MisconfiguredError, TemporaryError
-from bot.timings import HEALTH_TIMEOUT
+from bot.timings import FORGET_WAIT, HEALTH_TIMEOUT
 
 if TYPE_CHECKING:
     from bot.doctor import Finding
@@ -72,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     bill.add_argument("--by", choices=["person", "channel", "model"], default="person")
     bill.add_argument("--csv", action="store_true", help="print comma-separated values")
     bill.set_defaults(command=_bill)
+    export = commands.add_parser("export", help="print everything stored about a person as JSON")
+    export.add_argument("user", type=_user_id, help="a member ID, such as U012AB3CD")
+    export.set_defaults(command=_export)
+    forget = commands.add_parser("forget", help="remove what is stored about a person")
+    forget.add_argument("user", type=_user_id, help="a member ID, such as U012AB3CD")
+    forget.add_argument("--files", action="store_true", help="also delete their videos")
+    forget.set_defaults(command=_forget)
     health = commands.add_parser("health", help="ask the running bot whether everything works")
     health.set_defaults(command=_health)
     cards = commands.add_parser("cards", help="print all cards as JSON for Block Kit Builder")
@@ -138,6 +147,53 @@ def _month(text: str) -> tuple[float, float]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a month such as 2026-11") from None
     return month_of(month.year, month.month)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from bot.personal import PersonalData
+
+    found = asyncio.run(
+        _with_store(
+            lambda store: PersonalData(store.database).export(options.user, actor="operator")
+        )
+    )
+    _print(json.dumps(found, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _forget(options: argparse.Namespace) -> int:
+    return asyncio.run(
+        _with_store(lambda store: _forget_person(store, options.user, files=options.files))
+    )
+
+
+async def _forget_person(store: "Store", user_id: str, *, files: bool) -> int:
+    """Wait a while for the running bot to close the person's jobs, which it does in any case."""
+    from bot.personal import PersonalData
+
+    data = PersonalData(store.database)
+    await data.forget(user_id, actor="operator", files=files)
+    deadline = time.monotonic() + FORGET_WAIT
+    while True:
+        await data.run()
+        unfinished = await data.unfinished(user_id)
+        if unfinished is None:
+            _print(f"{user_id} is forgotten.")
+            return 0
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(1)
+    _print(
+        f"{unfinished} videos must be cancelled or deleted first. The bot does that while it "
+        f"runs, and then forgets {user_id} by itself."
+    )
+    return 1
+
+
+def _user_id(text: str) -> str:
+    if not re.fullmatch("[UW][A-Z0-9]{2,}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a member ID such as U012AB3CD")
+    return text
 
 
 async def _with_store(work: Callable[["Store"], Awaitable[_T]]) -> _T:

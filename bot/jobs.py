@@ -16,6 +16,7 @@ A job is *closed* when people have been notified of its outcome; until then a pr
 Times are seconds since 1970.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -544,6 +545,14 @@ def response_url_expired(job: Job, *, now: float) -> Job:
 def again_key(job_id: str) -> str:
     """The request key of the job that repeats this one: at most one can exist."""
     return f"again:{job_id}"
+
+
+def pseudonym(user_id: str) -> str:
+    """What replaces a person's id: the same each time, so that their limits still apply.
+
+    Whoever knows an id can therefore find its pseudonym, but not the other way round.
+    """
+    return f"forgotten-{hashlib.sha256(user_id.encode()).hexdigest()[:12]}"
 
 
 def retry_delay(attempts: int, *, hint: float | None = None, jitter: float = 0.0) -> float:

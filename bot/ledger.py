@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from bot.database import Transaction
-from bot.jobs import Job, JobState
+from bot.jobs import Job, JobState, pseudonym
 from bot.spending import (
     BillLine,
     By,
@@ -140,12 +140,13 @@ class _Person:
 
 
 async def _limits_for(transaction: Transaction, job: _Counted, policy: Policy) -> list[Limit]:
-    subjects = ("", job.user_id, job.channel_id)
+    forgotten = pseudonym(job.user_id)
+    subjects = ("", job.user_id, forgotten, job.channel_id)
     rows = await transaction.execute(sa.select(limits).where(limits.c.subject.in_(subjects)))
     changes = [
         SetLimit(
             kind=LimitKind(row["kind"]),
-            subject=row["subject"],
+            subject=job.user_id if row["subject"] == forgotten else row["subject"],
             amount=row["amount"],
             is_soft=row["is_soft"],
         )
@@ -173,7 +174,7 @@ def _sum(kind: LimitKind, job: _Counted) -> sa.ScalarSelect[int]:
     query = sa.select(total).select_from(jobs)
     match kind.scope:
         case Scope.PERSON:
-            query = query.where(jobs.c.user_id == job.user_id)
+            query = query.where(jobs.c.user_id.in_((job.user_id, pseudonym(job.user_id))))
         case Scope.CHANNEL:
             query = query.where(jobs.c.channel_id == job.channel_id)
         case Scope.WORKSPACE:

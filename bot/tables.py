@@ -170,3 +170,12 @@ outages = sa.Table(
     sa.Column("lease_until", sa.Double, nullable=False),
 )
 """One row for each admin; it is deleted once they have been told that the outage is over."""
+
+forgets = sa.Table(
+    "forgets",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("files", sa.Boolean, nullable=False),
+    sa.Column("requested_at", sa.Double, nullable=False),
+)
+"""Who is to be forgotten, until that is done. `files`: their videos are deleted, too."""

@@ -68,6 +68,10 @@ FORGET_INTERVAL = 60.0
 """Between removals of response URLs and drafts that are older."""
 PRUNE_INTERVAL = 3600.0
 """Between removals of old contents and of rows that nobody reads again."""
+FORGET_WAIT = 30.0
+"""How long `video-bot forget` waits for the bot to close a person's jobs."""
+FORGET_PEOPLE_INTERVAL = 5.0
+"""Between the steps for people who are to be forgotten."""
 PRUNE_PAUSE = 0.1
 """After each batch of such a removal, so that others can write."""
 DAY = 86_400.0
