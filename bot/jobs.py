@@ -269,6 +269,11 @@ class Job:
         """
         return self.channel_id.startswith("D") or self.in_public is True
 
+    @property
+    def is_remix(self) -> bool:
+        """Whether its video is made from another one, as far as the server can."""
+        return self.remix_of is not None and self.note not in {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
+
     def lends_picture_to(self, user_id: str) -> bool:
         """Whether this person may use its starting image: as uploader or requester.
 

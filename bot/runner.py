@@ -238,8 +238,11 @@ class JobRunner:
         )
 
     async def _reference(self) -> Picture | None:
-        """The starting image, fitted; fetched again if the job was interrupted."""
-        reference = self.job.request.input_reference
+        """The starting image, fitted; fetched again if the job was interrupted.
+
+        A remix is made from its original; it needs the image only if the server can't remix.
+        """
+        reference = None if self.job.is_remix else self.job.request.input_reference
         if reference is not None and self._picture is None:
             if self.job.decode_attempts >= MAX_DECODE_ATTEMPTS:
                 raise FileRefused(FileProblem.NOT_DECODED)

@@ -196,7 +196,7 @@ class Service:
         """
         check_prompt(prompt)
         original = await self.ready(job_id)
-        request = replace(original.request, prompt=prompt, input_reference=None)
+        request = _remixed(original, prompt, origin.user_id)
         return await self.start(_where(original, origin), request, remix_of=original.id)
 
     async def keep(
@@ -252,7 +252,7 @@ class Service:
             NotPossible: as above, or the video was deleted.
         """
         original = await self.ready(saved.remix_of or "")
-        request = replace(original.request, prompt=saved.draft.prompt, input_reference=None)
+        request = _remixed(original, saved.draft.prompt, click.user_id)
         return await self.start(_typed_at(saved, click), request, remix_of=original.id)
 
     async def confirm(self, saved: SavedDraft, click: Origin) -> Job:
@@ -549,6 +549,14 @@ class Service:
         saved = pending(job, price)
         await self._store.keep_draft(saved)
         raise NotConfirmed(saved)
+
+
+def _remixed(original: Job, prompt: str, user_id: str) -> VideoRequest:
+    """The request with another prompt, and with its starting image if this person may use that."""
+    request = replace(original.request, prompt=prompt)
+    if original.lends_picture_to(user_id):
+        return request
+    return replace(request, input_reference=None)
 
 
 def check_reachable(job: Job, origin: Origin) -> None:

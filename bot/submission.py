@@ -15,8 +15,6 @@ from bot.videos.client import VideosClient
 
 log = structlog.get_logger()
 
-_MADE_AS_NEW_VIDEO = {Note.NEW_VIDEO, Note.ORIGINAL_GONE}
-
 
 class Reconciled(Enum):
     """What the server's list says about a create whose response was lost."""
@@ -113,10 +111,13 @@ class Submission:
             await self._accept(video_id)
 
     async def _create_or_remix(self, picture: Picture | None) -> str:
-        if self.job.remix_of is not None and self.job.note not in _MADE_AS_NEW_VIDEO:
+        if self.job.remix_of is not None and self.job.is_remix:
             video_id = await self._remix(self.job.remix_of)
             if video_id is not None:
                 return video_id
+            if self.job.request.input_reference is not None:
+                # A remix needs no starting image, so it has not been fetched yet.
+                raise TemporaryError("The remix becomes a new video, with its starting image.")
         return await self._videos.create(self.job.request, picture)
 
     async def _remix(self, original_id: str) -> str | None:

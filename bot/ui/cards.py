@@ -245,7 +245,7 @@ def not_started(job: Job) -> list[Message]:
 def _image_in_words(job: Job) -> str:
     """`starting image cropped from 4032 × 3024`."""  # noqa: RUF002 -- the sign
     reference, was = job.request.input_reference, job.reference_size
-    if reference is None:
+    if reference is None or job.is_remix:
         return ""
     if was is None or job.request.size in {"", was}:
         return "with a starting image"
@@ -274,10 +274,11 @@ def _poster(job: Job) -> Iterator[Block]:
 def _notes(job: Job, summary: Summary) -> Iterator[str]:
     if summary.next_step and job.state is not JobState.DELIVERED:
         yield summary.next_step
+    picture = "" if job.request.input_reference is None else " and the starting image"
     if job.note is Note.ORIGINAL_GONE:
-        yield "The original video is gone, so this is a new video made from the prompt."
+        yield f"The original video is gone, so this is a new video made from the prompt{picture}."
     elif job.note is Note.NEW_VIDEO:
-        yield "The video server can't remix, so this is a new video made from the prompt."
+        yield f"The video server can't remix, so this is a new video made from the prompt{picture}."
     elif job.remix_of is not None:
         yield f"Remix of video `{escape(job.remix_of)}`"
     if job.note is Note.WITHOUT_PICTURE:

@@ -36,7 +36,8 @@ def build_remix(original_id: str, prompt: str, *, price: Decimal | None) -> Bloc
             },
             context(
                 "The model, length and size stay the same. If the video server can't remix, it "
-                "makes a new video from this prompt, and the card says so."
+                "makes a new video from this prompt, with your starting image if there was one, "
+                "and the card says so."
             ),
             context(f"*Price:* {'unknown' if price is None else f'about {dollars(price)}'}"),
         ],

@@ -5,6 +5,7 @@ from contextlib import closing
 
 import pytest
 
+from bot.sandbox.faults import respond_with
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import File, Message
 from bot.sandbox.world import World
@@ -207,6 +208,36 @@ async def test_another_persons_upload_in_the_submitted_state_is_refused(
 
 
 # Remix
+
+
+@pytest.mark.parametrize("name", ["ada", "grace"])
+async def test_a_server_that_cannot_remix_gets_the_starting_image_of_whoever_may_use_it(
+    world: World, thread: Thread, name: str
+) -> None:
+    original = await ready_with_image(world, thread)
+    for operation in ("remix", "edit"):
+        world.faults.inject(operation, respond_with(405, {"detail": "Method Not Allowed"}), times=9)
+    await remix(world, getattr(world.slack, name), original)
+    await world.until(lambda: len(thread.cards) == 2 and "*Ready:*" in shown(thread.cards[1]))
+    video = world.videos.creates[1]
+    assert (video.input_reference is not None) is (name == "ada")
+    assert ("the prompt and the starting image" in shown(thread.cards[1])) is (name == "ada")
+
+
+async def test_a_remix_needs_no_starting_image(world: World, thread: Thread) -> None:
+    original = await ready_with_image(world, thread)
+    world.slack.workspace.files.clear()
+    await remix(world, world.slack.ada, original)
+    await world.until(lambda: len(thread.cards) == 2 and "*Ready:*" in shown(thread.cards[1]))
+    assert world.videos.creates[1].remixed_from_video_id == world.videos.creates[0].id
+    assert "starting image" not in shown(thread.cards[1])
+
+
+async def remix(world: World, person: Person, original: Message) -> None:
+    await person.click(original, cards.REMIX)
+    await world.until(lambda: person.view)
+    await person.fill({"prompt": "sunny clouds at night"})
+    await person.submit()
 
 
 async def test_a_cancelled_video_cannot_be_remixed(
