@@ -217,6 +217,7 @@ async def running(
             bot_id=identity.bot_id,
             bot_name=identity.user or "video",
             scopes=identity.bot_scopes or None,
+            workspace_url=identity.url or "",
             has_admins=bool(settings.admin_users),
             timings=timings,
         )

@@ -100,6 +100,7 @@ class Posted:
 
     channel_id: str
     ts: str
+    permalink: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Delivery:
         bot_id: str | None,
         bot_name: str,
         scopes: Collection[str] | None = None,
+        workspace_url: str = "",
         has_admins: bool = False,
         timings: Timings | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -135,6 +137,7 @@ class Delivery:
         self._bot_id = bot_id
         self._bot_name = bot_name
         self._scopes = scopes
+        self._workspace_url = workspace_url
         self._has_admins = has_admins
         self._timings = timings or Timings()
         self._clock = clock
@@ -170,7 +173,7 @@ class Delivery:
                 **_post(job, MessageKind.CARD, self._card(job)),
                 **({"thread_ts": job.thread_ts} if job.thread_ts else {}),
             )
-        return Posted(response["channel"], response["ts"])
+        return self._posted(response["channel"], response["ts"], job.thread_ts)
 
     async def find_message(
         self, job: Job, kind: str, *, channel_id: str | None = None
@@ -205,7 +208,8 @@ class Delivery:
             log.info("messages not readable", job=job.id, kind=kind, reason=error.message)
             return None
         found = self._ours(response["messages"], _payload(job, kind))
-        return Posted(channel, found[0]) if found else None
+        thread_ts = job.root_ts if channel == job.channel_id else None
+        return self._posted(channel, found[0], thread_ts) if found else None
 
     async def update_card(self, job: Job) -> bool:
         """Update the card, after waiting for Slack's rate limit if necessary.
@@ -327,6 +331,14 @@ class Delivery:
             await self._delete_copies(
                 Posted(posted["channel"], posted["ts"]), payload, since=outage.started_at
             )
+
+    def _posted(self, channel_id: str, ts: str, thread_ts: str | None) -> Posted:
+        """With its permalink, which takes no call (docs.slack.dev: chat.getPermalink)."""
+        if not self._workspace_url:
+            return Posted(channel_id, ts)
+        link = f"{self._workspace_url}archives/{channel_id}/p{ts.replace('.', '')}"
+        thread = f"?thread_ts={thread_ts}&cid={channel_id}" if thread_ts else ""
+        return Posted(channel_id, ts, f"{link}{thread}")
 
     async def _delete_copies(
         self, posted: Posted, payload: dict[str, str], *, since: float
@@ -458,6 +470,20 @@ class Delivery:
         if not self._updates.acquire_spare(RESERVED_BY_FIRST):
             return False
         await self._edit(job)
+        return True
+
+    async def is_public(self, job: Job) -> bool | None:
+        """Whether anyone can read the job's channel: only a public one can be joined."""
+        if not job.channel_id.startswith("C"):
+            return False
+        try:
+            await self._call("conversations.join", channel=job.channel_id)
+        except PermanentError as error:
+            is_private = error.code == "method_not_supported_for_channel_type"
+            return False if is_private else None
+        except BotError as error:
+            log.info("channel's type not known", job=job.id, reason=error.message)
+            return None
         return True
 
     async def permalink(self, job: Job, ts: str) -> str:

@@ -9,6 +9,7 @@ import structlog
 from bot.database import Priority
 from bot.delivery import Delivery
 from bot.errors import BotError, OutcomeUnknown, TemporaryError
+from bot.jobs import FIRST_PAGE, HomePage, Job
 from bot.spending import Policy
 from bot.store import NO_LIMITS, Store
 from bot.timings import HOME_REFRESH_WINDOW
@@ -37,7 +38,7 @@ class Homes:
         self._clock = clock
         self._changed: set[str] = set()
 
-    async def open(self, user_id: str, page: int = 0) -> None:
+    async def open(self, user_id: str, page: HomePage = FIRST_PAGE) -> None:
         """Show this page, or a notice if the database does not respond.
 
         Raises:
@@ -69,7 +70,7 @@ class Homes:
             if user_id in pages:
                 await self._republish(user_id, pages[user_id])
 
-    async def _republish(self, user_id: str, page: int) -> None:
+    async def _republish(self, user_id: str, page: HomePage) -> None:
         try:
             view = await self._view(user_id, page, Priority.JOB)
             await self._delivery.publish_home(user_id, view)
@@ -82,11 +83,9 @@ class Homes:
             # One person's tab must not keep the others' from being updated.
             log.exception("Home tab not published", user=user_id)
 
-    async def _view(self, user_id: str, page: int, priority: Priority) -> Block:
+    async def _view(self, user_id: str, page: HomePage, priority: Priority) -> Block:
         now = self._clock()
-        jobs = await self._store.list_of(
-            user_id, limit=PAGE + 1, offset=page * PAGE, priority=priority
-        )
+        jobs = await self._jobs(user_id, page, priority)
         made = await self._store.totals(user_id, since=_month_began(now), priority=priority)
         used = await self._store.usage(self._policy, user_id=user_id, now=now, priority=priority)
         return build_home(
@@ -97,6 +96,15 @@ class Homes:
             used=used,
             contact=self._contact,
         )
+
+    async def _jobs(self, user_id: str, page: HomePage, priority: Priority) -> list[Job]:
+        """The jobs of the page, and one more if another page follows."""
+        limit, offset = PAGE + 1, page.number * PAGE
+        if page.words:
+            return await self._store.search(
+                user_id, page.words, limit=limit, offset=offset, priority=priority
+            )
+        return await self._store.list_of(user_id, limit=limit, offset=offset, priority=priority)
 
 
 def _month_began(now: float) -> float:

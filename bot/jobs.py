@@ -169,6 +169,19 @@ class Totals:
     """Videos whose price is not known."""
 
 
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """Which of a person's jobs their Home tab shows."""
+
+    number: int = 0
+    words: str = ""
+    """What their prompts contain; empty: all jobs."""
+
+
+FIRST_PAGE = HomePage()
+"""Where a Home tab opens."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
     """A time in which a Videos server refuses everyone's requests, for one admin to know."""
@@ -216,9 +229,9 @@ class Job:
     charges_failures: bool = False
     """Whether the server charges for a video that it could not make."""
     permalink: str | None = None
-    """The address of the message with the finished file."""
+    """The address of the message with the finished file; before that, of the card."""
     in_public: bool | None = None
-    """Whether the file was shared in a public channel; None: not shared yet, or not known."""
+    """Whether it ended in a public channel; None: it has not ended yet, or that is not known."""
     state: JobState = JobState.REQUESTED
     questions: tuple[Question, ...] = ()
     """The messages that ask for its approval."""
@@ -259,6 +272,15 @@ class Job:
     def root_ts(self) -> str | None:
         """The message that starts the job's thread; None: there is none yet."""
         return self.thread_ts or self.card_ts
+
+    @property
+    def thread_link(self) -> str | None:
+        """The address of the bot's last reply in its thread, if there is one; or of the card."""
+        if self.permalink is None or self.reply_ts is None or self.state is JobState.DELIVERED:
+            return self.permalink
+        conversation = self.permalink.rpartition("/")[0]
+        reply = f"{conversation}/p{self.reply_ts.replace('.', '')}"
+        return f"{reply}?thread_ts={self.root_ts}&cid={self.channel_id}"
 
     @property
     def is_surely_readable(self) -> bool:
@@ -323,9 +345,9 @@ def proposal_of(job: Job) -> Job:
     return replace(job, state=JobState.PROPOSED, charge=Charge.FREE)
 
 
-def proposed(job: Job, *, channel_id: str, card_ts: str) -> Job:
+def proposed(job: Job, *, channel_id: str, card_ts: str, permalink: str | None = None) -> Job:
     """The card has been posted, and says that the job waits for an approval."""
-    return replace(job, channel_id=channel_id, card_ts=card_ts, posting=None)
+    return replace(job, channel_id=channel_id, card_ts=card_ts, permalink=permalink, posting=None)
 
 
 def asked(job: Job, question: Question) -> Job:
@@ -348,18 +370,30 @@ def decided(job: Job, decision: Decision, *, now: float) -> Job:
             return cancelled(job, note=Note.NOT_SUBMITTED, now=now)
 
 
-def announced(job: Job, *, channel_id: str, card_ts: str) -> Job:
+def announced(job: Job, *, channel_id: str, card_ts: str, permalink: str | None = None) -> Job:
     """The card has been posted.
 
     `channel_id` comes from Slack's response: a message to a user's id is posted in the direct
     message, which has an id of its own.
     """
-    return _moved(job, JobState.ANNOUNCED, channel_id=channel_id, card_ts=card_ts, posting=None)
+    return _moved(
+        job,
+        JobState.ANNOUNCED,
+        channel_id=channel_id,
+        card_ts=card_ts,
+        permalink=permalink,
+        posting=None,
+    )
 
 
-def card_replaced(job: Job, *, card_ts: str) -> Job:
+def card_replaced(job: Job, *, card_ts: str, permalink: str | None = None) -> Job:
     """The first card was deleted; this one starts a new thread."""
-    return replace(job, card_ts=card_ts, posting=None)
+    return replace(job, card_ts=card_ts, permalink=permalink, posting=None)
+
+
+def seen_in_public(job: Job, *, in_public: bool | None) -> Job:
+    """It ended in a channel that anyone can read, or not; None: that is not known."""
+    return replace(job, in_public=in_public)
 
 
 def submission_started(job: Job, *, server: str, now: float) -> Job:

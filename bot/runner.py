@@ -214,13 +214,17 @@ class JobRunner:
         """Wait, with a card, for an admin's decision."""
         if self.job.card_ts is None:
             card = await self._post_card()
-            proposed = jobs.proposed(self.job, channel_id=card.channel_id, card_ts=card.ts)
+            proposed = jobs.proposed(
+                self.job, channel_id=card.channel_id, card_ts=card.ts, permalink=card.permalink
+            )
             await self._save(proposed, "proposed")
         await self._proposal.ask_or_conclude()
 
     async def _announce(self) -> None:
         card = await self._post_card()
-        announced = jobs.announced(self.job, channel_id=card.channel_id, card_ts=card.ts)
+        announced = jobs.announced(
+            self.job, channel_id=card.channel_id, card_ts=card.ts, permalink=card.permalink
+        )
         await self._save(announced, "announced")
 
     async def _post_card(self) -> Posted:
@@ -232,7 +236,7 @@ class JobRunner:
         await self._delivery.check_deliverable(self.job)
         await self._reference()
         if self.job.card_ts is not None:
-            return Posted(self.job.channel_id, self.job.card_ts)
+            return Posted(self.job.channel_id, self.job.card_ts, self.job.permalink)
         return await self._posting.post_once(
             MessageKind.CARD, lambda: self._delivery.announce(self.job)
         )
@@ -280,7 +284,8 @@ class JobRunner:
         if await self._delivery.update_card(self.job) or self.job.thread_ts is not None:
             return False
         card = await self._posting.post(MessageKind.CARD, lambda: self._delivery.announce(self.job))
-        await self._save(jobs.card_replaced(self.job, card_ts=card.ts), "card replaced")
+        replaced = jobs.card_replaced(self.job, card_ts=card.ts, permalink=card.permalink)
+        await self._save(replaced, "card replaced")
         return True
 
     async def _submit(self) -> None:
@@ -511,6 +516,10 @@ class JobRunner:
             await self._notify_outcome()
         if self.job.state is JobState.DELIVERED:
             await self._poster.show()
+        elif self.job.card_ts is not None and self.job.in_public is None:
+            # Home offers to try again where the requester can still read what is posted.
+            in_public = await self._delivery.is_public(self.job)
+            await self._save(jobs.seen_in_public(self.job, in_public=in_public), "channel known")
         await self._save(jobs.closed(self.job, now=self._now()), "closed")
 
     async def _notify_outcome(self) -> None:

@@ -18,7 +18,9 @@ from bot.files import Files
 from bot.homes import Homes
 from bot.jobs import (
     CANCELLABLE,
+    FIRST_PAGE,
     Decision,
+    HomePage,
     Job,
     JobState,
     Note,
@@ -376,7 +378,7 @@ class Service:
         """
         return await self._store.delivered_in(channel_id, thread_ts)
 
-    async def show_home(self, user_id: str, page: int = 0) -> None:
+    async def show_home(self, user_id: str, page: HomePage = FIRST_PAGE) -> None:
         """Show this person their Home tab.
 
         Raises:

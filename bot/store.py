@@ -22,7 +22,9 @@ from bot.drafts import SavedDraft
 from bot.errors import LeaseLost, NotPossible, Source, TemporaryError, VideoTaken
 from bot.jobs import (
     CANCELLABLE,
+    FIRST_PAGE,
     Decision,
+    HomePage,
     Job,
     JobError,
     JobState,
@@ -174,7 +176,15 @@ class Store:
         page = theirs.limit(limit).offset(offset)
         return self._readable(await self._database.execute(page, priority))
 
-    async def search(self, user_id: str, words: str, *, limit: int, offset: int = 0) -> list[Job]:
+    async def search(
+        self,
+        user_id: str,
+        words: str,
+        *,
+        limit: int,
+        offset: int = 0,
+        priority: Priority = Priority.PERSON,
+    ) -> list[Job]:
         """This person's jobs whose prompts contain each of the words, newest first.
 
         Case does not matter; on SQLite that is so for ASCII letters only.
@@ -184,7 +194,7 @@ class Store:
         ]
         found = sa.select(jobs).where(jobs.c.user_id == user_id, *contained)
         page = found.order_by(jobs.c.created_at.desc(), jobs.c.id).limit(limit).offset(offset)
-        return self._readable(await self._database.execute(page, Priority.PERSON))
+        return self._readable(await self._database.execute(page, priority))
 
     async def delivered_in(self, channel_id: str, thread_ts: str) -> Job | None:
         """The newest job whose finished video is in this thread."""
@@ -374,19 +384,20 @@ class Store:
         rows = await self._database.execute(unwanted, Priority.WORKER)
         return {row["id"] for row in rows}
 
-    async def home_opened(self, user_id: str, *, now: float, page: int = 0) -> None:
+    async def home_opened(self, user_id: str, *, now: float, page: HomePage = FIRST_PAGE) -> None:
         """Record which page of the Home tab this person has opened."""
-        opened = {"opened_at": now, "page": page}
+        opened = {"opened_at": now, "page": page.number, "words": _storable(page.words)}
         again = homes.update().where(homes.c.user_id == user_id).values(opened)
         if not await self._database.execute(again.returning(homes.c.user_id), Priority.PERSON):
             with contextlib.suppress(IntegrityError):  # another process was faster
                 new = homes.insert().values(user_id=user_id, **opened)
                 await self._database.execute(new, Priority.PERSON)
 
-    async def homes_since(self, moment: float) -> dict[str, int]:
+    async def homes_since(self, moment: float) -> dict[str, HomePage]:
         """Who has opened the Home tab since then, and which page."""
-        opened = sa.select(homes.c.user_id, homes.c.page).where(homes.c.opened_at >= moment)
-        return {row["user_id"]: row["page"] for row in await self._database.execute(opened)}
+        opened = sa.select(homes).where(homes.c.opened_at >= moment)
+        rows = await self._database.execute(opened)
+        return {row["user_id"]: HomePage(row["page"], row["words"] or "") for row in rows}
 
     async def keep_draft(self, saved: SavedDraft) -> None:
         """Store the draft, once."""

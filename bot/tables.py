@@ -117,6 +117,7 @@ homes = sa.Table(
     sa.Column("user_id", sa.Text, primary_key=True),
     sa.Column("opened_at", sa.Double, nullable=False),
     sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("words", sa.Text),
 )
 
 drafts = sa.Table(

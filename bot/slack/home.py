@@ -8,6 +8,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
 from bot.errors import BotError
+from bot.jobs import FIRST_PAGE, HomePage
 from bot.request import Draft
 from bot.service import Service
 from bot.slack.modals import open_or_tell
@@ -26,7 +27,12 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
 
     async def turned(ack: AsyncAck, body: dict[str, Any]) -> None:
         await ack()
-        await _show(service, body["user"]["id"], int(body["actions"][0]["value"]))
+        await _show(service, body["user"]["id"], home.read_button(body["actions"][0]["value"]))
+
+    async def searched(ack: AsyncAck, body: dict[str, Any]) -> None:
+        await ack()
+        words = home.read_words(body["actions"][0])
+        await _show(service, body["user"]["id"], HomePage(words=words[: home.MAX_WORDS]))
 
     async def create(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
         await open_or_tell(ack, body, client, build_form(Draft(), catalog))
@@ -34,10 +40,12 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
     app.event("app_home_opened")(opened)
     app.action(home.OLDER)(turned)
     app.action(home.NEWER)(turned)
+    app.action(home.ALL)(turned)
+    app.action(home.SEARCH)(searched)
     app.action(home.CREATE)(create)
 
 
-async def _show(service: Service, user_id: str, page: int = 0) -> None:
+async def _show(service: Service, user_id: str, page: HomePage = FIRST_PAGE) -> None:
     try:
         await service.show_home(user_id, page)
     except BotError as error:

@@ -261,9 +261,12 @@ def _same_shape(one: str, other: str) -> bool:
 
 
 def _with_link(line: str, job: Job) -> str:
-    if job.state is not JobState.DELIVERED or job.permalink is None:
+    if job.permalink is None:
         return line
-    return f"{line} · <{job.permalink}|Watch it in the thread>"
+    if job.state is JobState.DELIVERED:
+        return f"{line} · <{job.permalink}|Watch it in the thread>"
+    has_reply = job.reply_ts is not None and job.thread_link != job.permalink
+    return f"{line} · <{job.thread_link}|Open the thread>" if has_reply else line
 
 
 def _poster(job: Job) -> Iterator[Block]:

@@ -1,10 +1,12 @@
 """A person's own jobs: in the Home tab and in the replies to `list` and `status`."""
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
-from bot.jobs import CANCELLABLE, Job, JobState, Totals
+from bot.jobs import CANCELLABLE, FIRST_PAGE, HomePage, Job, JobState, Totals
 from bot.spending import LimitKind, Used
 from bot.ui.blocks import (
     Block,
@@ -15,6 +17,7 @@ from bot.ui.blocks import (
     escape,
     header,
     moment,
+    plain_text,
     section,
 )
 from bot.ui.cards import buttons, describe, prompt_excerpt
@@ -24,7 +27,12 @@ from bot.ui.states import summarize
 CREATE = "home_create"
 OLDER = "home_older"
 NEWER = "home_newer"
-"""Actions of the Home tab's own buttons; the value of the last two is the page to show."""
+ALL = "home_all"
+"""Actions of the Home tab's own buttons; the value of the last three is the page to show."""
+SEARCH = "home_search"
+"""The action of the search field."""
+MAX_WORDS = 200
+"""Characters of the words that are searched for."""
 
 _USER_ID = re.compile(r"[UW][A-Z0-9]{6,20}")
 _CHANNEL_ID = re.compile(r"C[A-Z0-9]{6,20}")
@@ -56,7 +64,7 @@ UNAVAILABLE = (
 def build_home(
     jobs: Sequence[Job],
     *,
-    page: int,
+    page: HomePage,
     has_older: bool,
     made: Totals,
     used: Mapping[LimitKind, Used] = NOTHING_USED,
@@ -70,9 +78,10 @@ def build_home(
         header(TITLE),
         actions(button("Create a video", CREATE)),
         context(this_month(made, used)),
-        *([] if jobs else [section(NOTHING_HERE if page else NOTHING_YET)]),
-        *_part("In progress", [job for job in jobs if job.state in CANCELLABLE]),
-        *_part("Done", [job for job in jobs if job.state not in CANCELLABLE]),
+        *([_search_field(page.words)] if jobs or page != FIRST_PAGE else []),
+        *([_all_button()] if page.words else []),
+        *([] if jobs else [section(_nothing(page))]),
+        *(_found(page.words, jobs) if page.words else _parts(jobs)),
         *_page_turner(page, has_older=has_older),
         *_footer(contact),
     )
@@ -90,12 +99,26 @@ def about(job: Job) -> list[Block]:
 
 
 def place(job: Job) -> str:
-    """A link to the video, or to its conversation while there is none."""
-    if job.permalink is not None and job.state is not JobState.DELETED:
-        return f"<{job.permalink}|Watch it>"
+    """A link to the video, or to what the thread says while there is none."""
+    where = f"in <#{job.channel_id}>"
     if job.channel_id.startswith("D"):
-        return "in our direct message"
-    return f"in <#{job.channel_id}>"
+        where = "in our direct message"
+    if job.thread_link is None or job.state is JobState.DELETED:
+        return where
+    if job.state is JobState.DELIVERED:
+        return f"<{job.thread_link}|Watch it>"
+    return f"<{job.thread_link}|Open it> {where}"
+
+
+def read_button(value: str) -> HomePage:
+    """The page in a button's value."""
+    number, _, words = value.partition(" ")
+    return HomePage(int(number), words)
+
+
+def read_words(action: Mapping[str, Any]) -> str:
+    """What was typed in the search field."""
+    return (action.get("value") or "").strip()
 
 
 def _view(*blocks: Block) -> Block:
@@ -108,6 +131,49 @@ def _part(title: str, jobs: Sequence[Job]) -> Iterator[Block]:
     for job in jobs:
         yield divider()
         yield from _with_buttons(job)
+
+
+def _parts(jobs: Sequence[Job]) -> Iterator[Block]:
+    yield from _part("In progress", [job for job in jobs if job.state in CANCELLABLE])
+    yield from _part("Done", [job for job in jobs if job.state not in CANCELLABLE])
+
+
+def _found(words: str, jobs: Sequence[Job]) -> Iterator[Block]:
+    yield from _part(f"With “{escape(words)}” in the prompt, newest first", jobs)
+
+
+def _nothing(page: HomePage) -> str:
+    if page.number:
+        return NOTHING_HERE
+    if page.words:
+        return f"You have no videos whose prompt contains “{escape(page.words)}”."
+    return NOTHING_YET
+
+
+def _search_field(words: str) -> Block:
+    """A field that searches when Enter is pressed.
+
+    Slack keeps what is being typed while the block's id stays the same.
+    """
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": SEARCH,
+        "max_length": MAX_WORDS,
+        "placeholder": plain_text("Words from the prompt"),
+        "dispatch_action_config": {"trigger_actions_on": ["on_enter_pressed"]},
+    }
+    return {
+        "type": "input",
+        "block_id": f"{SEARCH}:{zlib.crc32(words.encode('utf-8', 'replace')):08x}",
+        "label": plain_text("Search your videos"),
+        "element": element | ({"initial_value": words} if words else {}),
+        "dispatch_action": True,
+        "optional": True,
+    }
+
+
+def _all_button() -> Block:
+    return actions(button("Show all videos", ALL, "0 "))
 
 
 def _footer(contact: str) -> Iterator[Block]:
@@ -131,8 +197,8 @@ def _with_buttons(job: Job) -> Iterator[Block]:
     yield from buttons(job, own=True, may_post=job.is_surely_readable)
 
 
-def _page_turner(page: int, *, has_older: bool) -> Iterator[Block]:
-    newer = [button("Newer", NEWER, str(page - 1))] if page else []
-    older = [button("Older", OLDER, str(page + 1))] if has_older else []
+def _page_turner(page: HomePage, *, has_older: bool) -> Iterator[Block]:
+    newer = [button("Newer", NEWER, f"{page.number - 1} {page.words}")] if page.number else []
+    older = [button("Older", OLDER, f"{page.number + 1} {page.words}")] if has_older else []
     if newer or older:
         yield actions(*newer, *older)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.jobs import Job, JobState, Note, Totals
+from bot.jobs import HomePage, Job, JobState, Note, Totals
 from bot.request import VideoRequest
 from bot.sandbox.faults import drop, respond_with
 from bot.sandbox.slack import blocks as block_kit
@@ -69,7 +69,7 @@ def test_every_home_view_is_valid_block_kit(
     has_older: bool,  # noqa: FBT001 -- hypothesis gives it
     made: Totals,
 ) -> None:
-    home = build_home(jobs, page=page, has_older=has_older, made=made)
+    home = build_home(jobs, page=HomePage(page), has_older=has_older, made=made)
     assert block_kit.problems_of_view(home) == []
     assert not block_kit.is_too_large(home)
 
@@ -122,7 +122,9 @@ def test_the_home_view_for_a_database_outage_is_valid_block_kit() -> None:
 def test_home_says_what_was_used_of_the_limits(
     made: Totals, used: dict[LimitKind, Used], words: str
 ) -> None:
-    home = build_home([], page=0, has_older=False, made=made, used={**NOTHING_USED, **used})
+    home = build_home(
+        [], page=HomePage(), has_older=False, made=made, used={**NOTHING_USED, **used}
+    )
     assert words in shown(home["blocks"])
 
 
@@ -136,30 +138,30 @@ def test_home_says_what_was_used_of_the_limits(
 )
 def test_home_says_whom_to_ask(contact: str, words: str) -> None:
     for home in (
-        build_home([], page=0, has_older=False, made=Totals(), contact=contact),
+        build_home([], page=HomePage(), has_older=False, made=Totals(), contact=contact),
         build_unavailable(contact),
     ):
         assert f"Ask {words}." in shown(home["blocks"])
         assert block_kit.problems_of_view(home) == []
-    without = build_home([], page=0, has_older=False, made=Totals())
+    without = build_home([], page=HomePage(), has_older=False, made=Totals())
     assert "Questions?" not in shown(without["blocks"])
 
 
 def test_home_tells_what_is_in_progress_from_what_is_done() -> None:
     rendering = make_job(1, state=JobState.RENDERING)
     ready_one = make_job(2, state=JobState.DELIVERED)
-    home = build_home([rendering, ready_one], page=0, has_older=False, made=Totals())
+    home = build_home([rendering, ready_one], page=HomePage(), has_older=False, made=Totals())
     words = shown(home["blocks"])
     places = [words.index(each) for each in ("In progress", "Rendering", "Done", "Ready")]
     assert places == sorted(places)
     assert "In progress" not in shown(
-        build_home([ready_one], page=0, has_older=False, made=Totals())["blocks"]
+        build_home([ready_one], page=HomePage(), has_older=False, made=Totals())["blocks"]
     )
 
 
 def test_ones_own_home_does_not_offer_to_notify_oneself() -> None:
     home = build_home(
-        [make_job(1, state=JobState.RENDERING)], page=0, has_older=False, made=Totals()
+        [make_job(1, state=JobState.RENDERING)], page=HomePage(), has_older=False, made=Totals()
     )
     assert "Cancel" in shown(home["blocks"])
     assert "Notify me too" not in shown(home["blocks"])
@@ -457,7 +459,7 @@ async def test_the_store_remembers_who_opened_home_and_on_which_page(
         store = Store.open(database_url)
         await store.home_opened("U1", now=100.0)
         await store.home_opened("U2", now=100.0)
-        await store.home_opened("U2", now=200.0, page=3)
-        assert await store.homes_since(100.0) == {"U1": 0, "U2": 3}
-        assert await store.homes_since(150.0) == {"U2": 3}
+        await store.home_opened("U2", now=200.0, page=HomePage(3, "sky"))
+        assert await store.homes_since(100.0) == {"U1": HomePage(), "U2": HomePage(3, "sky")}
+        assert await store.homes_since(150.0) == {"U2": HomePage(3, "sky")}
         await store.close()

@@ -1,0 +1,12 @@
+"""Remember what a Home tab's search looks for."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("homes", sa.Column("words", sa.Text))
