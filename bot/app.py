@@ -23,7 +23,7 @@ from bot import migrations
 from bot.catalog import load_catalog
 from bot.claimed import Approvers, Dependencies
 from bot.config import DEFAULT_PORT, Settings, without_credentials
-from bot.delivery import Delivery
+from bot.delivery import Delivery, Installation
 from bot.errors import (
     BotError,
     MisconfiguredError,
@@ -214,10 +214,12 @@ async def running(
         delivery = Delivery(
             clients.bot,
             http,
-            bot_id=identity.bot_id,
-            bot_name=identity.user or "video",
-            scopes=identity.bot_scopes or None,
-            workspace_url=identity.url or "",
+            Installation(
+                bot_id=identity.bot_id,
+                bot_name=identity.user or "video",
+                workspace_url=identity.url or "",
+                scopes=identity.bot_scopes or None,
+            ),
             has_admins=bool(settings.admin_users),
             timings=timings,
         )

@@ -111,10 +111,21 @@ class Upload:
     url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installation:
+    """The app in one workspace."""
+
+    bot_id: str | None
+    bot_name: str
+    workspace_url: str = ""
+    scopes: Collection[str] | None = None
+    """Those of the token; None: Slack did not say."""
+
+
 class Delivery:
     """Outbound calls to one Slack workspace.
 
-    `scopes` are those of the token, or None if Slack did not say. Every method raises
+    Every method raises
     TemporaryError, OutcomeUnknown, MisconfiguredError, CannotPost or PermanentError, as
     `slack_errors.translate` decides.
     """
@@ -123,21 +134,18 @@ class Delivery:
         self,
         slack: AsyncWebClient,
         http: httpx.AsyncClient,
+        installation: Installation,
         *,
-        bot_id: str | None,
-        bot_name: str,
-        scopes: Collection[str] | None = None,
-        workspace_url: str = "",
         has_admins: bool = False,
         timings: Timings | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slack = slack
         self._http = http
-        self._bot_id = bot_id
-        self._bot_name = bot_name
-        self._scopes = scopes
-        self._workspace_url = workspace_url
+        self._bot_id = installation.bot_id
+        self._bot_name = installation.bot_name
+        self._scopes = installation.scopes
+        self._workspace_url = installation.workspace_url
         self._has_admins = has_admins
         self._timings = timings or Timings()
         self._clock = clock

@@ -35,6 +35,7 @@ _JOB = Job(
     request=_REQUEST,
     created_at=0,
     card_ts="1.000001",
+    permalink="https://example.slack.com/archives/C0123456789/p1000001",
     server="localhost:8000",
     price=Decimal("0.40"),
     submitted_at=0,
@@ -101,7 +102,9 @@ def _cards_at_the_end() -> dict[str, Message]:
             replace(ready, remix_of="9876543210", note=Note.NEW_VIDEO)
         ),
         "ready, without the image": job_card(replace(ready, note=Note.WITHOUT_PICTURE)),
-        "failed": job_card(replace(_JOB, state=JobState.FAILED, error=_REFUSED)),
+        "failed": job_card(
+            replace(_JOB, state=JobState.FAILED, error=_REFUSED, reply_ts="1.000002")
+        ),
         "failed, asked again": job_card(
             replace(_JOB, state=JobState.FAILED, note=Note.ASKED_AGAIN)
         ),

@@ -343,6 +343,20 @@ async def test_an_archived_channel_has_no_message_field(open_window: OpenWindow)
     await expect(window.page.get_by_role("textbox")).to_have_count(0)
 
 
+async def test_home_searches_when_enter_is_pressed(ada: Window, channel: Conversation) -> None:
+    await ada.send(channel, f"/video fireflies in {channel.name}")
+    await ada.card(channel, "Ready").wait_for()
+    await ada.open("ada", "home")
+    field = ada.page.get_by_role("textbox", name="Search your videos")
+    await field.fill("no such words")
+    await field.press("Enter")
+    await expect(ada.page.get_by_text("You have no videos whose prompt contains")).to_be_visible()
+    await field.fill(f"FIREFLIES {channel.name}")
+    await field.press("Enter")
+    await expect(ada.page.get_by_text(f"fireflies in {channel.name}")).to_have_count(1)
+    await expect(ada.page.get_by_role("link", name="Watch it")).to_have_count(1)
+
+
 async def test_the_person_can_be_changed(ada: Window, channel: Conversation) -> None:
     you = ada.page.get_by_role("combobox", name="You are")
     await you.select_option("Grace")

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bot import jobs
-from bot.delivery import RESERVED_UPDATES, UPDATES_PER_MINUTE, Delivery, MessageKind
+from bot.delivery import RESERVED_UPDATES, UPDATES_PER_MINUTE, Delivery, Installation, MessageKind
 from bot.errors import (
     BotError,
     CannotPost,
@@ -158,7 +158,8 @@ async def delivering(world: World) -> AsyncIterator[Delivery]:
             session=session,
             retry_handlers=[],
         )
-        yield Delivery(slack, http, bot_id=world.slack.workspace.bot_id, bot_name="video")
+        app = Installation(bot_id=world.slack.workspace.bot_id, bot_name="video")
+        yield Delivery(slack, http, app)
 
 
 async def test_only_the_bots_own_messages_are_found_again(world: World) -> None:

@@ -349,6 +349,65 @@ async def test_an_outdated_home_button_does_not_post_in_a_private_channel(
 
 
 @pytest.mark.usefixtures("bot")
+@pytest.mark.parametrize("private", [False, True])
+async def test_a_failed_row_offers_to_try_again_where_the_channel_is_surely_readable(
+    world: World, *, private: bool
+) -> None:
+    ada = world.slack.ada
+    place = world.slack.workspace.add_channel("studio", private=private)
+    await opened(world, ada)
+    await ada.command("a sentinel, then clouds forbidden", channel=place)
+    await world.until(lambda: "*Failed:*" in home_of(ada))
+    await until_idle()
+    await opened(world, ada)
+    assert ("edit_and_try_again" in home_of(ada)) is not private
+
+
+@pytest.mark.usefixtures("bot")
+async def test_each_row_links_to_its_card_or_to_what_the_thread_says(world: World) -> None:
+    ada, thread = world.slack.ada, Thread(world)
+    await opened(world, ada)
+    await ada.command("a sentinel")
+    await world.until(lambda: "*Failed:*" in home_of(ada))
+    await start_rendering(world, "clouds")
+    await world.until(lambda: home_of(ada).count("|Open it>") == 2)
+    base = f"https://{world.slack.workspace.domain}.slack.com/archives/{thread.channel.id}"
+    failed, rendering = thread.cards
+    [reply] = thread.replies
+    link = f"{base}/p{reply.ts.replace('.', '')}?thread_ts={failed.ts}&cid={thread.channel.id}"
+    assert link in home_of(ada)
+    assert f"<{link}|Open the thread>" in shown(failed.blocks)
+    assert f"<{base}/p{rendering.ts.replace('.', '')}|Open it>" in home_of(ada)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_home_searches_ones_own_videos_and_shows_all_again(world: World) -> None:
+    ada = world.slack.ada
+    for prompt in ("clouds", "rain"):
+        await ada.command(prompt)
+    await world.until(lambda: all("*Ready:*" in shown(c.blocks) for c in Thread(world).cards))
+    await opened(world, ada)
+    assert ada.home is not None
+    await ada.choose("home_search", "RAIN", where=ada.home)
+    await world.until(lambda: prompts_of(ada) == ["rain"])
+    await ada.click(ada.home, "home_all")
+    await world.until(lambda: prompts_of(ada) == ["rain", "clouds"])
+
+
+@pytest.mark.usefixtures("bot")
+async def test_an_update_keeps_what_home_searches_for(world: World) -> None:
+    ada = world.slack.ada
+    await ada.command("clouds")
+    await world.until(ready(Thread(world)))
+    await opened(world, ada)
+    assert ada.home is not None
+    await ada.choose("home_search", "rain", where=ada.home)
+    await world.until(lambda: "You have no videos whose prompt contains" in home_of(ada))
+    await ada.command("rain")
+    await world.until(lambda: prompts_of(ada) == ["rain"] and "*Ready:*" in home_of(ada))
+
+
+@pytest.mark.usefixtures("bot")
 async def test_home_offers_make_it_again_for_a_video_in_a_direct_message(world: World) -> None:
     ada = world.slack.ada
     await opened(world, ada)

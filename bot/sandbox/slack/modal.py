@@ -73,8 +73,8 @@ def enter(workspace: Workspace, element: Json, value: Any) -> Json:  # noqa: ANN
     return {"type": kind, name: value}
 
 
-def dispatches(block: Json, element: Json) -> bool:
-    """Whether Slack tells the app about a change of this element at once."""
+def dispatches(block: Json, element: Json, *, after_enter: bool = False) -> bool:
+    """Whether Slack tells the app about a change of this element at once, or after Enter."""
     if block["type"] != "input":
         return True
     if not block.get("dispatch_action"):
@@ -82,7 +82,8 @@ def dispatches(block: Json, element: Json) -> bool:
     if element["type"] not in TYPED:
         return True
     config = element.get("dispatch_action_config", {})
-    return "on_character_entered" in config.get("trigger_actions_on", ["on_enter_pressed"])
+    triggers = config.get("trigger_actions_on", ["on_enter_pressed"])
+    return "on_character_entered" in triggers or (after_enter and "on_enter_pressed" in triggers)
 
 
 def state_values(action: Json) -> Json:

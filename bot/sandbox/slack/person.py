@@ -143,9 +143,10 @@ class Person:
     async def choose(self, name: str, value: Any, *, where: Where | None = None) -> Ack:  # noqa: ANN401 -- as for fill
         """Change a field that dispatches its changes, and wait for the acknowledgement.
 
-        The field is in the modal on top, or in `where`: a message or the Home tab.
+        After text, Enter is pressed. The field is in the modal on top, or in `where`: a message or
+        the Home tab.
         """
-        ack = await self._enter(where or self._top(), name, value)
+        ack = await self._enter(where or self._top(), name, value, presses_enter=True)
         if ack is None:
             raise Impossible(f"{name} does not dispatch its changes")
         return ack
@@ -246,7 +247,14 @@ class Person:
         payload = self._payloads.home_opened(tab, self.home)
         return await self._send_event("app_home_opened", None, payload)
 
-    async def _enter(self, where: Where, name: str, value: Any) -> Ack | None:  # noqa: ANN401 -- as for fill
+    async def _enter(
+        self,
+        where: Where,
+        name: str,
+        value: Any,  # noqa: ANN401 -- as for fill
+        *,
+        presses_enter: bool = False,
+    ) -> Ack | None:
         block, element = modal.find_field(where.blocks, name)
         state = modal.enter(self._workspace, element, value)
         names = {"block_id": block["block_id"], "action_id": element["action_id"]}
@@ -254,7 +262,7 @@ class Person:
             self._check_visible(where)
             where.values[names["block_id"]][names["action_id"]] = state
             self._workspace.changed()
-        if not modal.dispatches(block, element):
+        if not modal.dispatches(block, element, after_enter=presses_enter):
             return None
         return await self._act(where, {**state, **names, "action_ts": self._workspace.new_ts()})
 

@@ -208,8 +208,17 @@ function useEnter({ block, element, where }) {
 
 function Typed({ element, block, where, view, id, error, describedby, label, type }) {
   const enter = useEnter({ block, element, where });
+  const { perform } = useContext(Screen);
+  const inHome = view?.type === "home";
+  // Home has no submit button: its fields tell the app when Enter is pressed.
+  const pressed = (event) => {
+    if (!inHome || event.key !== "Enter") return;
+    event.preventDefault();
+    perform("choose", { where, name: block.block_id, value: event.target.value || null });
+  };
   const shared = {
     id,
+    onKeyDown: pressed,
     "aria-label": id ? undefined : label,
     "aria-describedby": describedby,
     "aria-invalid": error ? "true" : undefined,
@@ -217,7 +226,7 @@ function Typed({ element, block, where, view, id, error, describedby, label, typ
     placeholder: element.placeholder?.text,
     // Only what the sandbox held first: while it is open, the field is the person's.
     defaultValue: entered({ block, element, view }) ?? initial(element) ?? "",
-    onInput: (event) => enter(event.target.value || null),
+    onInput: (event) => inHome || enter(event.target.value || null),
   };
   if (element.multiline) return html`<textarea rows="4" ...${shared}></textarea>`;
   return html`<input type=${type} step=${element.is_decimal_allowed ? "any" : undefined}
