@@ -511,14 +511,11 @@ async def test_a_disabled_home_tab_does_not_stop_the_bot(world: World) -> None:
 
 
 @pytest.mark.both_databases
-async def test_the_store_remembers_who_opened_home_and_on_which_page(
-    run_bot: RunBot, database_url: str
-) -> None:
-    async with run_bot():
-        store = Store.open(database_url)
-        await store.home_opened("U1", now=100.0)
-        await store.home_opened("U2", now=100.0)
-        await store.home_opened("U2", now=200.0, page=HomePage(3, "sky"))
-        assert await store.homes_since(100.0) == {"U1": HomePage(), "U2": HomePage(3, "sky")}
-        assert await store.homes_since(150.0) == {"U2": HomePage(3, "sky")}
-        await store.close()
+async def test_the_store_remembers_who_opened_home_and_on_which_page(migrated_url: str) -> None:
+    store = Store.open(migrated_url)
+    await store.home_opened("U1", now=100.0)
+    await store.home_opened("U2", now=100.0)
+    await store.home_opened("U2", now=200.0, page=HomePage(3, "sky"))
+    assert await store.homes_since(100.0) == {"U1": HomePage(), "U2": HomePage(3, "sky")}
+    assert await store.homes_since(150.0) == {"U2": HomePage(3, "sky")}
+    await store.close()
