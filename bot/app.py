@@ -223,7 +223,13 @@ async def running(
             has_admins=bool(settings.admin_users),
             timings=timings,
         )
-        homes = Homes(store, delivery, policy=_policy(settings), contact=settings.support_contact)
+        homes = Homes(
+            store,
+            delivery,
+            policy=_policy(settings),
+            contact=settings.support_contact,
+            admins=settings.admin_users,
+        )
         dependencies = Dependencies(
             store=store,
             servers=VideosServers.from_settings(settings, http, retry_scale=timings.retry_scale),

@@ -101,6 +101,8 @@ class Impossible(StrEnum):
     NOT_YOURS = "not_yours"
     TOO_MANY_OPEN = "too_many_open"
     OVER_LIMIT = "over_limit"
+    PERSON_NOT_ALLOWED = "person_not_allowed"
+    CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     UNKNOWN_VIDEO = "unknown_video"
     DELETED_VIDEO = "deleted_video"
     PROMPT_NOT_KEPT = "prompt_not_kept"

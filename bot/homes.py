@@ -1,7 +1,7 @@
 """Home tabs: published when they are opened, and again while open when a job changes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
 import structlog
@@ -29,12 +29,14 @@ class Homes:
         *,
         policy: Policy = NO_LIMITS,
         contact: str = "",
+        admins: Collection[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._delivery = delivery
         self._policy = policy
         self._contact = contact
+        self._admins = admins
         self._clock = clock
         self._changed: set[str] = set()
 
@@ -95,6 +97,7 @@ class Homes:
             made=made,
             used=used,
             contact=self._contact,
+            is_admin=user_id in self._admins,
         )
 
     async def _jobs(self, user_id: str, page: HomePage, priority: Priority) -> list[Job]:

@@ -1,25 +1,30 @@
 """Limits against the jobs' own rows: what is held or spent is a sum over them."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from bot.database import Transaction
+from bot.audit import Act, record
+from bot.database import Rows, Transaction
 from bot.jobs import Job, JobState, pseudonym
 from bot.spending import (
+    ALLOWED,
     BillLine,
     By,
     Charge,
     Limit,
     LimitKind,
+    LimitsChange,
     Period,
     Policy,
     Scope,
     SetLimit,
     Used,
+    check_allowed,
     first_broken,
+    in_dollars,
     limits_in_force,
     micros,
     renewal,
@@ -44,7 +49,8 @@ async def reserve(
     """
     if job.charge is Charge.FREE and job.state is not JobState.PROPOSED:
         return
-    applying = await _limits_for(transaction, job, policy)
+    applying, allowed = await _limits_for(transaction, job, policy)
+    check_allowed(allowed, user_id=job.user_id, channel_id=job.channel_id)
     if past_soft:
         applying = [limit for limit in applying if not limit.is_soft]
     scopes = {limit.kind.scope for limit in applying}
@@ -112,7 +118,8 @@ async def usage(
 ) -> dict[LimitKind, Used]:
     """What this person and the workspace have used of each limit but those of channels."""
     person = _Person(user_id=user_id, created_at=at)
-    amounts = {limit.kind: limit.amount for limit in await _limits_for(transaction, person, policy)}
+    applying, _allowed = await _limits_for(transaction, person, policy)
+    amounts = {limit.kind: limit.amount for limit in applying}
     kinds = [kind for kind in LimitKind if kind.scope is not Scope.CHANNEL]
     used = await _used(transaction, kinds, person)
     return {kind: Used(used=used[kind], limit=amounts.get(kind)) for kind in kinds}
@@ -139,20 +146,86 @@ class _Person:
     created_at: float
 
 
-async def _limits_for(transaction: Transaction, job: _Counted, policy: Policy) -> list[Limit]:
+async def _limits_for(
+    transaction: Transaction, job: _Counted, policy: Policy
+) -> tuple[list[Limit], frozenset[str]]:
+    """The limits that apply, and the channels and people that may use the bot."""
     forgotten = pseudonym(job.user_id)
     subjects = ("", job.user_id, forgotten, job.channel_id)
-    rows = await transaction.execute(sa.select(limits).where(limits.c.subject.in_(subjects)))
+    applying = sa.or_(limits.c.subject.in_(subjects), limits.c.kind == ALLOWED)
+    rows = await transaction.execute(sa.select(limits).where(applying))
+    theirs = [
+        {**row, "subject": job.user_id} if row["subject"] == forgotten else row for row in rows
+    ]
+    changes, allowed = read_limits(theirs)
+    in_force = limits_in_force(policy, changes, user_id=job.user_id, channel_id=job.channel_id)
+    return in_force, allowed
+
+
+def all_limits() -> sa.Select[Any]:
+    """The query for everything that admins have set, which `read_limits` reads."""
+    return sa.select(limits).order_by(limits.c.kind, limits.c.subject)
+
+
+def read_limits(rows: Rows) -> tuple[list[SetLimit], frozenset[str]]:
+    """What admins have set: limits, and the channels and people that may use the bot."""
     changes = [
         SetLimit(
             kind=LimitKind(row["kind"]),
-            subject=job.user_id if row["subject"] == forgotten else row["subject"],
+            subject=row["subject"],
             amount=row["amount"],
             is_soft=row["is_soft"],
         )
         for row in rows
+        if row["kind"] != ALLOWED
     ]
-    return limits_in_force(policy, changes, user_id=job.user_id, channel_id=job.channel_id)
+    return changes, frozenset(row["subject"] for row in rows if row["kind"] == ALLOWED)
+
+
+async def change_limits(
+    transaction: Transaction, change: LimitsChange, *, actor: str, team_id: str
+) -> None:
+    """Replace what is set for the subject of the change, and record each difference."""
+    await transaction.lock("limits")
+    changes, allowed = read_limits(await transaction.execute(all_limits()))
+    before = {each.kind: each for each in changes if each.subject == change.subject}
+    after = {each.kind: each for each in change.limits}
+    subject = change.subject or team_id
+    for kind in LimitKind:
+        if before.get(kind) == after.get(kind):
+            continue
+        this = sa.and_(limits.c.kind == kind, limits.c.subject == change.subject)
+        await transaction.execute(limits.delete().where(this))
+        if kind in after:
+            await transaction.execute(limits.insert().values(asdict(after[kind])))
+        words = f"{kind}: {_told(before.get(kind))} -> {_told(after.get(kind))}"
+        await transaction.execute(record(actor, Act.LIMIT_CHANGED, subject, words))
+    if change.allowed is not None:
+        await _change_allowed(transaction, allowed, change.allowed, actor)
+
+
+async def _change_allowed(
+    transaction: Transaction, before: frozenset[str], after: frozenset[str], actor: str
+) -> None:
+    for subject in sorted(before ^ after):
+        is_new = subject in after
+        row = {"kind": ALLOWED, "subject": subject, "is_soft": False}
+        this = sa.and_(limits.c.kind == ALLOWED, limits.c.subject == subject)
+        await transaction.execute(
+            limits.insert().values(row) if is_new else limits.delete().where(this)
+        )
+        words = "may use the bot: added" if is_new else "may use the bot: removed"
+        await transaction.execute(record(actor, Act.LIMIT_CHANGED, subject, words))
+
+
+def _told(limit: SetLimit | None) -> str:
+    """A limit in the audit log, in dollars or videos."""
+    if limit is None:
+        return "not set"
+    if limit.amount is None:
+        return "none"
+    amount = f"${in_dollars(limit.amount):f}" if limit.kind.is_money else str(limit.amount)
+    return f"{amount}, soft" if limit.is_soft else amount
 
 
 async def _used(

@@ -30,7 +30,7 @@ from bot.jobs import (
     proposal_of,
 )
 from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, cheapest, check_prompt, make_request
-from bot.spending import LimitReached, Policy, in_dollars
+from bot.spending import LimitReached, LimitsChange, LimitsInDetail, Policy, in_dollars
 from bot.store import Store
 from bot.timings import DRAFT_LIFETIME
 
@@ -304,8 +304,7 @@ class Service:
             NotPossible: this person is no admin, or it doesn't wait for approval.
             TemporaryError: the database does not respond.
         """
-        if user_id not in self._rules.admins:
-            raise NotPossible(Impossible.ADMINS_ONLY)
+        self._check_admin(user_id)
         job = await self.known(job_id)
         is_over = self._clock() >= job.created_at + self._rules.approval_timeout
         if job.state is not JobState.PROPOSED or is_over:
@@ -377,6 +376,27 @@ class Service:
             TemporaryError: the database does not respond.
         """
         return await self._store.delivered_in(channel_id, thread_ts)
+
+    async def limits(self, user_id: str) -> LimitsInDetail:
+        """Everything that is limited, for an admin.
+
+        Raises:
+            NotPossible: this person is no admin.
+            TemporaryError: the database does not respond.
+        """
+        self._check_admin(user_id)
+        changes, allowed = await self._store.limits()
+        return LimitsInDetail(policy=self._rules.policy, changes=changes, allowed=allowed)
+
+    async def change_limits(self, user_id: str, team_id: str, change: LimitsChange) -> None:
+        """Replace the limits of a person, a channel or everyone.
+
+        Raises:
+            NotPossible: this person is no admin.
+            TemporaryError: the database does not respond.
+        """
+        self._check_admin(user_id)
+        await self._store.change_limits(change, actor=user_id, team_id=team_id)
 
     async def show_home(self, user_id: str, page: HomePage = FIRST_PAGE) -> None:
         """Show this person their Home tab.
@@ -461,6 +481,10 @@ class Service:
             raise BadRequest(RequestProblem.PROMPT_NOT_UTF8, field="prompt") from None
         check_prompt(prompt)
         return prompt
+
+    def _check_admin(self, user_id: str) -> None:
+        if user_id not in self._rules.admins:
+            raise NotPossible(Impossible.ADMINS_ONLY)
 
     async def _is_being_deleted(self, job: Job) -> bool:
         if job.state is not JobState.DELIVERED:

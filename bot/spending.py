@@ -1,6 +1,6 @@
 """What videos may cost: limits, and how a job counts towards them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -116,6 +116,44 @@ class Used:
     used: int
     limit: int | None
     """None: there is no limit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsChange:
+    """All limits of one person or channel, or all that apply to everyone."""
+
+    subject: str
+    limits: tuple[SetLimit, ...]
+    allowed: frozenset[str] | None
+    """The channels and people that may use the bot; none: all. None: unchanged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitsInDetail:
+    """Everything that is limited."""
+
+    policy: Policy
+    changes: list[SetLimit]
+    allowed: frozenset[str]
+    """The channels and people that may use the bot; none: all."""
+
+
+ALLOWED = "allowed"
+"""The kind of a stored row whose subject is a channel or person that may use the bot."""
+
+
+def check_allowed(allowed: Collection[str], *, user_id: str, channel_id: str) -> None:
+    """Check that this person may use the bot in this channel.
+
+    Raises:
+        NotPossible: others may, but not this person, or in other channels.
+    """
+    channels = {each for each in allowed if each.startswith(("C", "G"))}
+    people = {*allowed} - channels
+    if people and user_id not in people:
+        raise NotPossible(Impossible.PERSON_NOT_ALLOWED)
+    if channels and channel_id.startswith(("C", "G")) and channel_id not in channels:
+        raise NotPossible(Impossible.CHANNEL_NOT_ALLOWED)
 
 
 def limits_in_force(

@@ -37,7 +37,17 @@ from bot.jobs import (
 )
 from bot.outage_store import OutageStore
 from bot.request import Draft, Fit, InputReference, VideoRequest
-from bot.spending import BillLine, By, Charge, LimitKind, Policy, Used, micros
+from bot.spending import (
+    BillLine,
+    By,
+    Charge,
+    LimitKind,
+    LimitsChange,
+    Policy,
+    SetLimit,
+    Used,
+    micros,
+)
 from bot.tables import OPEN, RENDERED, decisions, drafts, homes, jobs, signals
 from bot.timings import LEASE, UNREADABLE_RETRY_DELAY
 
@@ -123,6 +133,20 @@ class Store:
         """What the videos requested in this time cost, the highest amounts first."""
         rows = await self._database.execute(ledger.bill(by, since=since, before=before))
         return [*map(ledger.bill_line, rows)]
+
+    async def limits(self) -> tuple[list[SetLimit], frozenset[str]]:
+        """What admins have set: limits, and the channels and people that may use the bot."""
+        return ledger.read_limits(
+            await self._database.execute(ledger.all_limits(), Priority.PERSON)
+        )
+
+    async def change_limits(self, change: LimitsChange, *, actor: str, team_id: str) -> None:
+        """Replace what is set for a person, a channel or everyone; the audit log says by whom."""
+
+        async def work(transaction: Transaction) -> None:
+            await ledger.change_limits(transaction, change, actor=actor, team_id=team_id)
+
+        await self._database.transact(work, Priority.PERSON)
 
     async def settle(self, job_id: str) -> None:
         """Count an uncertain job as spent, because the person has decided about it."""

@@ -11,12 +11,23 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.catalog import Catalog
 from bot.metrics import MeasuredApp, Metrics
 from bot.service import Service
-from bot.slack import actions, approvals, commands, drafts, events, home, search, shortcuts, views
+from bot.slack import (
+    actions,
+    approvals,
+    commands,
+    drafts,
+    events,
+    home,
+    limits,
+    search,
+    shortcuts,
+    views,
+)
 from bot.slack.members import members_only
 
 log = structlog.get_logger()
 
-_LISTENERS = (actions, approvals, commands, drafts, events, home, search, shortcuts, views)
+_LISTENERS = (actions, approvals, commands, drafts, events, home, limits, search, shortcuts, views)
 
 
 def make_bolt_app(

@@ -21,6 +21,7 @@ from bot.ui.blocks import (
     section,
 )
 from bot.ui.cards import buttons, describe, prompt_excerpt
+from bot.ui.limits_form import open_button
 from bot.ui.spending import NOTHING_USED, this_month
 from bot.ui.states import summarize
 
@@ -69,6 +70,7 @@ def build_home(
     made: Totals,
     used: Mapping[LimitKind, Used] = NOTHING_USED,
     contact: str = "",
+    is_admin: bool = False,
 ) -> Block:
     """One page of a person's jobs (the first is 0), and what they have used of their limits.
 
@@ -76,7 +78,7 @@ def build_home(
     """
     return _view(
         header(TITLE),
-        actions(button("Create a video", CREATE)),
+        actions(button("Create a video", CREATE), *([open_button()] if is_admin else [])),
         context(this_month(made, used)),
         *([_search_field(page.words)] if jobs or page != FIRST_PAGE else []),
         *([_all_button()] if page.words else []),

@@ -175,6 +175,10 @@ def not_possible(error: NotPossible) -> str:  # noqa: C901 -- one case for each 
             )
         case Impossible.OVER_LIMIT:
             return "This video would exceed a limit on spending."
+        case Impossible.PERSON_NOT_ALLOWED:
+            return "The admins of this bot haven't allowed you to make videos."
+        case Impossible.CHANNEL_NOT_ALLOWED:
+            return "The admins of this bot haven't allowed videos in this channel."
         case Impossible.UNKNOWN_VIDEO:
             return "I don't know this video."
         case Impossible.DELETED_VIDEO:
@@ -199,7 +203,7 @@ def not_possible(error: NotPossible) -> str:  # noqa: C901 -- one case for each 
         case Impossible.UNKNOWN_DRAFT:
             return "Your text was kept for an hour only. Type it again."
         case Impossible.ADMINS_ONLY:
-            return "Only the bot's admins can approve or decline videos."
+            return "Only the bot's admins can do that."
         case Impossible.NOTHING_TO_DECIDE:
             return "This video doesn't wait for approval any more."
         case Impossible.NOTHING_TO_CANCEL:
