@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from bot.config import read_database_url, read_settings, read_web_address
@@ -74,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     bill.add_argument("--by", choices=["person", "channel", "model"], default="person")
     bill.add_argument("--csv", action="store_true", help="print comma-separated values")
     bill.set_defaults(command=_bill)
+    backup = commands.add_parser("backup", help="copy an SQLite database, also while the bot runs")
+    backup.add_argument("path", type=Path, help="a new file")
+    backup.set_defaults(command=_backup)
     export = commands.add_parser("export", help="print everything stored about a person as JSON")
     export.add_argument("user", type=_user_id, help="a member ID, such as U012AB3CD")
     export.set_defaults(command=_export)
@@ -147,6 +151,14 @@ def _month(text: str) -> tuple[float, float]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a month such as 2026-11") from None
     return month_of(month.year, month.month)
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from bot.backup import back_up
+
+    back_up(read_database_url(), options.path)
+    _print(f"{options.path} is a complete copy, which was checked.")
+    return 0
 
 
 def _export(options: argparse.Namespace) -> int:

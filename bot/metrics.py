@@ -26,6 +26,7 @@ from slack_bolt.response import BoltResponse
 
 from bot import slack_errors
 from bot.jobs import Job, JobState, OpenJobs
+from bot.spending import Charge
 from bot.ui import failures
 
 log = structlog.get_logger()
@@ -115,7 +116,7 @@ class Metrics:
         self._rate_limited = self._counter("slack_rate_limited", "Calls that Slack rate-limited")
         self._videos = self._calls("videos", "operation")
         self._spend = self._counter(
-            "spend_usd", "The price of rendered videos, according to the catalog", "model"
+            "spend_usd", "The price of charged videos, according to the catalog", "model"
         )
         self._connected = self._gauge(
             "socket_connected", "Whether Socket Mode is connected (1 in HTTP mode)"
@@ -151,7 +152,8 @@ class Metrics:
     def saved(self, before: Job, job: Job) -> None:
         """Count what this change of a job means."""
         model = self._model(job.request.model)
-        if before.rendered_at is None and job.rendered_at is not None and job.price is not None:
+        is_newly_spent = before.charge is not Charge.SPENT and job.charge is Charge.SPENT
+        if is_newly_spent and job.price is not None:
             self._spend.labels(model).inc(float(job.price))
         if job.state is before.state or job.state not in OUTCOMES:
             return
