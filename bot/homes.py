@@ -1,7 +1,7 @@
 """Home tabs: published when they are opened, and again while open when a job changes."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -10,11 +10,12 @@ from bot.database import Priority
 from bot.delivery import Delivery
 from bot.errors import BotError, OutcomeUnknown, TemporaryError
 from bot.jobs import FIRST_PAGE, HomePage, Job
-from bot.spending import Policy
+from bot.spending import By, LimitKind, Policy, Used, month_at
 from bot.store import NO_LIMITS, Store
 from bot.timings import HOME_REFRESH_WINDOW
 from bot.ui.blocks import Block
 from bot.ui.home import PAGE, build_home, build_unavailable
+from bot.ui.spending import Overview
 
 log = structlog.get_logger()
 
@@ -96,8 +97,8 @@ class Homes:
             has_older=len(jobs) > PAGE,
             made=made,
             used=used,
+            overview=await self._overview(used, now, priority) if user_id in self._admins else None,
             contact=self._contact,
-            is_admin=user_id in self._admins,
         )
 
     async def _jobs(self, user_id: str, page: HomePage, priority: Priority) -> list[Job]:
@@ -108,6 +109,14 @@ class Homes:
                 user_id, page.words, limit=limit, offset=offset, priority=priority
             )
         return await self._store.list_of(user_id, limit=limit, offset=offset, priority=priority)
+
+    async def _overview(
+        self, used: Mapping[LimitKind, Used], now: float, priority: Priority
+    ) -> Overview:
+        since, before = month_at(now)
+        bills = {by: await self._store.bill(by, since=since, before=before) for by in By}
+        waiting = await self._store.proposals(priority=priority)
+        return Overview(used=used, bills=bills, waiting=waiting)
 
 
 def _month_began(now: float) -> float:

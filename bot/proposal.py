@@ -37,6 +37,7 @@ class Proposal:
         decision = await self._decision()
         if decision is None:
             await self._ask()
+            self._refresh_homes()
             raise RetryLater("waits for approval", self._expires_at - self._now(), quiet=True)
         await self._conclude(decision)
 
@@ -63,7 +64,13 @@ class Proposal:
         await self._close_questions(decision)
         decided = jobs.decided(self._claimed.job, decision, now=self._now())
         await self._claimed.save(decided, decision.verdict)
+        self._refresh_homes()
         await self._delivery.update_progress(self._claimed.job)
+
+    def _refresh_homes(self) -> None:
+        """Admins see there what waits for them."""
+        for admin in self._dependencies.approvers.admins:
+            self._dependencies.homes.changed(admin)
 
     async def _ask(self) -> None:
         """Ask in the channel for approvals; without one, each admin in their direct message."""

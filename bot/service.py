@@ -30,7 +30,16 @@ from bot.jobs import (
     proposal_of,
 )
 from bot.request import MAX_PROMPT_BYTES, Draft, VideoRequest, cheapest, check_prompt, make_request
-from bot.spending import LimitReached, LimitsChange, LimitsInDetail, Policy, in_dollars
+from bot.spending import (
+    Bill,
+    By,
+    LimitReached,
+    LimitsChange,
+    LimitsInDetail,
+    Policy,
+    in_dollars,
+    month_at,
+)
 from bot.store import Store
 from bot.timings import DRAFT_LIFETIME
 
@@ -284,6 +293,19 @@ class Service:
         await self._store.make_due(job.id, now=self._clock())
         self._wake()
         return job
+
+    async def bill(self, user_id: str, *, months_ago: int) -> Bill:
+        """The bill of a month, for an admin.
+
+        Raises:
+            NotPossible: this person is no admin.
+            TemporaryError: the database does not respond.
+        """
+        if user_id not in self._rules.admins:
+            raise NotPossible(Impossible.ADMINS_ONLY)
+        since, before = month_at(self._clock(), ago=months_ago)
+        lines = {by: await self._store.bill(by, since=since, before=before) for by in By}
+        return Bill(month=since, lines=lines)
 
     async def approve(self, job_id: str, user_id: str) -> Decision:
         """Let a proposed job begin, unless someone has decided already; as `_decide`.

@@ -198,6 +198,15 @@ class BillLine:
     """Videos whose price is unknown."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What the videos of a month cost, by each of the three."""
+
+    month: float
+    """When it began."""
+    lines: Mapping[By, list[BillLine]]
+
+
 class LimitReached(NotPossible):
     """A limit does not allow this video."""
 
@@ -257,6 +266,14 @@ def in_dollars(amount: int) -> Decimal:
 def month_of(year: int, month: int) -> tuple[float, float]:
     """When this month begins and ends."""
     begin = datetime(year, month, 1, tzinfo=UTC).timestamp()
+    return begin, renewal(Period.MONTH, begin) or begin
+
+
+def month_at(at: float, *, ago: int = 0) -> tuple[float, float]:
+    """When the month of this moment, or the one so many months earlier, begins and ends."""
+    begin = start_of(Period.MONTH, at)
+    for _ in range(ago):
+        begin = start_of(Period.MONTH, begin - 1)
     return begin, renewal(Period.MONTH, begin) or begin
 
 

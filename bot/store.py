@@ -268,6 +268,13 @@ class Store:
 
         return await self._database.transact(read, priority)
 
+    async def proposals(self, *, priority: Priority = Priority.PERSON) -> list[Job]:
+        """The jobs that wait for an admin's decision, oldest first."""
+        undecided = sa.not_(sa.exists().where(decisions.c.job_id == jobs.c.id))
+        waiting = sa.select(jobs).where(OPEN, jobs.c.state == JobState.PROPOSED, undecided)
+        query = waiting.order_by(jobs.c.created_at)
+        return self._readable(await self._database.execute(query, priority))
+
     async def render_times(self, server: str, request: VideoRequest, *, limit: int) -> list[float]:
         """Seconds that this server took for each of the latest similar videos."""
         similar = (

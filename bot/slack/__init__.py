@@ -14,6 +14,7 @@ from bot.service import Service
 from bot.slack import (
     actions,
     approvals,
+    bill,
     commands,
     drafts,
     events,
@@ -27,7 +28,19 @@ from bot.slack.members import members_only
 
 log = structlog.get_logger()
 
-_LISTENERS = (actions, approvals, commands, drafts, events, home, limits, search, shortcuts, views)
+_LISTENERS = (
+    actions,
+    approvals,
+    bill,
+    commands,
+    drafts,
+    events,
+    home,
+    limits,
+    search,
+    shortcuts,
+    views,
+)
 
 
 def make_bolt_app(

@@ -12,7 +12,7 @@ from bot.errors import BotError
 from bot.jobs import Decision, Verdict
 from bot.service import Service
 from bot.slack.ack import within_ack
-from bot.slack.modals import open_form
+from bot.slack.modals import open_form, tell
 from bot.slack_errors import CALL_ERRORS
 from bot.ui import approvals, cards, replies
 from bot.ui.blocks import Message
@@ -23,10 +23,12 @@ log = structlog.get_logger()
 def register(app: AsyncApp, service: Service, _catalog: Catalog) -> None:
     """Register the listeners."""
 
-    async def approve(ack: AsyncAck, body: dict[str, Any], respond: AsyncRespond) -> None:
+    async def approve(
+        ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
+    ) -> None:
         outcome = await _decided(service.approve(*_click(body)))
         await ack()
-        await _show(outcome, Verdict.APPROVED, body, respond)
+        await _show(outcome, Verdict.APPROVED, body, client, respond)
 
     async def decline(
         ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
@@ -38,7 +40,7 @@ def register(app: AsyncApp, service: Service, _catalog: Catalog) -> None:
         problem = await within_ack(open_it(), _refused)
         await ack()
         if problem is not None:
-            await _respond(respond, replace_original=False, **_privately(problem))
+            await _tell(problem, body, client, respond)
 
     async def submit(ack: AsyncAck, body: dict[str, Any]) -> None:
         job_id, reason = approvals.read_decline(body["view"])
@@ -72,14 +74,30 @@ def _refused(error: BotError) -> Message:
 
 
 async def _show(
-    outcome: Decision | Message, wanted: Verdict, body: dict[str, Any], respond: AsyncRespond
+    outcome: Decision | Message,
+    wanted: Verdict,
+    body: dict[str, Any],
+    client: AsyncWebClient,
+    respond: AsyncRespond,
 ) -> None:
-    """Take the buttons of this copy away at once; the job's runner updates all copies."""
-    if isinstance(outcome, Decision):
+    """Take the buttons of this copy away at once; the job's runner updates all copies.
+
+    A click on the Home tab has no message and no response URL; the tab is published again.
+    """
+    if isinstance(outcome, Decision) and "message" in body:
         answered = cards.answered(body["message"], approvals.in_words(outcome))
         await _respond(respond, replace_original=True, **answered.content)
     if (words := _words(outcome, wanted, body["user"]["id"])) is not None:
-        await _respond(respond, replace_original=False, **_privately(Message(words)))
+        await _tell(Message(words), body, client, respond)
+
+
+async def _tell(
+    message: Message, body: dict[str, Any], client: AsyncWebClient, respond: AsyncRespond
+) -> None:
+    if "response_url" in body:
+        await _respond(respond, replace_original=False, **_privately(message))
+    else:
+        await tell(client, body["user"]["id"], message)
 
 
 def _words(outcome: Decision | Message, wanted: Verdict, user_id: str) -> str | None:

@@ -3,8 +3,9 @@
 import csv
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
-from bot.spending import BillLine, By, in_dollars
+from bot.spending import Bill, BillLine, By, in_dollars
 
 
 def as_table(lines: Sequence[BillLine], by: By) -> str:
@@ -22,6 +23,19 @@ def as_table(lines: Sequence[BillLine], by: By) -> str:
     if unpriced:
         table.append(f"videos at an unknown price  {unpriced}")
     return "\n".join([*table, f"total  {_cost(sum(line.spent for line in lines))}"]) + "\n"
+
+
+def files(bill: Bill) -> dict[str, str]:
+    """The bill's files by their names, each by another of person, channel and model."""
+    month = f"{datetime.fromtimestamp(bill.month, UTC):%Y-%m}"
+    return {f"bill-{month}-by-{by}.csv": as_csv(lines, by) for by, lines in bill.lines.items()}
+
+
+def sent(bill: Bill) -> str:
+    """The message above those files."""
+    month = f"{datetime.fromtimestamp(bill.month, UTC):%B %Y}"
+    total = sum(line.spent for line in bill.lines[By.PERSON])
+    return f"The bill of {month}, by person, channel and model. Total: {_cost(total)}."
 
 
 def as_csv(lines: Sequence[BillLine], by: By) -> str:

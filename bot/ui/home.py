@@ -22,7 +22,7 @@ from bot.ui.blocks import (
 )
 from bot.ui.cards import buttons, describe, prompt_excerpt
 from bot.ui.limits_form import open_button
-from bot.ui.spending import NOTHING_USED, this_month
+from bot.ui.spending import NOTHING_USED, Overview, overview_blocks, this_month
 from bot.ui.states import summarize
 
 CREATE = "home_create"
@@ -69,8 +69,8 @@ def build_home(
     has_older: bool,
     made: Totals,
     used: Mapping[LimitKind, Used] = NOTHING_USED,
+    overview: Overview | None = None,
     contact: str = "",
-    is_admin: bool = False,
 ) -> Block:
     """One page of a person's jobs (the first is 0), and what they have used of their limits.
 
@@ -78,13 +78,14 @@ def build_home(
     """
     return _view(
         header(TITLE),
-        actions(button("Create a video", CREATE), *([open_button()] if is_admin else [])),
+        actions(button("Create a video", CREATE), *([open_button()] if overview else [])),
         context(this_month(made, used)),
         *([_search_field(page.words)] if jobs or page != FIRST_PAGE else []),
         *([_all_button()] if page.words else []),
         *([] if jobs else [section(_nothing(page))]),
         *(_found(page.words, jobs) if page.words else _parts(jobs)),
         *_page_turner(page, has_older=has_older),
+        *(overview_blocks(overview) if overview else ()),
         *_footer(contact),
     )
 
