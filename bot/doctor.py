@@ -247,9 +247,11 @@ def _database(url: str) -> Finding:
         return Finding("database", error.message, "Check DATABASE_URL and its permissions.")
     if current is None:
         return Finding("database", "empty: the bot creates its tables when it starts")
-    if current != head:
+    if migrations.is_outdated(current):
         remedy = "Run `video-bot migrate`, or start the bot, which also migrates."
         return Finding("database", f"its tables are at version {current}, not {head}", remedy)
+    if current != head:
+        return Finding("database", f"its tables are of a later version ({current}, not {head})")
     return Finding("database", f"reachable, and its tables are up to date ({head})")
 
 

@@ -180,3 +180,8 @@ forgets = sa.Table(
     sa.Column("requested_at", sa.Double, nullable=False),
 )
 """Who is to be forgotten, until that is done. `files`: their videos are deleted, too."""
+
+compatibility = sa.Table("compatibility", metadata, sa.Column("oldest", sa.Text, primary_key=True))
+"""One row: a version of the bot whose newest migration is this one, or a later one, can use the
+tables, also after migrations that it does not know. A migration that does more than add must
+replace it."""

@@ -14,12 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bot.database import engine_options, make_private
 from bot.errors import MisconfiguredError
-from bot.tables import jobs
+from bot.tables import compatibility, jobs
 from bot.timings import MIGRATION_TIMEOUT
 
 _NO_DRIVER = "PostgreSQL needs a driver that is not installed: pip install '.[postgres]'"
@@ -29,6 +28,9 @@ _LOCK = 0x76696465  # "vide": any number that nothing else in this database uses
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Migrate this database, and check that it is writable.
+
+    A database of a later version is left as it is if this version can use it, so that one can
+    return to the previous release.
 
     Processes that start together migrate one after the other. Blocks, so call it before the
     event loop starts or in a thread.
@@ -41,15 +43,12 @@ def upgrade(url: str, revision: str = "head") -> None:
             config = Config()
             config.set_main_option("script_location", str(Path(__file__).parent))
             config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            if not _is_used_by_later_version(connection):
+                command.upgrade(config, revision)
             # Changes no row, but fails like any other write if the database is read-only.
             connection.execute(jobs.update().where(sa.false()).values(fence=0))
     except ImportError as error:
         raise MisconfiguredError(_NO_DRIVER) from error
-    except CommandError as error:
-        raise MisconfiguredError(
-            "DATABASE_URL cannot be used: its tables were migrated by a newer version of this bot"
-        ) from error
     except (SQLAlchemyError, OSError) as error:
         raise MisconfiguredError(f"DATABASE_URL cannot be used: {_reason(error, url)}") from error
 
@@ -62,7 +61,7 @@ def revisions(url: str) -> tuple[str | None, str]:
     Raises:
         MisconfiguredError: the database cannot be used; the message says why in one line.
     """
-    head = ScriptDirectory(str(Path(__file__).parent)).get_current_head() or ""
+    head = _newest_revision()
     parts = sa.make_url(url)
     if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").exists():
         folder = Path(parts.database or "").absolute().parent
@@ -81,9 +80,33 @@ def revisions(url: str) -> tuple[str | None, str]:
     return current, head
 
 
+def _is_used_by_later_version(connection: sa.Connection) -> bool:
+    """Whether a later version has migrated it, in a way that this version can live with.
+
+    Raises:
+        MisconfiguredError: this version cannot use it.
+    """
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None or current in _earlier_revisions() or current == _newest_revision():
+        return False
+    oldest = None
+    if sa.inspect(connection).has_table(compatibility.name):
+        oldest = connection.execute(sa.select(compatibility.c.oldest)).scalar()
+    if oldest is None or oldest > _newest_revision():
+        raise MisconfiguredError(
+            "DATABASE_URL cannot be used: its tables were migrated by a newer version of this bot"
+        )
+    return True
+
+
 def is_outdated(revision: str) -> bool:
     """Whether this version needs a newer one; unknown revisions are those of later versions."""
     return revision in _earlier_revisions()
+
+
+@cache
+def _newest_revision() -> str:
+    return ScriptDirectory(str(Path(__file__).parent)).get_current_head() or ""
 
 
 @cache
