@@ -9,7 +9,7 @@ from bot.command import OpenForm, Refuse, Run, Start, Subcommand, may_be_chat, p
 from bot.drafts import NotConfirmed, OverLimit, SavedDraft, as_draft
 from bot.errors import BotError, NotPossible
 from bot.jobs import Job
-from bot.request import Draft, InputReference, VideoRequest
+from bot.request import Draft, InputReference, VideoRequest, make_request
 from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.search import find
@@ -50,7 +50,8 @@ async def handle_text(typed: Typed, service: Service, catalog: Catalog) -> Seque
         case Run() as run:
             saved = await keep(service, typed, run.draft) if run.draft else None
             answering = _answer(run, typed, service, catalog)
-            return [drafts.or_make_video(await within_ack(answering, replies.not_answered), saved)]
+            reply = await within_ack(answering, replies.not_answered)
+            return [reply if saved is None else _or_make_video(reply, saved, catalog)]
         case Start(request, is_explicit):
             request = replace(request, input_reference=typed.picture)
             if typed.may_be_chat and not is_explicit:
@@ -133,6 +134,11 @@ async def _answer(run: Run, typed: Typed, service: Service, catalog: Catalog) ->
             return replies.cancelling(await service.cancel(run.job_id, user_id))
         case Subcommand.STATUS | Subcommand.CANCEL:
             return replies.no_such_id(name, run.subcommand, run.argument)
+
+
+def _or_make_video(reply: Message, saved: SavedDraft, catalog: Catalog) -> Message:
+    price = _price(make_request(saved.draft, catalog), catalog)
+    return drafts.or_make_video(reply, saved, price)
 
 
 def _price(request: VideoRequest, catalog: Catalog) -> Decimal | None:

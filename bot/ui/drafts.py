@@ -63,11 +63,11 @@ def ask_for_remix(
     return Message(words, [section(words), actions(*choices)])
 
 
-def or_make_video(reply: Message, saved: SavedDraft | None) -> Message:
+def or_make_video(reply: Message, saved: SavedDraft, price: Decimal | None) -> Message:
     """The reply to a subcommand, with a button in case that it was meant as a prompt."""
-    if saved is None:
-        return reply
     label = f"Make a video of “{_one_line(saved.draft.prompt, BUTTON_EXCERPT)}”"
+    if price is not None:
+        label += f" (about {dollars(price)})"
     blocks = reply.blocks or [section(reply.text)]
     return Message(reply.text, [*blocks, actions(button(label, START, saved.id))])
 

@@ -76,7 +76,7 @@ async def test_a_subcommand_starts_nothing_but_offers_its_text_as_a_prompt(
     await ada.command(text)
     reply = await told(world, ada)
     assert words in shown(reply)
-    assert labels(reply)[-1] == f"Make a video of “{text}”"
+    assert labels(reply)[-1] == f"Make a video of “{text}” (about $0.40)"
     assert world.videos.calls == []
     await ada.click(reply, drafts.START)
     [video] = await world.until(lambda: world.videos.creates)
