@@ -36,6 +36,7 @@ from bot.files import Files
 from bot.folders import temporary_folder
 from bot.homes import Homes
 from bot.jobs import OpenJobs
+from bot.limit_warnings import LimitWarnings
 from bot.log import configure
 from bot.metrics import MeasuredHttp, Metrics, slack_middleware
 from bot.outages import Outages
@@ -66,6 +67,7 @@ from bot.timings import (
 )
 from bot.upkeep import Upkeep
 from bot.videos.servers import VideosServers
+from bot.warning_store import WarningStore
 from bot.web import listening, make_metrics_app, make_web_app
 from bot.worker import Worker
 
@@ -275,6 +277,13 @@ async def running(
                     homes,
                     delivery,
                     outages,
+                    LimitWarnings(
+                        store,
+                        WarningStore(store.database),
+                        delivery,
+                        policy=_policy(settings),
+                        admins=settings.admin_users,
+                    ),
                     Upkeep(store.database, keep_days=settings.keep_days),
                     timings,
                 )
@@ -321,6 +330,7 @@ def _periodic_tasks(
     homes: Homes,
     delivery: Delivery,
     outages: Outages,
+    warnings: LimitWarnings,
     upkeep: Upkeep,
     timings: Timings,
 ) -> list[PeriodicTask]:
@@ -338,6 +348,7 @@ def _periodic_tasks(
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
         PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
         PeriodicTask("tell admins of outages", timings.outage_interval, outages.watch),
+        PeriodicTask("warn admins of limits", timings.warning_interval, warnings.watch),
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
         PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),
         PeriodicTask("forget people", FORGET_PEOPLE_INTERVAL, PersonalData(store.database).run),

@@ -296,6 +296,10 @@ class Delivery:
         except PermanentError as error:
             log.warning("question not updated", job=job.id, code=error.code)
 
+    async def send_privately(self, user_id: str, message: Message) -> None:
+        """Send a message about no job to this person's direct message."""
+        await self._call("chat.postMessage", channel=user_id, parse="none", **message.content)
+
     async def notify_privately(self, job: Job) -> None:
         """Tell the requester alone how the job ended, if the bot can't post in the channel.
 

@@ -185,3 +185,13 @@ compatibility = sa.Table("compatibility", metadata, sa.Column("oldest", sa.Text,
 """One row: a version of the bot whose newest migration is this one, or a later one, can use the
 tables, also after migrations that it does not know. A migration that does more than add must
 replace it."""
+
+limit_warnings = sa.Table(
+    "limit_warnings",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("period_began", sa.Double, primary_key=True),
+    sa.Column("amount", sa.BigInteger, primary_key=True),
+    sa.Column("percent", sa.Integer, primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True),
+)

@@ -128,6 +128,8 @@ class Timings:
     """Before a dead process's jobs continue: its last requests may still be on their way."""
     home_interval: float = 2.0
     """Between updates of the Home tabs whose jobs have changed."""
+    warning_interval: float = 60.0
+    """Between checks whether a limit of the workspace is nearly used up."""
     outage_interval: float = 10.0
     """Between searches for jobs that wait for a server, of which admins are told."""
     poll_interval: float = 10.0

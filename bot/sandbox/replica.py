@@ -38,6 +38,7 @@ FAST = Timings(
     process_clock_skew=0.1,
     home_interval=0.05,
     outage_interval=0.05,
+    warning_interval=0.1,
     overdue_poll_interval=0.05,
     retry_scale=0.01,
 )

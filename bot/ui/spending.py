@@ -7,7 +7,17 @@ from decimal import Decimal
 from bot.jobs import Job, Totals
 from bot.spending import BillLine, By, LimitKind, Used, in_dollars
 from bot.ui.approvals import question
-from bot.ui.blocks import Block, actions, button, context, divider, dollars, escape, section
+from bot.ui.blocks import (
+    Block,
+    Message,
+    actions,
+    button,
+    context,
+    divider,
+    dollars,
+    escape,
+    section,
+)
 
 _TITLES = {By.PERSON: "People", By.CHANNEL: "Channels", By.MODEL: "Models"}
 NOTHING_USED = {kind: Used(used=0, limit=None) for kind in LimitKind}
@@ -53,12 +63,12 @@ def overview_blocks(overview: Overview) -> Iterator[Block]:
         yield context(f"… and {len(overview.waiting) - MAX_WAITING} more")
 
 
-def near_limit(kind: LimitKind, used: Used, percent: int) -> str:
-    """Warns an admin that a limit of the workspace is nearly or completely used; mrkdwn."""
+def near_limit(kind: LimitKind, used: Used, percent: int) -> Message:
+    """Warns an admin that a limit of the workspace is nearly or completely used."""
     period = "month" if kind is LimitKind.MONTH_USD else "day"
     words = "is used up" if percent >= FULL else f"is {percent} % used"
-    return (
-        f":money_with_wings: This {period}'s limit for everyone {words}: {of_limit(used)}. "
+    return Message(
+        f"This {period}'s limit for everyone {words}: {of_limit(used)}. "
         "Videos that would exceed it are refused."
     )
 

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from bot.app import _policy
 from bot.config import Settings
 from bot.jobs import HomePage, JobState, Totals
+from bot.limit_warnings import LimitWarnings
+from bot.sandbox.faults import respond_with
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import Message
@@ -16,6 +19,7 @@ from bot.spending import BillLine, By, month_at
 from bot.ui import approvals
 from bot.ui.home import PAGE, build_home
 from bot.ui.spending import MAX_WAITING, NOTHING_USED, SEND_BILL, Overview
+from bot.warning_store import WarningStore
 from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
 from tests.support.jobs import REQUEST, make_job
@@ -134,3 +138,50 @@ def test_a_full_home_tab_with_a_full_overview_is_valid_block_kit() -> None:
     assert block_kit.problems_of_view(home) == []
     assert not block_kit.is_too_large(home)
     assert f"… and {9 - MAX_WAITING} more" in str(home)
+
+
+# Warnings
+
+
+async def test_admins_are_warned_once_at_80_and_at_100_percent_of_a_limit(
+    world: World, ada: Person, admin: Person, run_bot: RunBot, settings: Settings
+) -> None:
+    world.videos.hold()
+    limit = {"limit_month_usd": None, "limit_day_usd": Decimal("1.00"), "approve_above_usd": None}
+    limited = settings.model_copy(update=limit)
+    async with run_bot(settings=limited), run_bot(settings=limited):
+        await ada.command("clouds 1")
+        await world.until(lambda: world.videos.creates)
+        assert direct(world, admin) == []
+        await ada.command("clouds 2")
+        [at_80] = await world.until(lambda: direct(world, admin))
+        assert "This day's limit for everyone is 80 % used: $0.80 of $1." in at_80.text
+    full = settings.model_copy(update=limit | {"limit_day_usd": Decimal("0.80")})
+    async with run_bot(settings=full), run_bot(settings=full):
+        await world.until(lambda: len(direct(world, admin)) == 2)
+        assert "is used up: $0.80 of $0.80." in direct(world, admin)[1].text
+    async with run_bot(settings=full) as bot:
+        await LimitWarnings(
+            bot._store,
+            WarningStore(bot._store.database),
+            bot._delivery,
+            policy=_policy(full),
+            admins=full.admin_users,
+        ).watch()
+    assert len(direct(world, admin)) == 2
+
+
+async def test_a_warning_that_slack_refuses_is_sent_later(
+    world: World, ada: Person, admin: Person, run_bot: RunBot, settings: Settings
+) -> None:
+    world.videos.hold()
+    async with run_bot():
+        await ada.command("clouds")
+        await world.until(lambda: world.videos.creates)
+    refused = respond_with(200, {"ok": False, "error": "internal_error"})
+    world.faults.inject("chat.postMessage", refused)
+    limited = settings.model_copy(update={"limit_month_usd": Decimal("0.50")})
+    async with run_bot(settings=limited):
+        [warning] = await world.until(lambda: direct(world, admin))
+        assert "is 80 % used: $0.40 of $0.50." in warning.text
+    assert len(world.slack.calls_of("chat.postMessage")) == 3  # the card, and two attempts
