@@ -24,7 +24,7 @@ async def test_closing_during_statements_leaves_no_connection_open(
         await database.close()
         await asyncio.gather(*statements, return_exceptions=True)
         del database, statements
-        gc.collect()
+    gc.collect()
 
 
 async def test_a_statement_after_closing_opens_no_connection(migrated_url: str) -> None:
