@@ -268,7 +268,9 @@ def _doctor(options: argparse.Namespace) -> int:
         return 1
     _hide_from_libraries()
     is_ok = asyncio.run(_report(doctor.check(settings)))
-    if is_ok and options.create:
+    if options.create and not is_ok:
+        _print("No video was made: correct what is WRONG first.")
+    elif options.create:
         _print(f"This makes {doctor.cost(settings)}.")
         if not (options.yes or _confirmed()):
             _print("No video was made.")

@@ -29,7 +29,7 @@ from bot.request import Draft, VideoRequest, make_request
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import SLACK_TIMEOUT, Timings
 from bot.ui.samples import samples
-from bot.videos.client import VideosClient
+from bot.videos.client import Made, VideosClient
 from bot.videos.wire import Failed, InProgress
 
 SCOPES = frozenset(
@@ -120,6 +120,7 @@ async def create(settings: Settings) -> AsyncIterator[Finding]:
             size = await _fetch(videos, video_id)
             seconds = round(time.monotonic() - began)
             yield Finding("real video", f"{size:,} bytes after {seconds} s, downloaded and deleted")
+            yield await _delete(videos, video_id)
         except BotError as error:
             yield Finding("real video", _with_cause(error), _remedy(error))
         except TimeoutError:
@@ -263,13 +264,24 @@ async def _server(
 ) -> AsyncIterator[Finding]:
     try:
         abilities = await videos.abilities()
-        summary = ", ".join(f"{name} {_YES_NO[has]}" for name, has in abilities.items())
+        summary = ", ".join(
+            f"{name} {_YES_NO[getattr(abilities, name)]}" for name in ("list", "delete", "remix")
+        )
         yield Finding(
             "video server", f"{without_credentials(settings.openai_base_url)} responds; {summary}"
         )
+        if abilities.made is not None:
+            yield _made_by_the_check(abilities.made)
         yield _models(await videos.models(), catalog)
     except BotError as error:
         yield Finding("video server", _with_cause(error), _remedy(error))
+
+
+def _made_by_the_check(made: Made) -> Finding:
+    summary = f"the server made {made.id[:80]} of a remix request without a prompt"
+    if made.is_deleted:
+        return Finding("remix check", f"{summary}; it is deleted")
+    return Finding("remix check", summary, "Delete that video at the server: it may cost money.")
 
 
 def _models(served: list[str] | None, catalog: Catalog) -> Finding:
@@ -338,6 +350,17 @@ async def _poll(videos: VideosClient, video_id: str) -> Finding:
     if isinstance(status, Failed):
         return Finding("real video", f"{status.code}: {status.message}", "Read the server's log.")
     return Finding("real video", "completed")
+
+
+async def _delete(videos: VideosClient, video_id: str) -> Finding:
+    """Delete the video at the server: only the response shows what the server does."""
+    if await videos.delete(video_id):
+        return Finding("delete", "the server deletes videos")
+    return Finding(
+        "delete",
+        "the server doesn't confirm it: a cancelled video may be rendered and charged all the "
+        "same, and a deleted one may stay there",
+    )
 
 
 async def _fetch(videos: VideosClient, video_id: str) -> int:

@@ -251,6 +251,8 @@ class Job:
     posting: str | None = None
     """The kind of message that is being posted, whose response may be lost."""
     attempts: int = 0
+    silent_since: float | None = None
+    """When the server began not to respond about the video."""
     not_found: int = 0
     """How often in a row the server did not find the video."""
     decode_attempts: int = 0
@@ -427,10 +429,15 @@ def accepted(job: Job, *, video_id: str) -> Job:
 
 def progressed(job: Job, *, percent: int | None) -> Job:
     """The server reported progress, which never goes backwards on a card."""
-    job = replace(_resumed(job), not_found=0)
+    job = replace(_resumed(job), not_found=0, silent_since=None)
     if percent is None or (job.progress is not None and percent <= job.progress):
         return replace(job, attempts=0)
     return replace(job, progress=min(percent, 100), attempts=0)
+
+
+def unanswered(job: Job, *, now: float) -> Job:
+    """The server did not respond about the video."""
+    return replace(job, silent_since=now)
 
 
 def not_found(job: Job) -> Job:
@@ -613,4 +620,4 @@ def _settled(job: Job, *, is_charged: bool) -> Job:
 
 
 def _moved(job: Job, state: JobState, **changes: object) -> Job:
-    return replace(job, state=state, attempts=0, **changes)  # type: ignore[arg-type]  # mypy cannot see through the names
+    return replace(job, state=state, attempts=0, silent_since=None, **changes)  # type: ignore[arg-type]  # mypy cannot see through the names

@@ -588,6 +588,8 @@ class JobRunner:
         ):
             await self._run_out_of_time()
             return
+        if self.job.state is JobState.RENDERING and self.job.silent_since is None:
+            await self._save(jobs.unanswered(self.job, now=self._now()), "no response")
         if self.job.state is JobState.RENDERING and self.job.attempts == SILENCE:
             elapsed = self._now() - required(self.job.submitted_at)
             await self._delivery.update_progress(self.job, ProgressContext(elapsed=elapsed))

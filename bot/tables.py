@@ -45,6 +45,7 @@ jobs = sa.Table(
     sa.Column("reply_ts", sa.Text),
     sa.Column("posting", sa.Text),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("silent_since", sa.Double),
     sa.Column("not_found", sa.Integer, nullable=False, server_default="0"),
     sa.Column("decode_attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("questions", sa.Text),

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from bot.errors import CannotPost, FileProblem, FileRefused, PermanentError, PostRefusal, Source
 from bot.jobs import DECLINED, Job, JobError, JobState
+from bot.ui.progress import duration
 
 UNCERTAIN = (
     "The video server's response was lost, and its list of videos doesn't show whether it received "
@@ -186,7 +187,7 @@ _KNOWN = (
         "Use another one, or none.",
     ),
     _known(
-        r"moderation|content_policy|sentinel_block|didn't look right with your request",
+        r"moderation|guardrail|content_policy|sentinel_block|didn't look right with your request",
         Blame.PROMPT,
         "blocked by moderation",
         "Rephrase the prompt.",
@@ -209,7 +210,7 @@ _KNOWN = (
         "the video server doesn't accept one of the settings",
         "Choose another model, length or size.",
     ),
-    _passing(r"rate_limit|too many|concurrent|http_429", "the video server is overloaded"),
+    _passing(r"rate_limit|too many|concurrent|^(http_)?429 ", "the video server is overloaded"),
     _passing(
         r"\bnot found\b|http_404|http_410|^404 ",
         "the video server no longer has the video",
@@ -226,8 +227,7 @@ _KNOWN = (
 
 def overdue(deadline: float) -> str:
     """The server has not met the deadline, which is in seconds."""
-    minutes = round(deadline / 60)
-    return f"The video server didn't finish the video within {minutes} minutes."
+    return f"The video server didn't finish the video within {duration(deadline)}."
 
 
 def too_large(limit: int) -> str:
@@ -294,10 +294,14 @@ def _explain_server(job: Job, error: JobError, charge: Charge) -> Failure:
     for known in _KNOWN:
         if known.pattern.search(words):
             return Failure(known.reason, known.advice, known.blame, charge, known.may_work_again)
-    return _unknown(job, charge)
+    return _unknown(job, error.code, charge)
 
 
-def _unknown(job: Job, charge: Charge) -> Failure:
+_REQUEST_AT_FAULT = re.compile(r"(http_)?4\d\d$")
+"""vLLM-Omni gives a failed video the status that a refused request would have had."""
+
+
+def _unknown(job: Job, code: str, charge: Charge) -> Failure:
     if job.state is JobState.UNCERTAIN:
         return Failure(
             "the video server may not have received the request",
@@ -306,7 +310,7 @@ def _unknown(job: Job, charge: Charge) -> Failure:
             charge,
             may_work_again=True,
         )
-    if job.video_id is None:
+    if job.video_id is None or _REQUEST_AT_FAULT.match(code):
         return Failure(
             "refused by the video server",
             "Its message says why. Change the request and try again.",

@@ -74,7 +74,7 @@ def _cards_on_the_way() -> dict[str, Message]:
             rendering, ProgressContext(elapsed=300, typical=_TYPICAL)
         ),
         "rendering, no response": job_card(
-            replace(at_40, attempts=3), ProgressContext(elapsed=300)
+            replace(at_40, attempts=3, silent_since=188), ProgressContext(elapsed=300)
         ),
         "late": job_card(replace(rendering, state=JobState.OVERDUE)),
         "delivering": job_card(replace(_JOB, state=JobState.DELIVERING)),

@@ -158,8 +158,9 @@ def _rendering(job: Job, progress: ProgressContext | None) -> Summary:
     if progress is None:
         return clapper if job.progress is None else _at(clapper, job.progress)
     so_far = f"{duration(progress.elapsed)} so far"
-    if job.attempts >= SILENCE:
-        detail = f"no response from the video server for a few minutes ({so_far})"
+    if job.attempts >= SILENCE and job.submitted_at is not None and job.silent_since is not None:
+        silence = job.submitted_at + progress.elapsed - job.silent_since
+        detail = f"no response from the video server for {duration(silence)} ({so_far})"
         return Summary(":satellite_antenna:", "Rendering", detail, "I'll keep checking.")
     if progress.is_queued:
         return Summary(":hourglass_flowing_sand:", "Queued", _place(progress.ahead))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -28,6 +29,7 @@ from bot.videos import wire
 from bot.videos.circuit_breaker import CircuitBreaker
 from bot.videos.download import Download, LinkExpired, Server, resolve, unreachable
 from bot.videos.responses import Response, ResponseReader
+from bot.videos.route import with_route
 from bot.videos.throttle import Throttle
 from bot.videos.wire import Candidates
 
@@ -47,6 +49,24 @@ _UNAUTHORIZED = {401, 403}
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """Errors that occur before a request's first byte is sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A video that the server made of a request that it should have refused."""
+
+    id: str
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """Which optional operations a server has; None: its responses don't tell."""
+
+    list: bool
+    delete: bool | None
+    remix: bool | None
+    made: Made | None = None
 
 
 class VideosClient:
@@ -134,10 +154,10 @@ class VideosClient:
             OutcomeUnknown: the connection broke, so the server may have received the request.
         """
         remix = await self._post_remix(f"{self._url(video_id)}/remix", {"prompt": prompt})
-        if remix is not None:
-            return remix
-        edit = {"prompt": prompt, "video": {"id": video_id}}
-        return await self._post_remix(f"{self._base_url}/videos/edits", edit)
+        if remix is None:
+            edit = {"prompt": prompt, "video": {"id": video_id}}
+            remix = await self._post_remix(f"{self._base_url}/videos/edits", edit)
+        return None if remix is None else with_route(remix, original=video_id)
 
     async def retrieve(self, video_id: str) -> wire.VideoStatus:
         """Get a video's status, within the limits on polling."""
@@ -199,24 +219,48 @@ class VideosClient:
         """The names of the server's models; None: it has no list."""
         return wire.read_models(*await self._get(f"{self._base_url}/models"))
 
-    async def abilities(self) -> dict[str, bool | None]:
-        """Which optional operations the server has (None: unknown); creates nothing.
+    async def abilities(self) -> Abilities:
+        """Find out which optional operations the server has.
 
         Raises:
             TemporaryError, ServerUnusable: it does not respond, or has no Videos API.
         """
         listed = await self._get(f"{self._base_url}/videos", limit="1")
         wire.check_responds(*listed)
+        can_list = httpx.codes.is_success(listed.status)  # LiteLLM: 400 without the provider
         missing = self._url("video_that_does_not_exist")
-        remix = await self._request("POST", f"{missing}/remix", json={"prompt": "?"})
-        abilities = {
-            "list": wire.read_ability(*listed),
-            "delete": wire.read_ability(*await self._request("DELETE", missing)),
-            "remix": wire.read_ability(*remix),
-        }
-        if not abilities["list"] and wire.read_ability(*await self._get(missing)) is False:
+        if not can_list and await self._ability("GET", missing) is False:
             raise ServerUnusable("There is no Videos API at this address.", code="no_videos_api")
-        return abilities
+        can_delete = await self._ability("DELETE", missing)
+        # Without a prompt, so that a server that ignores the id has nothing to make a video of.
+        remix = await self._request("POST", f"{missing}/remix", json={})
+        return Abilities(
+            list=can_list,
+            delete=can_delete,
+            remix=await self._read_ability("POST", f"{missing}/remix", remix),
+            made=await self._delete_made(remix),
+        )
+
+    async def _ability(self, method: str, url: str) -> bool | None:
+        return await self._read_ability(method, url, await self._request(method, url))
+
+    async def _read_ability(self, method: str, url: str, response: Response) -> bool | None:
+        """Compare the response with that to a path that can't exist."""
+        no_route = f"{self._base_url}/there-is-no-such-path"
+        other = await self._request(method, no_route)
+        return wire.read_ability(
+            response.status, _without_path(response, url), no_route=_without_path(other, no_route)
+        )
+
+    async def _delete_made(self, remix: Response) -> Made | None:
+        """Delete the video that a server made although there was no prompt."""
+        if not httpx.codes.is_success(remix.status):
+            return None
+        video_id = wire.read_created(*remix)
+        try:
+            return Made(video_id, is_deleted=await self.delete(video_id))
+        except (TemporaryError, ServerUnusable):
+            return Made(video_id, is_deleted=False)
 
     async def _post_remix(self, url: str, body: dict[str, Any]) -> str | None:
         with self._create_throttle.record(), self._create_breaker.record():
@@ -299,3 +343,8 @@ class VideosClient:
 
     def _url(self, video_id: str) -> str:
         return f"{self._base_url}/videos/{quote(video_id, safe='')}"
+
+
+def _without_path(response: Response, url: str) -> bytes:
+    """The response's body without the path of its request, which some servers repeat."""
+    return response.body.replace(httpx.URL(url).raw_path, b"")

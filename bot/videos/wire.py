@@ -42,6 +42,10 @@ MAX_CODE_LENGTH = 100
 
 _NO_SUCH_ROUTE = re.compile(r"^Not Found$|invalid url|cannot (post|delete)|HTTP 404", re.IGNORECASE)
 
+_VIDEO = re.compile(r"\bvideo\b", re.IGNORECASE)
+_PROMPT_MISSING = re.compile(r"\bprompt\b", re.IGNORECASE)
+"""How a server objects to a remix without a prompt, if it checks that before the video."""
+
 _WORD = re.compile(r"[a-zA-Z][\w.-]*")
 
 # Matched in codes and messages: aquiles-image has no codes, and LiteLLM's are meaningless.
@@ -233,13 +237,16 @@ def read_remixed(status: int, headers: Mapping[str, str], body: bytes) -> str | 
 def read_deleted(status: int, headers: Mapping[str, str], body: bytes) -> bool:
     """Whether the server confirms that the video is gone and is no longer rendered.
 
-    SGLang-Diffusion responds with the video, status "deleted", and continues to render it.
+    SGLang-Diffusion responds with the video, status "deleted", and continues to render it. A
+    server that has forgotten the video, as vLLM-Omni after a restart, doesn't render it either.
 
     Raises:
         TemporaryError, MisconfiguredError: the server does not respond properly.
     """
     if _is_success(status):
         return _object(body).get("deleted") is True
+    if says_video_missing(status, body):
+        return True
     check_responds(status, headers, body)
     return False  # OpenAI refuses to delete an unfinished video, LiteLLM deletes none
 
@@ -331,17 +338,33 @@ def check_responds(status: int, headers: Mapping[str, str], body: bytes) -> None
         raise error
 
 
-def read_ability(status: int, headers: Mapping[str, str], body: bytes) -> bool | None:
+def says_video_missing(status: int, body: bytes) -> bool:
+    """Whether a 404 is about the video, and not about a missing route."""
+    _, message = _code_and_message(status, body)
+    return (
+        status == 404  # noqa: PLR2004 -- the number is the name
+        and _VIDEO.search(message) is not None
+        and _NO_SUCH_ROUTE.search(message) is None
+    )
+
+
+def read_ability(status: int, body: bytes, *, no_route: bytes) -> bool | None:
     """Whether the server has an operation that was requested for a video that does not exist.
 
     None: the response does not tell. LiteLLM forwards such a request to no server: status 500.
+
+    Args:
+        status: of the response.
+        body: of the response, without the path of the request.
+        no_route: the same for a path that can't exist.
     """
+    code, message = _code_and_message(status, body)
+    if status == 404:  # noqa: PLR2004 -- the number is the name
+        return body != no_route and _NO_SUCH_ROUTE.search(message) is None
     if _is_success(status):
         return True
-    error = read_error(status, headers, body)
-    if status == 404:  # noqa: PLR2004 -- the number is the name
-        # The API reports a missing video in its own words, a web server a missing route.
-        return isinstance(error, VideoGone) and _NO_SUCH_ROUTE.search(error.message) is None
+    if _is_refusal(status) and _PROMPT_MISSING.search(f"{code} {message}"):
+        return True
     return False if status in {*_NO_OPERATION, 400, 410} else None
 
 

@@ -50,6 +50,8 @@ CASES = [
     ("insufficient_quota", "You exceeded your current quota.", Blame.BUDGET),
     ("http_429", "You exceeded your current quota, please check your plan.", Blame.BUDGET),
     ("billing_hard_limit_reached", "Billing hard limit has been reached", Blame.BUDGET),
+    ("400", "Input was blocked by the configured guardrails.", Blame.PROMPT),
+    ("400", "The height must be divisible by 16.", Blame.SETTINGS),
     ("too_large", "The finished video has more than 1,000 MB.", Blame.SETTINGS),
 ]
 

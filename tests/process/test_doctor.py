@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from bot import doctor
@@ -84,6 +85,40 @@ async def test_a_good_installation_passes_with_every_server(settings: Settings) 
 async def test_the_servers_capabilities_are_reported(settings: Settings, abilities: str) -> None:
     [server] = [found for found in await findings(settings) if found.part == "video server"]
     assert abilities in server.summary
+
+
+async def test_a_404_page_for_every_path_is_not_a_videos_api(settings: Settings) -> None:
+    wrong = settings.model_copy(
+        update={"openai_base_url": settings.openai_base_url.removesuffix("/v1")}
+    )
+    [server] = [found for found in await findings(wrong) if found.part == "video server"]
+    assert "There is no Videos API at this address" in server.summary
+    assert server.remedy
+
+
+async def not_here(request: web.Request) -> web.StreamResponse:
+    return web.Response(status=404, text=f"404: {request.path} is not here")
+
+
+async def test_an_operation_that_responds_like_a_path_that_cannot_exist_is_missing(
+    world: World, settings: Settings
+) -> None:
+    for operation in ("remix", "delete", "unknown"):
+        world.faults.inject(operation, not_here, times=9)
+    [server] = [found for found in await findings(settings) if found.part == "video server"]
+    assert "list yes, delete no, remix no" in server.summary
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_a_video_made_by_the_remix_check_is_deleted_and_reported(
+    world: World, settings: Settings, *, deleted: bool
+) -> None:
+    world.faults.inject("remix", respond_with(200, {"id": "video_made", "status": "queued"}))
+    gone = {"id": "video_made", "deleted": deleted}
+    world.faults.inject("delete", respond_with(200, gone), times=2)
+    [made] = [found for found in await findings(settings) if found.part == "remix check"]
+    assert "video_made" in made.summary
+    assert bool(made.remedy) is not deleted
 
 
 async def messages(settings: Settings) -> Finding:

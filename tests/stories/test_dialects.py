@@ -12,7 +12,7 @@ from bot.sandbox.videos import Filler
 from bot.sandbox.videos.dialects import DIALECTS
 from bot.sandbox.world import World
 from bot.videos import client, download
-from tests.support.channel import Thread, failed, ready, shown
+from tests.support.channel import Thread, failed, ready, shown, start_rendering
 from tests.support.installation import install
 
 MB = 1_000_000
@@ -115,6 +115,31 @@ async def test_a_video_lost_in_a_server_restart_fails(world: World, thread: Thre
     await world.until(failed(thread))
     assert "not found" in shown(thread.replies[0])
     assert len(world.videos.creates) == 1
+
+
+@on("litellm")
+async def test_a_remix_through_litellm_arrives(world: World, thread: Thread) -> None:
+    await world.slack.ada.command("clouds")
+    await world.until(ready(thread))
+    await world.slack.ada.click(thread.card, "remix")
+    await world.until(lambda: world.slack.ada.view)
+    await world.slack.ada.fill({"prompt": "clouds at night"})
+    await world.slack.ada.submit()
+    await world.until(lambda: len(thread.cards) == 2 and "*Ready:*" in shown(thread.cards[1]))
+    original, remix = world.videos.creates
+    assert remix.remixed_from_video_id == original.id
+
+
+@on("openai", "vllm_omni", "sglang", "aquiles")
+async def test_cancelling_a_video_that_the_server_has_forgotten_stops_it(
+    world: World, thread: Thread
+) -> None:
+    await start_rendering(world)
+    world.faults.inject("retrieve", respond_with(503, "busy"), times=10_000)
+    world.videos.restart()
+    await world.slack.ada.click(thread.card, "cancel")
+    await world.until(lambda: thread.says("*Cancelled:*"))
+    assert thread.says("the video server stopped it")
 
 
 @on("openai", "openai_guide", "vllm_omni", "aquiles")

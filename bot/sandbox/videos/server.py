@@ -217,26 +217,28 @@ class VideosSandbox:
         if self._busy_times > 0:
             self._busy_times -= 1
             raise self.dialect.busy()
-        return self._start_video(self.dialect.read_create(call))
+        return self._start_video(self.dialect.read_create(call), self.dialect.created)
 
     async def _remix(self, call: Call, request: web.Request) -> web.Response:
         self.dialect.check_remix(call)
-        return self._start_video(
-            self.dialect.read_change(call, self._video(request.match_info["id"]))
-        )
+        return self._start_change(call, request.match_info["id"])
 
     async def _edit(self, call: Call, _request: web.Request) -> web.Response:
-        return self._start_video(
-            self.dialect.read_change(call, self._video(self.dialect.read_edit(call)))
-        )
+        return self._start_change(call, self.dialect.read_edit(call))
 
-    def _start_video(self, params: VideoParams) -> web.Response:
+    def _start_change(self, call: Call, video_id: str) -> web.Response:
+        params = self.dialect.read_change(call, self._video(video_id))
+        return self._start_video(params, self.dialect.changed)
+
+    def _start_video(
+        self, params: VideoParams, respond: Callable[[Video], Response]
+    ) -> web.Response:
         if self.refusing or has_word(params.prompt, "sentinel"):
             raise Refused(400, _SENTINEL, "sentinel_block")
         if has_word(params.prompt, "quota"):
             raise Refused(429, _QUOTA, "insufficient_quota", type="insufficient_quota")
         video = self._renderer.create(self.dialect.new_id(), params)
-        return self._send_video(self.dialect.created(video), video)
+        return self._send_video(respond(video), video)
 
     async def _retrieve(self, _call: Call, request: web.Request) -> web.Response:
         video = self._video(request.match_info["id"])

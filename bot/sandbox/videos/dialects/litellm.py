@@ -1,8 +1,8 @@
 """LiteLLM 1.109 (ids as in 1.106): a proxy that wraps the errors of the server behind it.
 
 The upstream here is OpenAI. One video has three ids: that of the create, which works; that of a
-retrieve, which has lost its deployment and resolves to nothing; and that of the list, which names
-the upstream model instead. Only those of the create and the list can be used.
+retrieve, a remix or an edit, which has lost its deployment and resolves to nothing; and that of the
+list, which names the upstream model instead. Only those of the create and the list can be used.
 """
 
 import base64
@@ -73,6 +73,10 @@ class LiteLLM(OpenAI):
     def created(self, video: Video) -> Response:
         """Respond to a create; LiteLLM drops `prompt`, which it doesn't know."""
         return Response(_forwarded(self.video(video)) | {"created_at": 0, "usage": {}})
+
+    def changed(self, video: Video) -> Response:
+        """Respond to a remix, under an id that cannot be polled."""
+        return Response(self.created(video).body | {"id": _wrapped("", _upstream_id(video))})
 
     def retrieved(self, video: Video) -> Response:
         """Respond to a retrieve, under another id; a failed video looks like a server error."""

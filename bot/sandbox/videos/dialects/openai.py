@@ -167,8 +167,12 @@ class OpenAI:
         }
 
     def created(self, video: Video) -> Response:
-        """Respond to a create, a remix or an edit."""
+        """Respond to a create."""
         return Response(self.video(video))
+
+    def changed(self, video: Video) -> Response:
+        """Respond to a remix or an edit."""
+        return self.created(video)
 
     def retrieved(self, video: Video) -> Response:
         """Respond to a retrieve."""
