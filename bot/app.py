@@ -244,7 +244,9 @@ async def running(
             folder=stack.enter_context(temporary_folder()),
             shows_posters=settings.poster,
             approvers=Approvers(
-                admins=tuple(settings.admin_users), channel=settings.approvals_channel
+                admins=tuple(settings.admin_users),
+                channel=settings.approvals_channel,
+                policy=_policy(settings),
             ),
         )
         lock = stack.enter_context(ProcessLock(lock_folder(database_url), _owner()))

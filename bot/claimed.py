@@ -16,7 +16,8 @@ from bot.homes import Homes
 from bot.jobs import Job, response_url_expired, with_resumption
 from bot.metrics import Metrics
 from bot.pacing import FairSlots
-from bot.store import Store
+from bot.spending import Policy
+from bot.store import NO_LIMITS, Store
 from bot.timings import Timings
 from bot.videos.servers import VideosServers
 
@@ -34,6 +35,8 @@ class Approvers:
 
     admins: tuple[str, ...] = ()
     channel: str | None = None
+    policy: Policy = NO_LIMITS
+    """The limits, of which the question says what is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -261,7 +261,9 @@ class Delivery:
             )
         return Posted(response["channel"], response["ts"])
 
-    async def ask_approval(self, job: Job, recipient: str, *, is_repeated: bool) -> Posted:
+    async def ask_approval(
+        self, job: Job, recipient: str, *, spent: str, is_repeated: bool
+    ) -> Posted:
         """Ask this channel, or this person in their direct message, to approve the job.
 
         `is_repeated`: an earlier attempt may have posted it. As in `tell_admin`, only a new message
@@ -272,7 +274,7 @@ class Delivery:
             response = await self._call(
                 "chat.postMessage",
                 channel=recipient,
-                **_post(job, kind, approvals.question(job)),
+                **_post(job, kind, approvals.question(job, spent)),
             )
         posted = Posted(response["channel"], response["ts"])
         if is_repeated and posted.channel_id != recipient:

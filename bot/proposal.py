@@ -8,11 +8,13 @@ import structlog
 
 from bot import jobs
 from bot.claimed import ClaimedJob, Dependencies
+from bot.database import Priority
 from bot.errors import PermanentError
 from bot.jobs import Decision, Question, Verdict
 from bot.posting import Posting
 from bot.retries import RetryLater
 from bot.store import NO_LIMITS
+from bot.ui.spending import before_approval
 
 log = structlog.get_logger()
 
@@ -75,12 +77,21 @@ class Proposal:
     async def _ask(self) -> None:
         """Ask in the channel for approvals; without one, each admin in their direct message."""
         approvers = self._dependencies.approvers
-        if approvers.channel is not None and await self._ask_one(approvers.channel):
+        spent = await self._spent()
+        if approvers.channel is not None and await self._ask_one(approvers.channel, spent):
             return
         for admin in approvers.admins:
-            await self._ask_one(admin)
+            await self._ask_one(admin, spent)
 
-    async def _ask_one(self, recipient: str) -> bool:
+    async def _spent(self) -> str:
+        """What is used of the limits, in words."""
+        user_id, policy = self._claimed.job.user_id, self._dependencies.approvers.policy
+        used = await self._store.usage(
+            policy, user_id=user_id, now=self._now(), priority=Priority.JOB
+        )
+        return before_approval(used, user_id)
+
+    async def _ask_one(self, recipient: str, spent: str) -> bool:
         """Whether the question has been posted there, now or earlier."""
         if any(question.recipient == recipient for question in self._claimed.job.questions):
             return True
@@ -90,7 +101,7 @@ class Proposal:
             posted = await self._posting.post_once(
                 kind,
                 lambda: self._delivery.ask_approval(
-                    self._claimed.job, recipient, is_repeated=is_repeated
+                    self._claimed.job, recipient, spent=spent, is_repeated=is_repeated
                 ),
                 channel_id=recipient,
             )

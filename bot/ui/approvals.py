@@ -24,12 +24,13 @@ REASON = "reason"
 MAX_REASON = 500
 
 
-def question(job: Job) -> Message:
-    """Asks an admin to decide."""
+def question(job: Job, spent: str = "") -> Message:
+    """Asks an admin to decide; `spent` is what is used of the limits (mrkdwn)."""
     return Message(
         f"<@{job.user_id}> asks for approval. {named(job)}",
         [
             *_subject(job),
+            *([context(spent)] if spent else []),
             actions(
                 button("Approve", APPROVE, job.id),
                 button("Decline…", DECLINE, job.id),

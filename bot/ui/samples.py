@@ -144,7 +144,9 @@ def _words() -> dict[str, Message]:
         "reply: not approved": status_reply(
             replace(_JOB, state=JobState.CANCELLED, note=Note.EXPIRED)
         ),
-        "to admins: question": question(_JOB),
+        "to admins: question": question(
+            _JOB, "*This month:* <@U0123456789> $12.40 of $50 · everyone $120.00 of $500"
+        ),
         "to admins: approved": answered(_JOB, replace(_DECISION, verdict=Verdict.APPROVED)),
         "to admins: declined": answered(_JOB, _DECISION),
         "privately: price": ask_to_confirm(pending(_JOB, Decimal("0.40"))),

@@ -63,6 +63,12 @@ def overview_blocks(overview: Overview) -> Iterator[Block]:
         yield context(f"… and {len(overview.waiting) - MAX_WAITING} more")
 
 
+def before_approval(used: Mapping[LimitKind, Used], user_id: str) -> str:
+    """What the requester and everyone have spent of their limits this month; mrkdwn."""
+    theirs, everyones = used[LimitKind.PERSON_MONTH_USD], used[LimitKind.MONTH_USD]
+    return f"*This month:* <@{user_id}> {of_limit(theirs)} · everyone {of_limit(everyones)}"
+
+
 def near_limit(kind: LimitKind, used: Used, percent: int) -> Message:
     """Warns an admin that a limit of the workspace is nearly or completely used."""
     period = "month" if kind is LimitKind.MONTH_USD else "day"

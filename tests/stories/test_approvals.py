@@ -45,9 +45,10 @@ def settings(settings: Settings, admin: Person, second: Person) -> Settings:
 
 
 def direct(world: World, person: Person) -> list[Message]:
-    """The messages in the person's direct message with the bot."""
+    """The messages in the person's direct message with the bot, except warnings about limits."""
     workspace = world.slack.workspace
-    return workspace.messages(workspace.direct_message(person.user))
+    messages = workspace.messages(workspace.direct_message(person.user))
+    return [message for message in messages if "limit for everyone" not in message.text]
 
 
 async def asked(world: World, person: Person) -> Message:
@@ -337,6 +338,17 @@ async def test_an_approval_reserves_the_price(world: World, ada: Person, admin: 
     await world.until(lambda: ada.private)
     assert "limit" in shown(ada.private[-1])
     assert len(Thread(world).cards) == 2
+
+
+@pytest.mark.usefixtures("limited_bot")
+async def test_the_question_says_what_is_used_of_the_limits(
+    world: World, ada: Person, admin: Person
+) -> None:
+    await ada.command("cheap clouds")
+    await world.until(ready(Thread(world)))
+    await ada.command(PRO)
+    question = await asked(world, admin)
+    assert f"*This month:* <@{ada.id}> $0.40 · everyone $0.40 of $4" in shown(question)
 
 
 @pytest.mark.usefixtures("limited_bot")

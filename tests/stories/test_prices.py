@@ -122,9 +122,16 @@ async def test_the_question_is_still_valid_after_a_restart(
     async with run_bot():
         await ada.command(PRO)
         asked = await question(world, ada)
+        blocks = asked.blocks
     async with run_bot():
         await ada.click(asked, drafts.CONFIRM)
         await world.until(ready(Thread(world)))
+    async with run_bot():
+        # As if the bot had been killed before it could take the buttons away.
+        asked.blocks = blocks
+        await ada.click(asked, drafts.CONFIRM)
+        await until_idle()
+    assert len(world.videos.creates) == len(Thread(world).cards) == 1
 
 
 @pytest.mark.usefixtures("bot")

@@ -95,6 +95,8 @@ class Play:
                 **self.world.environment(f"sqlite+aiosqlite:///{self.bot.database}"),
                 "ADMIN_USERS": ",".join(self._administrators()),
                 "CONFIRM_ABOVE_USD": "2",
+                "APPROVE_ABOVE_USD": "5",
+                "LIMIT_MONTH_USD": "100",
             }
             await self.bot.start()
             self._watch = asyncio.create_task(self.behind.watch())
