@@ -14,7 +14,7 @@ ifneq ($(PYTHON),$(MADE_WITH))
 .PHONY: $(READY)
 endif
 
-.PHONY: help demo play demo-replicas test coverage test-browser pictures fuzz chaos bench image-test format lock clean
+.PHONY: help demo play demo-replicas test coverage test-browser pictures fuzz chaos soak bench image-test format lock clean
 
 help:
 	@echo "make demo [PROMPT=\"...\"]   watch the bot make a video, without accounts"
@@ -26,6 +26,7 @@ help:
 	@echo "make demo-replicas         run three bots on one PostgreSQL, and kill one of them"
 	@echo "make fuzz [EXAMPLES=n]     test hostile input, for about two minutes"
 	@echo "make chaos [SEED=n]        run hundreds of jobs while processes are killed and frozen at random"
+	@echo "make soak [HOURS=h]        run for hours at a steady rate with faults, and watch for growth"
 	@echo "make bench                 measure performance"
 	@echo "make pictures              update the pictures in the README (needs Chromium)"
 	@echo "make image-test            build and test the container image (needs buildah)"
@@ -47,6 +48,9 @@ fuzz: $(READY)
 
 chaos: $(READY)
 	@$(BIN)/python -m bot.sandbox.chaos $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS))
+
+soak: $(READY)
+	@$(BIN)/python -m bot.sandbox.soak $(if $(HOURS),--hours $(HOURS)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY)
 	@$(BIN)/python -m bot.sandbox.bench

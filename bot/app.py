@@ -56,6 +56,7 @@ from bot.timings import (
     FORGET_INTERVAL,
     FORGET_PEOPLE_INTERVAL,
     KEEPALIVE_EXPIRY,
+    LAG_PROBE,
     LEASE,
     METRICS_MAX_AGE,
     PRUNE_INTERVAL,
@@ -121,6 +122,7 @@ class Bot:
         """The page of `GET /metrics`, and its content type."""
         connection = await self._connection()
         self._metrics.set_connected(is_connected=all(connection.values()))
+        self._metrics.set_loop(tasks=len(asyncio.all_tasks()), lag=await _loop_lag())
         now = time.monotonic()
         if now - self._jobs_counted_at >= METRICS_MAX_AGE:
             self._jobs_counted_at = now
@@ -154,6 +156,12 @@ class Bot:
         if self._socket_mode is None:
             return {}
         return {"socket": await self._socket_mode.client.is_connected()}
+
+
+async def _loop_lag() -> float:
+    due = time.monotonic() + LAG_PROBE
+    await asyncio.sleep(LAG_PROBE)
+    return max(0.0, time.monotonic() - due)
 
 
 def serve(settings: Settings, *, timings: Timings | None = None, lease: float = LEASE) -> None:

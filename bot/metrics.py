@@ -121,6 +121,8 @@ class Metrics:
         self._connected = self._gauge(
             "socket_connected", "Whether Socket Mode is connected (1 in HTTP mode)"
         )
+        self._tasks = self._gauge("tasks", "Tasks of the event loop")
+        self._lag = self._gauge("loop_lag_seconds", "How late the event loop woke up just now")
         self._leases_lost = self._counter("leases_lost", "Jobs that another process took over")
         build = self._gauge("build_info", "The version, as a label of the value 1", "version")
         build.labels(metadata.version("video-bot")).set(1)
@@ -144,6 +146,11 @@ class Metrics:
     def set_connected(self, *, is_connected: bool) -> None:
         """Set whether Slack's requests can arrive."""
         self._connected.set(is_connected)
+
+    def set_loop(self, *, tasks: int, lag: float) -> None:
+        """Set how busy the event loop is; the lag is in seconds."""
+        self._tasks.set(tasks)
+        self._lag.set(lag)
 
     def lease_lost(self) -> None:
         """Count a job that another process has taken over, or may have."""

@@ -108,6 +108,8 @@ HEALTH_TIMEOUT = 5.0
 """For `video-bot health` to be answered: longer than the check's own query."""
 HEALTH_MAX_AGE = 1.0
 """How long a health check's result is reused, however many callers there are."""
+LAG_PROBE = 0.01
+"""How long the event loop sleeps to find out how late it wakes up."""
 METRICS_MAX_AGE = 10.0
 """How long the metrics that are read from the database are reused."""
 WEB_REQUEST_TIMEOUT = 30.0
