@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot import cli
+
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -19,6 +21,23 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 def test_every_make_command_in_the_docs_is_a_target(path: Path) -> None:
     commands = re.findall(r"(?:^|`)make ([a-z-]+)", path.read_text(), re.MULTILINE)
     assert set(commands) <= TARGETS
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_of_the_bot_in_the_docs_exists(path: Path) -> None:
+    usage = cli._parser().format_help()
+    commands = set(re.findall(r"^    ([a-z]+)(?:  |$)", usage, re.MULTILINE))
+    named = re.findall(r"(?:^|`)video-bot ([a-z]+)", path.read_text(), re.MULTILINE)
+    assert set(named) <= commands
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_section_resolves(path: Path) -> None:
+    for file, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", path.read_text()):
+        target = (path.parent / file) if file else path
+        titles = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+        anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+        assert anchor in anchors, f"{file}#{anchor}"
 
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: str(path.relative_to(ROOT)))
