@@ -34,6 +34,7 @@ from bot.errors import (
 )
 from bot.jobs import CANCELLABLE, NOT_A_VIDEO, PAUSABLE, Job, JobState, Note, Signal, again_key
 from bot.pictures import Picture
+from bot.polling import poll_delay
 from bot.poster import Poster
 from bot.posting import Posting
 from bot.proposal import Proposal
@@ -323,7 +324,11 @@ class JobRunner:
                 return
             if self._delivery.may_update_progress(self.job, min_interval=interval):
                 shown = await self._show_progress(status, typical, shown)
-            await asyncio.sleep(self._poll_delay(status))
+            elapsed = self._now() - required(self.job.submitted_at)
+            hint = status.poll_after
+            await asyncio.sleep(
+                poll_delay(self._timings, elapsed=elapsed, hint=hint, typical=typical)
+            )
         await self._finish_rendering(status)
 
     async def _show_progress(
@@ -615,7 +620,3 @@ class JobRunner:
             delay=later.delay,
         )
         await self._store.postpone(self.job, not_before=self._now() + later.delay)
-
-    def _poll_delay(self, status: InProgress) -> float:
-        wanted = self._timings.poll_interval if status.poll_after is None else status.poll_after
-        return min(max(wanted, self._timings.min_poll_interval), self._timings.max_poll_interval)

@@ -135,7 +135,7 @@ class Timings:
     outage_interval: float = 10.0
     """Between searches for jobs that wait for a server, of which admins are told."""
     poll_interval: float = 10.0
-    """Between polls of a video, where the server names no interval of its own."""
+    """Between polls of a video, where neither the server nor earlier videos suggest another."""
     min_poll_interval: float = 1.0
     max_poll_interval: float = 300.0
     post_interval: float = 1.05
