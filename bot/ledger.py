@@ -1,4 +1,4 @@
-"""Limits against the jobs' own rows: what is held or spent is a sum over them."""
+"""Limits against what is held or spent: totals that the database keeps of the jobs' rows."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
@@ -27,10 +27,9 @@ from bot.spending import (
     in_dollars,
     limits_in_force,
     micros,
-    renewal,
-    start_of,
+    period_name,
 )
-from bot.tables import COUNTED, OPEN, jobs, limits
+from bot.tables import COUNTED, OPEN, jobs, limits, totals
 
 
 async def reserve(
@@ -243,21 +242,26 @@ async def _used(
 
 
 def _sum(kind: LimitKind, job: _Counted) -> sa.ScalarSelect[int]:
-    total = sa.func.coalesce(sa.func.sum(jobs.c.micros), 0) if kind.is_money else sa.func.count()
-    query = sa.select(total).select_from(jobs)
+    if kind.period is Period.OPEN:
+        people = (job.user_id, pseudonym(job.user_id))
+        theirs = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.user_id.in_(people))
+        return theirs.where(OPEN, jobs.c.id != job.id).scalar_subquery()
+    amount = totals.c.micros if kind.is_money else totals.c.videos
+    within = totals.c.scope.in_(_total_scopes(kind, job))
+    query = sa.select(sa.func.coalesce(sa.func.sum(amount), 0)).where(within)
+    return query.where(
+        totals.c.period == period_name(kind.period, job.created_at)
+    ).scalar_subquery()
+
+
+def _total_scopes(kind: LimitKind, job: _Counted) -> list[str]:
     match kind.scope:
         case Scope.PERSON:
-            query = query.where(jobs.c.user_id.in_((job.user_id, pseudonym(job.user_id))))
+            return [f"person {each}" for each in (job.user_id, pseudonym(job.user_id))]
         case Scope.CHANNEL:
-            query = query.where(jobs.c.channel_id == job.channel_id)
+            return [f"channel {job.channel_id}"]
         case Scope.WORKSPACE:
-            pass
-    if kind.period is Period.OPEN:
-        return query.where(OPEN, jobs.c.id != job.id).scalar_subquery()
-    begin, end = start_of(kind.period, job.created_at), renewal(kind.period, job.created_at)
-    return query.where(
-        COUNTED, jobs.c.created_at >= begin, jobs.c.created_at < end
-    ).scalar_subquery()
+            return ["workspace"]
 
 
 def _subject(scope: Scope, job: Job) -> str:

@@ -283,6 +283,12 @@ def start_of(period: Period, at: float) -> float:
     return (day.replace(day=1) if period is Period.MONTH else day).timestamp()
 
 
+def period_name(period: Period, at: float) -> str:
+    """The month or day that this moment is in, such as `2026-11` or `2026-11-24`."""
+    day = datetime.fromtimestamp(at, UTC)
+    return f"{day:%Y-%m}" if period is Period.MONTH else f"{day:%Y-%m-%d}"
+
+
 def renewal(period: Period, at: float) -> float | None:
     """When the next day or month begins; None: nothing but the end of a video makes room."""
     begin = datetime.fromtimestamp(start_of(period, at), UTC)

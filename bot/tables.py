@@ -147,6 +147,17 @@ audit = sa.Table(
 )
 """Who did what to whom; a trigger refuses every change but that of a person's id."""
 
+totals = sa.Table(
+    "totals",
+    metadata,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("period", sa.Text, primary_key=True),
+    sa.Column("micros", sa.BigInteger, nullable=False),
+    sa.Column("videos", sa.BigInteger, nullable=False),
+)
+"""What is held or spent in a month or day (`2026-11`, `2026-11-24`) by the `workspace`, a
+`channel C…` or a `person U…`. Triggers on `jobs` keep it up to date."""
+
 limits = sa.Table(
     "limits",
     metadata,
