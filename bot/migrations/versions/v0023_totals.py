@@ -7,8 +7,8 @@ the sums over the rows, which take 30 ms for the 100,000 rows of a busy month.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0023"
+down_revision = "0022"
 
 _COUNTED = "charge IN ('held', 'spent')"
 
