@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from bot.errors import BotError, Impossible, NotPossible
 from bot.jobs import Job, Note
-from bot.request import Draft, VideoRequest
+from bot.request import Draft, Fit, VideoRequest
 from bot.spending import LimitReached
 
 
@@ -89,6 +89,13 @@ def pending(job: Job, price: Decimal | None) -> SavedDraft:
         starts=job.request_key,
         price=price,
     )
+
+
+def fitted(saved: SavedDraft, fit: Fit) -> SavedDraft:
+    """The draft with its starting image cropped or not."""
+    reference = saved.draft.input_reference
+    image = None if reference is None else replace(reference, fit=fit)
+    return replace(saved, draft=replace(saved.draft, input_reference=image))
 
 
 def confirmed(saved: SavedDraft, *, job_id: str, response_url: str | None, now: float) -> Job:

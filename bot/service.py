@@ -118,22 +118,17 @@ class Service:
         Raises:
             TemporaryError: the database does not respond.
         """
-        return await self._add(
-            Job(
-                id=_new_id(),
-                request_key=origin.request_key,
-                team_id=origin.team_id,
-                user_id=origin.user_id,
-                channel_id=origin.channel_id,
-                response_url=origin.response_url,
-                thread_ts=origin.thread_ts,
-                notify=origin.notify,
-                request=request,
-                remix_of=remix_of,
-                note=note,
-                created_at=self._clock(),
-            )
-        )
+        return await self._add(self._job(origin, request, remix_of=remix_of, note=note))
+
+    async def keep_form(self, origin: Origin, request: VideoRequest) -> SavedDraft:
+        """Keep a submitted form while a question about it is open; `confirm` starts its video.
+
+        Raises:
+            TemporaryError: the database does not respond.
+        """
+        saved = pending(self._job(origin, request), None)
+        await self._store.keep_draft(saved)
+        return saved
 
     async def ask_again(self, job_id: str, origin: Origin) -> Job:
         """Repeat one's own request; however often this is clicked, that is one job.
@@ -533,6 +528,29 @@ class Service:
             raise await self._over_limit(job, reached) from reached
         self._wake()
         return added
+
+    def _job(
+        self,
+        origin: Origin,
+        request: VideoRequest,
+        *,
+        remix_of: str | None = None,
+        note: Note | None = None,
+    ) -> Job:
+        return Job(
+            id=_new_id(),
+            request_key=origin.request_key,
+            team_id=origin.team_id,
+            user_id=origin.user_id,
+            channel_id=origin.channel_id,
+            response_url=origin.response_url,
+            thread_ts=origin.thread_ts,
+            notify=origin.notify,
+            request=request,
+            remix_of=remix_of,
+            note=note,
+            created_at=self._clock(),
+        )
 
     async def _decide(
         self, job_id: str, verdict: Verdict, user_id: str, reason: str = ""

@@ -166,6 +166,9 @@ class _Story:
         ack = await person.submit()
         print(f"  {person.user.name} clicks Create")
         print(f"  (acknowledged after {ack.took * 1000:.0f} ms)")
+        if person.view is not None and not person.view.errors:
+            self._show_form(person, "the image has another shape than the video:")
+            await person.submit()
         if person.view is not None:
             self._print(["the form's errors:", *person.view.errors.values()])
 

@@ -10,7 +10,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.catalog import Catalog
-from bot.drafts import NotConfirmed
+from bot.drafts import NotConfirmed, fitted
 from bot.errors import BadForm, BotError
 from bot.jobs import Job
 from bot.request import Draft, VideoRequest
@@ -18,7 +18,7 @@ from bot.service import Origin, Service
 from bot.slack.ack import within_ack
 from bot.slack.modals import open_or_tell, redraw
 from bot.timings import ACK_TIMEOUT, FORM_SAVE_TIMEOUT, PROMPT_FILE_TIMEOUT
-from bot.ui import drafts, remix, replies
+from bot.ui import drafts, fit, remix, replies
 from bot.ui.form import (
     CALLBACK_ID,
     PROMPT,
@@ -47,6 +47,7 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         await ack()
 
     app.view(CALLBACK_ID)(_submit_listener(partial(submit, service, catalog)))
+    app.view(fit.CALLBACK_ID)(_submit_listener(partial(submit_fit, service)))
     app.view(remix.CALLBACK_ID)(_submit_listener(partial(submit_remix, service)))
     app.view(drafts.CONFIRM)(_submit_listener(partial(submit_confirmation, service)))
     app.action(replies.OPEN_FORM)(more_options)
@@ -68,7 +69,27 @@ async def submit(service: Service, catalog: Catalog, body: dict[str, Any]) -> Re
         notify=submission.notify,
     )
     seconds = FORM_SAVE_TIMEOUT if submission.prompt_file else ACK_TIMEOUT
+    if fit.needs_question(submission.image_size, request.size):
+        asking = _asked_about_fit(service, origin, request, submission.image_size)
+        return await within_ack(asking, _beside(PROMPT), timeout=seconds)
     return await _started(service.start(origin, request), PROMPT, seconds)
+
+
+async def submit_fit(service: Service, body: dict[str, Any]) -> Response:
+    """Start the video with the image cropped or not, or ask whether its price is right."""
+    draft_id, chosen = fit.read_fit(body["view"])
+
+    async def start() -> Response:
+        saved = await service.draft(draft_id, body["user"]["id"])
+        await service.confirm(fitted(saved, chosen), _origin(body))
+        return {"response_action": "clear"}
+
+    def explain(error: BotError) -> Response:
+        if isinstance(error, NotConfirmed):
+            return {"response_action": "update", "view": drafts.confirm_in_form(error.saved)}
+        return _errors({fit.FIT: replies.refused_in_form(error)})
+
+    return await within_ack(start(), explain)
 
 
 async def submit_remix(service: Service, body: dict[str, Any]) -> Response:
@@ -119,6 +140,17 @@ async def _started(starting: Awaitable[Job], field: str, seconds: float) -> Resp
         return _errors({field: replies.refused_in_form(error)})
 
     return await within_ack(start(), explain, timeout=seconds)
+
+
+async def _asked_about_fit(
+    service: Service, origin: Origin, request: VideoRequest, image_size: str
+) -> Response:
+    saved = await service.keep_form(origin, request)
+    return {"response_action": "push", "view": fit.build_fit(saved, image_size)}
+
+
+def _beside(field: str) -> Callable[[BotError], Response]:
+    return lambda error: _errors({field: replies.refused_in_form(error)})
 
 
 def _errors(errors: Mapping[str, str]) -> Response:

@@ -40,7 +40,6 @@ SECONDS = "seconds"
 SIZE = "size"
 INPUT_REFERENCE = "input_reference"
 GIVEN_REFERENCE = "given_reference"
-FIT = "fit"
 CHANNEL = "channel"
 NOTIFY = "notify"
 REDRAWING = (MODEL, SECONDS, SIZE)
@@ -49,10 +48,9 @@ REDRAWING = (MODEL, SECONDS, SIZE)
 MAX_RADIO_BUTTONS = 10
 MAX_NOTIFY = 20
 
-_FITS = {Fit.CROP: "Crop it", Fit.PAD: "Show all of it, with black bars"}
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _PICTURE, _THREAD = "picture", "thread"
-"""The names in the private_metadata, as in `picture=F1,U1 thread=C1,1234.5678`."""
+"""The names in the private_metadata, as in `picture=F1,U1,crop thread=C1,1234.5678`."""
 _USER_ID = re.compile(r"[UW][A-Z0-9]+")
 
 
@@ -62,6 +60,8 @@ class Submission:
 
     request: VideoRequest
     prompt_file: str | None
+    image_size: str
+    """Of an image that was uploaded in the form, as far as Slack says: `400x300`, or empty."""
     channel_id: str
     thread_ts: str | None
     notify: tuple[str, ...]
@@ -132,6 +132,7 @@ def read_form(view: Mapping[str, Any], catalog: Catalog, *, user_id: str) -> Sub
             input_reference=entered.reference(user_id),
         ),
         prompt_file=entered.prompt_file(user_id),
+        image_size=entered.image_size,
         channel_id=entered.channel or "",
         thread_ts=entered.thread_ts,
         notify=tuple(user for user in entered.users if user != user_id),
@@ -197,8 +198,6 @@ def _price(model: Model, draft: Draft | VideoRequest) -> Block:
 
 def _image_fields(given: InputReference | None) -> list[Block]:
     chooser = {"type": "file_input", "filetypes": pictures.FILE_TYPES, "max_files": 1}
-    fits = [_option(fit, words) for fit, words in _FITS.items()]
-    chosen = _option(given.fit if given else Fit.CROP, _FITS[given.fit if given else Fit.CROP])
     return [
         *([_given_field()] if given else []),
         _input(
@@ -208,16 +207,14 @@ def _image_fields(given: InputReference | None) -> list[Block]:
             hint="The first frame of the video: JPG, PNG or WebP.",
             optional=True,
         ),
-        _input(
-            FIT,
-            "If the image doesn't match the video's shape",
-            {"type": "radio_buttons", "options": fits, "initial_option": chosen},
-        ),
     ]
 
 
 def _metadata(given: InputReference | None, thread: str) -> str:
-    parts = {_PICTURE: f"{given.file_id},{given.user_id}" if given else "", _THREAD: thread}
+    parts = {
+        _PICTURE: f"{given.file_id},{given.user_id},{given.fit}" if given else "",
+        _THREAD: thread,
+    }
     return " ".join(f"{name}={value}" for name, value in parts.items() if value)
 
 
@@ -339,16 +336,19 @@ class _Entered:
         return [user for user in dict.fromkeys(chosen) if _USER_ID.fullmatch(user)]
 
     @property
-    def fit(self) -> Fit:
-        return Fit(self.option(FIT) or Fit.CROP)
+    def image_size(self) -> str:
+        files = self._files(INPUT_REFERENCE)
+        # Slack adds them once it has processed the image (docs.slack.dev: file object).
+        sides = [files[0].get(side) for side in ("original_w", "original_h")] if files else []
+        return "x".join(map(str, sides)) if sides and all(sides) else ""
 
     @property
     def given_reference(self) -> InputReference | None:
         """The picture that the form was opened with, whether still selected or not."""
         if _PICTURE not in self._metadata:
             return None
-        file_id, user_id = self._metadata[_PICTURE]
-        return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
+        file_id, user_id, *fit = self._metadata[_PICTURE]  # earlier versions named no fit
+        return InputReference(file_id=file_id, user_id=user_id, fit=Fit(*fit or [Fit.CROP]))
 
     def option(self, name: str) -> str | None:
         chosen = self._state(name).get("selected_option")
@@ -387,7 +387,7 @@ class _Entered:
         types = tuple(pictures.EXTENSIONS)
         file_id = self._file(INPUT_REFERENCE, user_id, pictures.MAX_BYTES, types)
         if file_id is not None:
-            return InputReference(file_id=file_id, user_id=user_id, fit=self.fit)
+            return InputReference(file_id=file_id, user_id=user_id, fit=Fit.CROP)
         if not self._state(GIVEN_REFERENCE).get("selected_options"):
             return None
         if self.given_reference is None:  # the form was opened by an earlier version of the bot

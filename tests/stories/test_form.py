@@ -15,7 +15,7 @@ from bot.sandbox.slack.state import View
 from bot.sandbox.world import World
 from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE, read_message
 from bot.ui.replies import OPEN_FORM
-from tests.support.channel import Thread, created_at, failed, joined_at, ready, shown
+from tests.support.channel import Thread, created_at, failed, joined_at, ready, shown, until_idle
 from tests.support.installation import MANIFEST
 from tests.support.pictures import picture, size_of
 
@@ -64,13 +64,15 @@ async def test_every_field_reaches_the_video_server_and_the_thread(
         {
             "prompt": "a timelapse\nof <clouds> & @here",
             "input_reference": [ada.upload("sky.png", picture("PNG", (400, 300)), "image/png")],
-            "fit": "pad",
             "channel": elsewhere.id,
             "notify": [grace.id, ada.id],
         }
     )
-    answer = await ada.submit()
-    assert (answer.payload, ada.view) == (None, None)
+    await ada.submit()
+    assert the_form(ada).title == "Fit the image"
+    await ada.fill({"fit": "pad"})
+    await ada.submit()
+    assert ada.view is None
     thread = Thread(world, elsewhere)
     await world.until(ready(thread))
 
@@ -342,7 +344,7 @@ async def assert_refused_at_no_cost(world: World, ada: Person, hint: str) -> Non
 async def test_a_50_megapixel_starting_image_is_refused_and_costs_nothing(
     world: World, ada: Person
 ) -> None:
-    await submit_with(ada, "bomb.png", picture("PNG", (10_000, 5_000), mode="1"))
+    await submit_with(ada, "bomb.png", picture("PNG", (5_310, 9_440), mode="1"))
     await assert_refused_at_no_cost(world, ada, "29 megapixels")
 
 
@@ -713,3 +715,71 @@ def test_the_manifest_has_the_shortcuts() -> None:
     }
     assert all(len(each["name"]) <= 24 for each in named.values())
     assert all(len(each["description"]) <= 150 for each in named.values())
+
+
+# An image of another shape
+
+
+async def with_image(ada: Person, sides: tuple[int, int]) -> None:
+    file = ada.upload("sky.png", picture("PNG", sides), "image/png")
+    await ada.fill({"prompt": "clouds", "input_reference": [file]})
+
+
+@pytest.mark.parametrize("sides", [(720, 1280), (360, 640), (721, 1280)])
+async def test_an_image_of_the_videos_shape_starts_at_once(
+    world: World, ada: Person, sides: tuple[int, int]
+) -> None:
+    await with_image(ada, sides)
+    await ada.submit()
+    assert ada.view is None
+    await world.until(lambda: world.videos.creates)
+
+
+async def test_an_image_whose_shape_is_not_known_yet_is_cropped(world: World, ada: Person) -> None:
+    file = ada.upload("sky.png", picture("PNG", (400, 300)), "image/png")
+    file.overrides = {"original_w": None, "original_h": None}
+    await ada.fill({"prompt": "clouds", "input_reference": [file]})
+    await ada.submit()
+    assert ada.view is None
+    await world.until(lambda: Thread(world).says("starting image cropped"))
+
+
+async def test_the_question_names_both_shapes_and_going_back_keeps_the_form(
+    world: World, ada: Person
+) -> None:
+    await with_image(ada, (400, 300))
+    await ada.submit()
+    assert "400 × 300, and the video is 720 × 1280" in str(the_form(ada).blocks)  # noqa: RUF001 -- the sign
+    await ada.close_view()
+    form = the_form(ada)
+    assert form.title == "Create a video"
+    assert form.values["prompt"]["prompt"]["value"] == "clouds"
+    assert world.videos.calls == []
+
+
+async def test_answering_twice_makes_one_video(world: World, ada: Person) -> None:
+    await with_image(ada, (400, 300))
+    await ada.submit()
+    question = the_form(ada)
+    await ada.submit()
+    again = world.slack.workspace.stack(ada.id)
+    assert again == []
+    again.append(question)
+    await ada.submit()
+    await world.until(lambda: Thread(world).says("*Ready:*"))
+    await until_idle()
+    assert len(world.videos.creates) == len(Thread(world).cards) == 1
+
+
+async def test_an_expired_question_says_so_and_keeps_the_form(
+    world: World, ada: Person, database_url: str
+) -> None:
+    await with_image(ada, (400, 300))
+    await ada.submit()
+    with closing(sqlite3.connect(database_url.partition("///")[2])) as database, database:
+        database.execute("DELETE FROM drafts")
+    await ada.submit()
+    assert "fit" in the_form(ada).errors
+    await ada.close_view()
+    assert the_form(ada).values["prompt"]["prompt"]["value"] == "clouds"
+    assert world.videos.calls == []

@@ -68,6 +68,7 @@ async def test_a_job_with_a_starting_image_resumes_from_any_step_after_a_restart
         sky = ada.upload("sky.jpg", picture("JPEG", (4032, 3024)), "image/jpeg")
         await ada.fill({"input_reference": [sky]})
         await ada.submit()
+        await ada.submit()  # crop it
         await asyncio.wait_for(reached.wait(), 10)
     async with run_bot():
         await world.until(lambda: is_ready(world))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from PIL import Image
+
 from bot.sandbox.slack.state import Conversation, File, Json, Message, User, View, Workspace
 
 INITIAL = {
@@ -103,6 +105,8 @@ def file_object(workspace: Workspace, file: File) -> Json:
     }
     if file.alt_txt:
         given["alt_txt"] = file.alt_txt
+    if file.is_image and file.stage == "complete":
+        given |= _dimensions(file)
     if file.mimetype.startswith("video/"):
         given["media_display_type"] = "video"
     return given | file.overrides
@@ -213,3 +217,12 @@ def _places(workspace: Workspace, file: File) -> Json:
         return sorted(p for p in places if workspace.conversations[p].kind == kind)
 
     return {"channels": of("public"), "groups": of("private"), "ims": of("im")}
+
+
+def _dimensions(file: File) -> Json:
+    """The sides of an image that Slack can read."""
+    try:
+        with Image.open(file.path) as image:
+            return {"original_w": image.width, "original_h": image.height}
+    except (OSError, Image.DecompressionBombError):
+        return {}
