@@ -19,6 +19,7 @@ from bot.sandbox.clip import make_clip
 from bot.sandbox.postgres import CannotStart, Postgres, postgres
 from bot.sandbox.replica import FAST
 from bot.sandbox.world import World
+from bot.slack import prompts
 from bot.timings import LEASE, Timings
 from tests.support.installation import RunBot, install
 
@@ -36,6 +37,12 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(file))
         yield
+
+
+@pytest.fixture(autouse=True)
+def time_to_save_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second passes easily on a busy machine, and then a reply has no button."""
+    monkeypatch.setattr(prompts, "DRAFT_SAVE_TIMEOUT", 2.0)
 
 
 @pytest.fixture(scope="session")
