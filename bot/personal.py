@@ -18,14 +18,12 @@ from bot.tables import (
     OPEN,
     audit,
     decisions,
-    drafts,
     forgets,
-    homes,
     jobs,
     limits,
     metadata,
-    outages,
     signals,
+    totals,
 )
 from bot.upkeep import EMPTY
 
@@ -34,8 +32,8 @@ log = structlog.get_logger()
 PEOPLE = frozenset({"user_id", "reference_user_id", "decided_by", "actor", "subject"})
 """The names of all columns that can contain a person's id."""
 
-DELETED_AT_ONCE = (drafts, homes, outages)
-"""Rows that are about one person alone, and that no figure needs."""
+KEPT = (jobs, decisions, limits, audit)
+"""Tables whose rows stay, under a pseudonym; all others lose the person's rows."""
 
 
 class PersonalData:
@@ -177,17 +175,21 @@ async def _replace(transaction: Transaction, user_id: str) -> None:
         decisions.c.job_id.in_(sa.select(jobs.c.id).where(jobs.c.user_id == user_id))
     )
     await transaction.execute(reasons.values(reason=""))
-    for table in (*DELETED_AT_ONCE, signals, forgets):
-        await transaction.execute(table.delete().where(table.c.user_id == user_id))
+    for table in metadata.sorted_tables:
+        theirs = _of(table, user_id)
+        if theirs is not None and table not in KEPT:
+            await transaction.execute(table.delete().where(theirs))
     # Someone who is forgotten for the second time may have a limit under each name.
     newer = sa.select(limits.c.kind).where(limits.c.subject == user_id).scalar_subquery()
     older = limits.delete().where(limits.c.subject == stand_in, limits.c.kind.in_(newer))
     await transaction.execute(older)
-    for table in (jobs, decisions, limits, audit):
+    for table in KEPT:
         for column in table.c:
             if column.name in PEOPLE:
                 renamed = table.update().where(column == user_id)
                 await transaction.execute(renamed.values({column.name: stand_in}))
+    # What they spent has moved to the pseudonym with their jobs; only zeros are left.
+    await transaction.execute(totals.delete().where(totals.c.scope == f"person {user_id}"))
 
 
 def _without_secrets(row: Any) -> dict[str, Any]:  # noqa: ANN401 -- any table's row

@@ -5,13 +5,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from bot.errors import NotPossible
 from bot.jobs import JobState, pseudonym
 from bot.personal import PersonalData
 from bot.spending import Charge, LimitKind, Policy
 from bot.store import Store
-from bot.tables import jobs, limits
+from bot.tables import jobs, limit_warnings, limits, metadata
 from tests.support.jobs import make_job
 
 pytestmark = pytest.mark.both_databases
@@ -59,6 +60,20 @@ async def test_a_limit_that_was_set_for_them_still_applies(store: Store) -> None
     await store.add(make_job(2, created_at=1001.0), PER_DAY)
     with pytest.raises(NotPossible):
         await store.add(make_job(3, created_at=1002.0), PER_DAY)
+
+
+async def test_no_table_has_the_person_afterwards(store: Store) -> None:
+    await spend(store)
+    told = limit_warnings.insert().values(
+        kind="day_usd", period_began=0.0, amount=1, percent=80, user_id="U1"
+    )
+    await store.database.execute(told)
+    await store.home_opened("U1", now=1.0)
+    await forget(store)
+    for table in metadata.sorted_tables:
+        rows = await store.database.execute(sa.select(table))
+        values = [value for row in rows for value in row.values()]
+        assert not {"U1", "person U1"} & {*map(str, values)}, table.name
 
 
 async def test_others_jobs_lose_only_what_is_about_the_person(store: Store) -> None:
