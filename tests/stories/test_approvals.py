@@ -8,12 +8,14 @@ from decimal import Decimal
 import pytest
 
 from bot.app import Bot
+from bot.audit import Act
 from bot.config import Settings
 from bot.sandbox.replica import FAST
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import Conversation, Message
 from bot.sandbox.world import World
 from bot.spending import LimitKind, micros
+from bot.store import Store
 from bot.tables import limits
 from bot.ui import approvals, cards, drafts
 from tests.support.channel import Thread, ready, shown, until_idle
@@ -144,6 +146,19 @@ async def test_only_admins_can_decide(world: World, ada: Person, admin: Person) 
     await until_idle()
     assert world.videos.creates == []
     assert has_buttons(question)
+
+
+@pytest.mark.usefixtures("bot")
+async def test_an_approval_is_in_the_audit_log(
+    world: World, ada: Person, admin: Person, settings: Settings
+) -> None:
+    thread = await proposed(world, ada)
+    await admin.click(await asked(world, admin), approvals.APPROVE)
+    await world.until(ready(thread))
+    store = Store.open(settings.database_url.get_secret_value())
+    [entry] = await store.audit_log(since=0)
+    await store.close()
+    assert (entry.actor, entry.act, entry.subject) == (admin.id, Act.APPROVED, ada.id)
 
 
 @pytest.mark.usefixtures("bot")

@@ -220,6 +220,17 @@ async def test_a_message_that_may_be_chat_is_asked_about_first_and_then_its_pric
     assert len(world.videos.creates) == 1
 
 
+async def test_no_price_is_asked_about_that_a_limit_does_not_allow(
+    world: World, ada: Person, run_bot: RunBot, settings: Settings
+) -> None:
+    async with run_bot(settings=settings.model_copy(update={"limit_day_usd": Decimal(3)})):
+        await ada.command(PRO)
+        refusal = await question(world, ada)
+        assert "$3.00 is left of this workspace's limit" in shown(refusal)
+        assert "Make it for $3.60" not in shown(refusal)
+        await nothing_started(world)
+
+
 async def test_a_limit_that_is_lowered_while_a_question_waits_applies_when_it_is_confirmed(
     world: World, ada: Person, run_bot: RunBot, settings: Settings
 ) -> None:
