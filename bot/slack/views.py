@@ -43,7 +43,8 @@ def register(app: AsyncApp, service: Service, catalog: Catalog) -> None:
         await open_or_tell(ack, body, client, form)
 
     async def chosen(ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient) -> None:
-        await redraw(client, body["view"], redraw_form(body["view"], catalog))
+        form = redraw_form(body["view"], catalog, body["actions"][0]["action_id"])
+        await redraw(client, body["view"], form)
         await ack()
 
     app.view(CALLBACK_ID)(_submit_listener(partial(submit, service, catalog)))

@@ -4,6 +4,9 @@ A field's action_id is its name, and so is its block_id; only `seconds` and `siz
 choices in the block_id, too. Slack keeps what was entered where both ids stay the same, and a
 choice that the new model does not have must not stay.
 
+At most seven fields are shown at first. Two buttons at the end each show one more: a text file for
+the prompt, and another image in place of the one that the form was opened with.
+
 A picture that the form was opened with is in the view's private_metadata, which only the bot sets.
 What is submitted only says whether to use it: it could name anyone's file. The thread in which the
 video was requested is there, too.
@@ -11,7 +14,7 @@ video was requested is there, too.
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +30,16 @@ from bot.request import (
     VideoRequest,
     check_prompt,
 )
-from bot.ui.blocks import MAX_INPUT_TEXT, Block, context, dollars, measure, plain_text
+from bot.ui.blocks import (
+    MAX_INPUT_TEXT,
+    Block,
+    actions,
+    button,
+    context,
+    dollars,
+    measure,
+    plain_text,
+)
 from bot.ui.failures import file_problem
 from bot.ui.replies import problem
 from bot.uploads import check_upload
@@ -42,12 +54,16 @@ INPUT_REFERENCE = "input_reference"
 GIVEN_REFERENCE = "given_reference"
 CHANNEL = "channel"
 NOTIFY = "notify"
-REDRAWING = (MODEL, SECONDS, SIZE)
-"""The fields that change the rest of the form."""
+SHOW_PROMPT_FILE = "show_prompt_file"
+SHOW_INPUT_REFERENCE = "show_input_reference"
+REDRAWING = (MODEL, SECONDS, SIZE, SHOW_PROMPT_FILE, SHOW_INPUT_REFERENCE)
+"""The fields and buttons that change the rest of the form."""
 
 MAX_RADIO_BUTTONS = 10
 MAX_NOTIFY = 20
 
+_SHOWN_BY = {SHOW_PROMPT_FILE: PROMPT_FILE, SHOW_INPUT_REFERENCE: INPUT_REFERENCE}
+_TEXT_FILE_BUTTON, _IMAGE_BUTTON = "Use a text file instead", "Use another image"
 _DATED = re.compile(r"-\d{4}-?\d{2}-?\d{2}$")
 _PICTURE, _THREAD = "picture", "thread"
 """The names in the private_metadata, as in `picture=F1,U1,crop thread=C1,1234.5678`."""
@@ -74,11 +90,13 @@ def build_form(
     channel_id: str | None = None,
     thread_ts: str | None = None,
     notify: Sequence[str] = (),
+    requested: Collection[str] = (),
 ) -> Block:
     """The modal, filled in with what is known; `thread_ts` is a thread in that channel.
 
     What the catalog does not have (any more) becomes the model's own default. A prompt that
-    is longer than Slack's text field is left out.
+    is longer than Slack's text field is left out. `requested` names the file fields that are
+    shown although the form does not start with them.
     """
     model = catalog.find(draft.model or "") or catalog.default
     thread = f"{channel_id},{thread_ts}" if thread_ts else ""
@@ -92,17 +110,18 @@ def build_form(
         "blocks": [
             _prompt_field(draft.prompt),
             *_model_fields(catalog, model, draft),
-            *_image_fields(draft.input_reference),
+            _image_field(draft.input_reference, requested),
             _channel_field(channel_id),
             _notify_field(notify),
-            _prompt_file_field(),
+            *([_prompt_file_field()] if PROMPT_FILE in requested else []),
+            *_more_buttons(draft.input_reference, requested),
             _price(model, draft),
         ],
     }
 
 
-def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
-    """The same form after a choice that changes its other fields."""
+def redraw_form(view: Mapping[str, Any], catalog: Catalog, action_id: str) -> Block:
+    """The same form after a choice or a button that changes its other fields."""
     entered = _Entered(view)
     draft = Draft(
         prompt=entered.text,
@@ -111,7 +130,13 @@ def redraw_form(view: Mapping[str, Any], catalog: Catalog) -> Block:
         size=entered.option(SIZE),
         input_reference=entered.given_reference,
     )
-    form = build_form(draft, catalog, channel_id=entered.channel, notify=entered.users)
+    form = build_form(
+        draft,
+        catalog,
+        channel_id=entered.channel,
+        notify=entered.users,
+        requested=[_SHOWN_BY.get(action_id, ""), *(block["block_id"] for block in view["blocks"])],
+    )
     return form | {"private_metadata": view["private_metadata"]}
 
 
@@ -168,7 +193,7 @@ def _prompt_hint(prompt: str) -> str:
     if len(prompt) > MAX_INPUT_TEXT:
         return (
             f"Your prompt has {len(prompt):,} characters, and this field takes "
-            f"{MAX_INPUT_TEXT:,}. Add it as a text file below."
+            f"{MAX_INPUT_TEXT:,}. Press “{_TEXT_FILE_BUTTON}” below."
         )
     return "Describe the video."
 
@@ -196,18 +221,27 @@ def _price(model: Model, draft: Draft | VideoRequest) -> Block:
     return context(_price_in_words(model, seconds, size)) | {"block_id": "price"}
 
 
-def _image_fields(given: InputReference | None) -> list[Block]:
-    chooser = {"type": "file_input", "filetypes": pictures.FILE_TYPES, "max_files": 1}
-    return [
-        *([_given_field()] if given else []),
-        _input(
-            INPUT_REFERENCE,
-            "Starting image",
-            chooser,
-            hint="The first frame of the video: JPG, PNG or WebP.",
-            optional=True,
-        ),
+def _image_field(given: InputReference | None, requested: Collection[str]) -> Block:
+    if given and INPUT_REFERENCE not in requested:
+        return _given_field()
+    return _input(
+        INPUT_REFERENCE,
+        "Starting image",
+        {"type": "file_input", "filetypes": pictures.FILE_TYPES, "max_files": 1},
+        hint="The first frame of the video: JPG, PNG or WebP.",
+        optional=True,
+    )
+
+
+def _more_buttons(given: InputReference | None, requested: Collection[str]) -> list[Block]:
+    labels = {SHOW_INPUT_REFERENCE: _IMAGE_BUTTON} if given else {}
+    labels[SHOW_PROMPT_FILE] = _TEXT_FILE_BUTTON
+    buttons = [
+        button(label, action_id)
+        for action_id, label in labels.items()
+        if _SHOWN_BY[action_id] not in requested
     ]
+    return [actions(*buttons) | {"block_id": "more"}] if buttons else []
 
 
 def _metadata(given: InputReference | None, thread: str) -> str:
@@ -222,9 +256,9 @@ def _given_field() -> Block:
     option = _option("use", "Use the image from before")
     return _input(
         GIVEN_REFERENCE,
-        "Current starting image",
+        "Starting image",
         {"type": "checkboxes", "options": [option], "initial_options": [option]},
-        hint="An image that you add below replaces it.",
+        hint=f"To replace it, press “{_IMAGE_BUTTON}” below.",
         optional=True,
     )
 
@@ -391,7 +425,9 @@ class _Entered:
         if not self._state(GIVEN_REFERENCE).get("selected_options"):
             return None
         if self.given_reference is None:  # the form was opened by an earlier version of the bot
-            self._wrong(GIVEN_REFERENCE, "I no longer have this image. Add it again below.")
+            self._wrong(
+                GIVEN_REFERENCE, "I no longer have this image. Open the form again and add it."
+            )
         return self.given_reference
 
     def _file(

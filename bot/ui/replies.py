@@ -76,8 +76,8 @@ def too_long_for_the_form(prompt: str) -> str:
     """What to do with a prompt that is too long for the form."""
     return (
         f"Your prompt has {len(prompt):,} characters, and the form's text field takes "
-        f"{MAX_INPUT_TEXT:,}. Put it in a text file (.txt or .md) and add that to the form, or "
-        "send it again without `--form`."
+        f"{MAX_INPUT_TEXT:,}. In the form, press *Use a text file instead* and add it as a .txt or "
+        ".md file, or send it again without `--form`."
     )
 
 

@@ -75,6 +75,22 @@ async def test_a_missing_prompt_is_marked_on_its_field_and_can_be_corrected(
     await expect(ada.card(channel, "a red fox in the snow")).to_be_visible()
 
 
+async def test_a_text_file_takes_the_place_of_the_prompt(
+    ada: Window, channel: Conversation, play: Play
+) -> None:
+    await ada.send(channel, "/video")
+    form = ada.dialog("Create a video")
+    await form.get_by_label("8 seconds").check()
+    await form.get_by_role("button", name="Use a text file instead").click()
+    await form.get_by_label("Prompt as a text file").set_input_files(
+        {"name": "prompt.txt", "mimeType": "text/plain", "buffer": b"a heron at dawn"}
+    )
+    await expect(form.get_by_label("8 seconds")).to_be_checked()
+    await form.get_by_role("button", name="Create").click()
+    await expect(ada.card(channel, "a heron at dawn")).to_be_visible()
+    assert play.world.videos.creates[-1].prompt == "a heron at dawn"
+
+
 async def test_cancel_asks_for_confirmation_and_restores_the_focus(
     ada: Window, channel: Conversation
 ) -> None:

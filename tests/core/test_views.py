@@ -117,7 +117,7 @@ def test_any_valid_request_survives_a_round_trip_through_the_form(
         assert submission.request == request
         assert (submission.channel_id, submission.notify) == (channel_id, tuple(notify))
         assert (submission.prompt_file, fit) == (None, request.input_reference)
-        view = as_slack_shows_it(redraw_form(view, catalog))
+        view = as_slack_shows_it(redraw_form(view, catalog, "model"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -186,7 +186,14 @@ def test_more_than_ten_lengths_are_shown_as_a_menu() -> None:
 
 def test_the_prompt_comes_first_and_the_price_right_above_create() -> None:
     first, *_, before_last, last = names(build_form(Draft(), CATALOG))
-    assert (first, before_last, last) == ("prompt", "prompt_file", "price")
+    assert (first, before_last, last) == ("prompt", "more", "price")
+
+
+@pytest.mark.parametrize("image", [None, InputReference(file_id="F0SKY", user_id="U0ADA")])
+@pytest.mark.parametrize("prompt", ["", "clouds", "x" * 32_000])
+def test_the_form_opens_with_seven_fields(prompt: str, image: InputReference | None) -> None:
+    form = build_form(Draft(prompt=prompt, input_reference=image), CATALOG)
+    assert len([block for block in form["blocks"] if block["type"] == "input"]) == 7
 
 
 def test_dated_models_come_after_those_without_a_date() -> None:

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from bot.sandbox import faults
 from bot.sandbox.slack.person import Person
-from bot.sandbox.slack.state import View
+from bot.sandbox.slack.state import Impossible, View
 from bot.sandbox.world import World
 from bot.slack.shortcuts import CREATE_VIDEO, VIDEO_OF_MESSAGE, read_message
+from bot.ui.form import SHOW_INPUT_REFERENCE, SHOW_PROMPT_FILE
 from bot.ui.replies import OPEN_FORM
 from tests.support.channel import Thread, created_at, failed, joined_at, ready, shown, until_idle
 from tests.support.installation import MANIFEST
@@ -43,6 +44,12 @@ def block(view: View, name: str) -> dict[str, Any]:
 
 def offered(view: View, name: str) -> list[str]:
     return [option["value"] for option in block(view, name)["element"]["options"]]
+
+
+async def add_prompt_file(person: Person, name: str, content: bytes) -> None:
+    await person.click(the_form(person), SHOW_PROMPT_FILE)
+    mime = "text/markdown" if name.endswith(".md") else "text/plain"
+    await person.fill({"prompt_file": [person.upload(name, content, mime)]})
 
 
 def price(view: View) -> str:
@@ -122,15 +129,14 @@ async def test_a_prompt_file_of_31000_characters_is_used_verbatim(
     world: World, ada: Person
 ) -> None:
     prompt = ("Wolken ☁ ziehen\r\n\tüber  <das> Land & mehr\n" * 800)[:31_000] + " "
-    await ada.fill({"prompt_file": [ada.upload("prompt.txt", prompt.encode(), "text/plain")]})
+    await add_prompt_file(ada, "prompt.txt", prompt.encode())
     await ada.submit()
     await world.until(ready(Thread(world)))
     assert world.videos.creates[0].prompt == prompt
 
 
 async def test_a_byte_order_mark_is_not_part_of_the_prompt(world: World, ada: Person) -> None:
-    file = ada.upload("prompt.md", b"\xef\xbb\xbfclouds", "text/markdown")
-    await ada.fill({"prompt_file": [file]})
+    await add_prompt_file(ada, "prompt.md", b"\xef\xbb\xbfclouds")
     await ada.submit()
     await world.until(ready(Thread(world)))
     assert world.videos.creates[0].prompt == "clouds"
@@ -206,6 +212,45 @@ async def test_a_size_that_the_model_does_not_support_is_an_error_on_the_size_fi
     assert world.videos.calls == []
 
 
+async def test_the_text_file_field_appears_on_request_and_keeps_all_input(
+    world: World, ada: Person
+) -> None:
+    sky = ada.upload("sky.png", picture("PNG", (720, 1280)), "image/png")
+    grace = world.slack.grace
+    await ada.choose("seconds", "8")
+    await ada.fill({"prompt": "clouds", "input_reference": [sky], "notify": [grace.id]})
+    await ada.click(the_form(ada), SHOW_PROMPT_FILE)
+    form = the_form(ada)
+    assert ".txt or .md" in block(form, "prompt_file")["hint"]["text"]
+    assert form.values["prompt"]["prompt"]["value"] == "clouds"
+    with pytest.raises(Impossible):
+        await ada.click(form, SHOW_PROMPT_FILE)
+    await ada.fill({"prompt_file": [ada.upload("p.txt", b"rain", "text/plain")]})
+    await ada.choose("model", "sora-2-pro")
+    await ada.submit()
+    assert list(the_form(ada).errors) == ["prompt_file"]
+    await ada.fill({"prompt": None})
+    await ada.submit()
+    await world.until(ready(Thread(world)))
+    [video] = world.videos.creates
+    assert (video.prompt, video.model, video.seconds) == ("rain", "sora-2-pro", "8")
+    assert video.input_reference is not None
+    assert Thread(world).replies[0].mentions == {ada.id, grace.id}
+
+
+@pytest.mark.parametrize("code", ["hash_conflict", "not_found"])
+async def test_a_text_file_field_that_cannot_be_shown_leaves_the_form_usable(
+    world: World, ada: Person, code: str
+) -> None:
+    world.faults.inject("views.update", faults.respond_with(200, {"ok": False, "error": code}))
+    answer = await ada.click(the_form(ada), SHOW_PROMPT_FILE)
+    assert answer.delivered
+    await add_prompt_file(ada, "p.txt", b"clouds")
+    await ada.submit()
+    await world.until(ready(Thread(world)))
+    assert world.videos.creates[0].prompt == "clouds"
+
+
 # Invalid input
 
 
@@ -219,13 +264,9 @@ async def test_a_missing_prompt_is_an_error_on_the_prompt_field(world: World, ad
 
 
 async def test_all_invalid_fields_are_reported_together(world: World, ada: Person) -> None:
-    await ada.fill(
-        {
-            "prompt": "clouds",
-            "prompt_file": [ada.upload("p.txt", b"clouds", "text/plain")],
-            "input_reference": [ada.upload("cat.gif", b"GIF89a", "image/gif")],
-        }
-    )
+    gif = ada.upload("cat.gif", b"GIF89a", "image/gif")
+    await ada.fill({"prompt": "clouds", "input_reference": [gif]})
+    await add_prompt_file(ada, "p.txt", b"clouds")
     await ada.submit()
     assert list(the_form(ada).errors) == ["input_reference", "prompt_file"]
     assert the_form(ada).values["prompt"]["prompt"]["value"] == "clouds"
@@ -245,7 +286,7 @@ async def test_all_invalid_fields_are_reported_together(world: World, ada: Perso
 async def test_an_invalid_prompt_file_is_an_error_on_its_field(
     world: World, ada: Person, content: bytes, hint: str
 ) -> None:
-    await ada.fill({"prompt_file": [ada.upload("p.txt", content, "text/plain")]})
+    await add_prompt_file(ada, "p.txt", content)
     answer = await ada.submit()
     assert answer.delivered
     [(name, sentence)] = the_form(ada).errors.items()
@@ -257,7 +298,7 @@ async def test_an_invalid_prompt_file_is_an_error_on_its_field(
 async def test_a_prompt_file_that_cannot_be_downloaded_is_an_error_on_its_field(
     world: World, ada: Person
 ) -> None:
-    await ada.fill({"prompt_file": [ada.upload("p.txt", b"clouds", "text/plain")]})
+    await add_prompt_file(ada, "p.txt", b"clouds")
     login = faults.respond_with(200, "<!DOCTYPE html>Sign in", Content_Type="text/html")
     world.faults.inject("download", login)
     await ada.submit()
@@ -673,6 +714,7 @@ async def test_the_messages_image_can_be_removed_or_replaced(world: World) -> No
     await ada.submit()
     await world.until(lambda: len(world.videos.creates) == 1)
     await ada.message_shortcut(VIDEO_OF_MESSAGE, message)
+    await ada.click(the_form(ada), SHOW_INPUT_REFERENCE)
     mine = ada.upload("mine.png", picture("PNG", (720, 1280)), "image/png")
     await ada.fill({"input_reference": [mine]})
     await ada.submit()
