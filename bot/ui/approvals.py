@@ -61,7 +61,7 @@ def in_words(decision: Decision) -> str:
 
 def too_late(decision: Decision) -> Message:
     """The reply to an admin who decided after someone else."""
-    return Message(f"This was decided already. {in_words(decision)}")
+    return Message(f"This has already been decided. {in_words(decision)}")
 
 
 def decline_form(job: Job) -> Block:

@@ -35,7 +35,7 @@ def sent(bill: Bill) -> str:
     """The message above those files."""
     month = f"{datetime.fromtimestamp(bill.month, UTC):%B %Y}"
     total = sum(line.spent for line in bill.lines[By.PERSON])
-    return f"The bill of {month}, by person, channel and model. Total: {_cost(total)}."
+    return f"The bill for {month}, by person, channel and model. Total: {_cost(total)}."
 
 
 def as_csv(lines: Sequence[BillLine], by: By) -> str:

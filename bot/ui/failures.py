@@ -152,7 +152,7 @@ _KNOWN = (
         r"^(private_address|no_web_address) ",
         Blame.SERVER,
         "the video server keeps the file at an address that I may not use",
-        "Ask whoever runs this app to allow it.",
+        "Ask whoever manages this app to allow it.",
     ),
     _passing(r"^timeout ", "the video server took too long"),
     _passing(r"^(no_answer|gave_up) ", "the video server was unavailable for too long"),
@@ -160,7 +160,7 @@ _KNOWN = (
         r"insufficient_quota|exceeded your current quota|billing.hard.limit|payment|http_402",
         "the account at the video server has no credit left",
         blame=Blame.BUDGET,
-        advice="Ask whoever runs this app to add some, then try again.",
+        advice="Ask whoever manages this app to add some, then try again.",
     ),
     _known(
         r"people-in-user-uploads",

@@ -7,7 +7,7 @@ choice that the new model does not have must not stay.
 At most seven fields are shown at first. Two buttons at the end each show one more: a text file for
 the prompt, and another image in place of the one that the form was opened with.
 
-A picture that the form was opened with is in the view's private_metadata, which only the bot sets.
+An image that the form was opened with is in the view's private_metadata, which only the bot sets.
 What is submitted only says whether to use it: it could name anyone's file. The thread in which the
 video was requested is there, too.
 """
@@ -253,7 +253,7 @@ def _metadata(given: InputReference | None, thread: str) -> str:
 
 
 def _given_field() -> Block:
-    option = _option("use", "Use the image from before")
+    option = _option("use", "Use the current image")
     return _input(
         GIVEN_REFERENCE,
         "Starting image",
@@ -281,7 +281,7 @@ def _notify_field(notify: Sequence[str]) -> Block:
         NOTIFY,
         "Who to notify",
         chooser | chosen,
-        hint="They are mentioned, like you, when the video is ready.",
+        hint="They will be mentioned along with you when the video is ready.",
         optional=True,
     )
 
@@ -378,7 +378,7 @@ class _Entered:
 
     @property
     def given_reference(self) -> InputReference | None:
-        """The picture that the form was opened with, whether still selected or not."""
+        """The image that the form was opened with, whether still selected or not."""
         if _PICTURE not in self._metadata:
             return None
         file_id, user_id, *fit = self._metadata[_PICTURE]  # earlier versions named no fit
@@ -417,7 +417,7 @@ class _Entered:
         return self._file(PROMPT_FILE, user_id, MAX_PROMPT_BYTES, "text/")
 
     def reference(self, user_id: str) -> InputReference | None:
-        """The picture uploaded here, otherwise the given one if it is still selected."""
+        """The image uploaded here, otherwise the given one if it is still selected."""
         types = tuple(pictures.EXTENSIONS)
         file_id = self._file(INPUT_REFERENCE, user_id, pictures.MAX_BYTES, types)
         if file_id is not None:

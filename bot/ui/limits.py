@@ -1,4 +1,4 @@
-"""Refusals because of a limit on spending: which one, what is left, and what still fits."""
+"""Refusals because of a spending limit: which one, what is left, and what still fits."""
 
 from datetime import UTC, datetime
 
@@ -88,7 +88,7 @@ def _plainly(at: float) -> str:
 
 def _whom_to_ask(error: OverLimit) -> str:
     admins = [f"<@{user_id}>" for user_id in error.admins[:_MOST_ADMINS]]
-    return f"If you need more, ask {' or '.join(admins) or 'whoever manages this bot'}."
+    return f"If you need more, ask {' or '.join(admins) or 'whoever manages this app'}."
 
 
 def _cheaper(error: OverLimit) -> list[Block]:

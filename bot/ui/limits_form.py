@@ -50,7 +50,11 @@ def build_limits(
     theirs = {change.kind: change for change in changes if change.subject == subject}
     fields = [_field(kind, theirs.get(kind), policy, subject) for kind in _kinds(subject)]
     soft = _soft_field(_kinds(subject), [kind for kind, each in theirs.items() if each.is_soft])
-    about = [section(f"Exception for {_mention(subject)}. What is empty is as for everyone.")]
+    about = [
+        section(
+            f"Exception for {_mention(subject)}. Fields left empty are the same as for everyone."
+        )
+    ]
     return {
         "type": "modal",
         "callback_id": CALLBACK_ID,
@@ -125,7 +129,9 @@ def _field(kind: LimitKind, change: SetLimit | None, policy: Policy, subject: st
     if change is not None:
         element["initial_value"] = _shown(kind, change.amount)
     default = policy.limits.get(kind)
-    otherwise = "as for everyone" if subject else f"as configured, {_default(kind, default)}"
+    otherwise = (
+        "same as for everyone" if subject else f"the configured default ({_default(kind, default)})"
+    )
     return {
         "type": "input",
         "block_id": kind.value,
@@ -205,8 +211,8 @@ def _allowed_fields(allowed: Sequence[str]) -> list[Block]:
         **({"initial_users": people} if people else {}),
     }
     return [
-        _allowed_field(CHANNELS, "Channels in which the bot can be used", channel_menu),
-        _allowed_field(PEOPLE, "People who can use the bot", people_menu),
+        _allowed_field(CHANNELS, "Channels in which the app can be used", channel_menu),
+        _allowed_field(PEOPLE, "People who can use the app", people_menu),
     ]
 
 
@@ -215,7 +221,7 @@ def _allowed_field(block_id: str, label: str, element: Block) -> Block:
         "type": "input",
         "block_id": block_id,
         "label": plain_text(label),
-        "hint": plain_text("Empty: all of them."),
+        "hint": plain_text("Empty: all."),
         "optional": True,
         "element": element,
     }

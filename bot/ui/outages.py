@@ -32,7 +32,7 @@ def outage_began(outage: Outage, waiting: int) -> Message:
     title = "The video server isn't accepting requests."
     since = moment(outage.started_at)
     facts = f"{escape(outage.server)} · since {since} · {_videos(waiting)}"
-    remedy = f"{_remedy(outage)} Videos that wait continue by themselves."
+    remedy = f"{_remedy(outage)} Waiting videos continue by themselves."
     said = excerpt(outage.message, MAX_MESSAGE)
     return Message(
         text=f"{title} {facts}. {escape(f'{outage.code}: {said}')} {remedy}",
@@ -48,7 +48,7 @@ def outage_began(outage: Outage, waiting: int) -> Message:
 def outage_ended(outage: Outage) -> Message:
     """The server accepts requests again."""
     title = "The video server is accepting requests again."
-    facts = f"{escape(outage.server)} · it had refused them since {moment(outage.started_at)}"
+    facts = f"{escape(outage.server)} · it had been refusing them since {moment(outage.started_at)}"
     return Message(text=f"{title} {facts}.", blocks=[section(f"*{title}*"), context(facts)])
 
 

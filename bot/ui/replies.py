@@ -155,7 +155,7 @@ def _unknown_option(error: BadRequest) -> str:
 
 def _not_allowed(error: BadRequest) -> str:
     if not error.allowed:
-        return f"This model doesn't have `--{error.field}`. Leave it out."
+        return f"This model doesn't support `--{error.field}`. Leave it out."
     rather = _IF_PART_OF_PROMPT.format("those words are")
     if error.alternative:
         return f"{error.value} needs `--model {error.alternative}`. {rather}"
@@ -174,11 +174,11 @@ def not_possible(error: NotPossible) -> str:  # noqa: C901 -- one case for each 
                 "when one is finished, or cancel one: `/video list` shows them."
             )
         case Impossible.OVER_LIMIT:
-            return "This video would exceed a limit on spending."
+            return "This video would exceed a spending limit."
         case Impossible.PERSON_NOT_ALLOWED:
-            return "The admins of this bot haven't allowed you to make videos."
+            return "The admins of this app haven't allowed you to make videos."
         case Impossible.CHANNEL_NOT_ALLOWED:
-            return "The admins of this bot haven't allowed videos in this channel."
+            return "The admins of this app haven't allowed videos in this channel."
         case Impossible.UNKNOWN_VIDEO:
             return "I don't know this video."
         case Impossible.DELETED_VIDEO:
@@ -201,11 +201,11 @@ def not_possible(error: NotPossible) -> str:  # noqa: C901 -- one case for each 
                 "without it?"
             )
         case Impossible.UNKNOWN_DRAFT:
-            return "Your text was kept for an hour only. Type it again."
+            return "Your text was kept for one hour and has expired. Type it again."
         case Impossible.ADMINS_ONLY:
-            return "Only the bot's admins can do that."
+            return "Only the admins of this app can do that."
         case Impossible.NOTHING_TO_DECIDE:
-            return "This video doesn't wait for approval any more."
+            return "This video is no longer waiting for approval."
         case Impossible.NOTHING_TO_CANCEL:
             return "This video can't be cancelled: it has already ended."
         case Impossible.NOTHING_TO_DELETE:
@@ -251,7 +251,7 @@ def asked_again(user_id: str) -> str:
 
 
 def dismissed(user_id: str) -> str:
-    """What replaces the buttons after *Let it be*; mrkdwn."""
+    """What replaces the buttons after *Never mind*; mrkdwn."""
     return f"<@{user_id}> chose not to ask again."
 
 

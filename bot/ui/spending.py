@@ -71,10 +71,10 @@ def before_approval(used: Mapping[LimitKind, Used], user_id: str) -> str:
 
 def near_limit(kind: LimitKind, used: Used, percent: int) -> Message:
     """Warns an admin that a limit of the workspace is nearly or completely used."""
-    period = "month" if kind is LimitKind.MONTH_USD else "day"
-    words = "is used up" if percent >= FULL else f"is {percent} % used"
+    whose = "This month's" if kind is LimitKind.MONTH_USD else "Today's"
+    words = "is used up" if percent >= FULL else f"is {percent}% used"
     return Message(
-        f"This {period}'s limit for everyone {words}: {of_limit(used)}. "
+        f"{whose} limit for everyone {words}: {of_limit(used)}. "
         "Videos that would exceed it are refused."
     )
 

@@ -1,4 +1,4 @@
-"""Where a job stands, in a few words: on its card, read aloud, and in lists."""
+"""A job's state in a few words: on its card, read aloud, and in lists."""
 
 from dataclasses import dataclass, replace
 

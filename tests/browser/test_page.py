@@ -270,9 +270,9 @@ async def test_a_message_with_a_dropped_file_can_open_the_form(
     await ada.page.get_by_role("menuitem", name="Make a video of this").click()
     form = ada.dialog("Create a video")
     await expect(form.get_by_role("textbox", name="Prompt")).to_have_value("a sky like this one")
-    await expect(form.get_by_label("Use the image from before")).to_be_checked()
+    await expect(form.get_by_label("Use the current image")).to_be_checked()
     await form.get_by_role("button", name="Use another image").click()
-    await expect(form.get_by_label("Use the image from before")).to_be_hidden()
+    await expect(form.get_by_label("Use the current image")).to_be_hidden()
     await expect(form.get_by_label("Starting image")).to_be_visible()
     await form.get_by_role("button", name="Cancel").click()
 

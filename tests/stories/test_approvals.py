@@ -142,7 +142,7 @@ async def test_only_admins_can_decide(world: World, ada: Person, admin: Person) 
     for button in (approvals.APPROVE, approvals.DECLINE):
         await ada.click(question, button)
         await world.until(lambda: ada.private)
-        assert "Only the bot's admins" in ada.private.pop().text
+        assert "Only the admins of this app" in ada.private.pop().text
     await until_idle()
     assert world.videos.creates == []
     assert has_buttons(question)
@@ -222,7 +222,7 @@ async def test_approving_after_the_deadline_starts_nothing(
     async with run_bot(replace(FAST, approval_timeout=0.0)):
         await admin.click(question, approvals.APPROVE)
         await world.until(lambda: admin.private)
-        assert "doesn't wait for approval any more" in admin.private[-1].text
+        assert "no longer waiting for approval" in admin.private[-1].text
     assert world.videos.creates == []
 
 

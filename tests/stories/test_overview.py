@@ -118,7 +118,7 @@ async def test_someone_who_is_no_admin_any_more_gets_no_bill(
         assert admin.home is not None
         await admin.click(admin.home, SEND_BILL)
         [told] = await world.until(lambda: direct(world, admin))
-        assert "Only the bot's admins" in told.text
+        assert "Only the admins of this app" in told.text
 
 
 def test_months_are_counted_back_over_the_turn_of_the_year() -> None:
@@ -155,7 +155,7 @@ async def test_admins_are_warned_once_at_80_and_at_100_percent_of_a_limit(
         assert direct(world, admin) == []
         await ada.command("clouds 2")
         [at_80] = await world.until(lambda: direct(world, admin))
-        assert "This day's limit for everyone is 80 % used: $0.80 of $1." in at_80.text
+        assert "Today's limit for everyone is 80% used: $0.80 of $1." in at_80.text
     full = settings.model_copy(update=limit | {"limit_day_usd": Decimal("0.80")})
     async with run_bot(settings=full), run_bot(settings=full):
         await world.until(lambda: len(direct(world, admin)) == 2)
@@ -183,5 +183,5 @@ async def test_a_warning_that_slack_refuses_is_sent_later(
     limited = settings.model_copy(update={"limit_month_usd": Decimal("0.50")})
     async with run_bot(settings=limited):
         [warning] = await world.until(lambda: direct(world, admin))
-        assert "is 80 % used: $0.40 of $0.50." in warning.text
+        assert "is 80% used: $0.40 of $0.50." in warning.text
     assert len(world.slack.calls_of("chat.postMessage")) == 3  # the card, and two attempts

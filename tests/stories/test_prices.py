@@ -143,7 +143,7 @@ async def test_after_an_hour_the_question_starts_nothing(
     monkeypatch.setattr("bot.service.DRAFT_LIFETIME", -1.0)
     await ada.click(asked, drafts.CONFIRM)
     await world.until(lambda: len(ada.private) == 2)
-    assert "kept for an hour" in ada.private[-1].text
+    assert "kept for one hour" in ada.private[-1].text
     await nothing_started(world)
 
 
@@ -289,7 +289,7 @@ async def test_an_expired_question_in_the_form_says_so_and_keeps_the_form(
     for _ in range(2):
         await ada.submit()
         assert ada.view is not None
-        assert str(ada.view.blocks).count("kept for an hour") == 1
+        assert str(ada.view.blocks).count("kept for one hour") == 1
     await nothing_started(world)
 
 
