@@ -202,8 +202,11 @@ async def _forget_person(store: "Store", user_id: str, *, files: bool) -> int:
     return 1
 
 
+_USER_ID = re.compile("[UW][A-Z0-9]{2,}", re.ASCII)
+
+
 def _user_id(text: str) -> str:
-    if not re.fullmatch("[UW][A-Z0-9]{2,}", text, re.ASCII):
+    if not _USER_ID.fullmatch(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a member ID such as U012AB3CD")
     return text
 

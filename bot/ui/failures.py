@@ -251,11 +251,14 @@ def describe(error: PermanentError) -> str:
             return error.message  # of the Videos server, or worded here
 
 
+_HTTP_STATUS = re.compile(r"http_(\d{3})")
+
+
 def code_in_words(code: str) -> str:
     """The code as people read it: a server's own, `HTTP 500`, or nothing for one of ours."""
     if code in _OUR_CODES:
         return ""
-    status = re.fullmatch(r"http_(\d{3})", code)
+    status = _HTTP_STATUS.fullmatch(code)
     return f"HTTP {status[1]}" if status else code
 
 

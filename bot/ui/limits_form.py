@@ -114,12 +114,16 @@ def _kinds(subject: str) -> Sequence[LimitKind]:
     return [kind for kind in LimitKind if kind.scope is scope]
 
 
+_WHOLE = re.compile(r"\d{1,7}", re.ASCII)
+_DOLLARS = re.compile(r"\d{1,8}(\.\d{1,6})?", re.ASCII)
+
+
 def _amount(kind: LimitKind, typed: str) -> int:
     if not kind.is_money:
-        if not re.fullmatch(r"\d{1,7}", typed, re.ASCII) or int(typed) > _MAX_VIDEOS:
+        if not _WHOLE.fullmatch(typed) or int(typed) > _MAX_VIDEOS:
             raise ValueError
         return int(typed)
-    if not re.fullmatch(r"\d{1,8}(\.\d{1,6})?", typed, re.ASCII) or Decimal(typed) > _MAX_USD:
+    if not _DOLLARS.fullmatch(typed) or Decimal(typed) > _MAX_USD:
         raise ValueError
     return micros(Decimal(typed)) or 0
 

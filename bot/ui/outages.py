@@ -20,11 +20,17 @@ _KEY = (
     "changes, restart me."
 )
 # The first match counts; without one, it is the key.
-_REMEDIES = {
-    r"^server_changed ": _PREVIOUS,
-    r"quota|billing|payment|http_402": _CREDIT,
-    r"not found|has moved|shut down|^(no_videos_api|http_(3\d\d|404|405|410|501)) ": _ADDRESS,
-}
+_REMEDIES = (
+    (re.compile(r"^server_changed "), _PREVIOUS),
+    (re.compile(r"quota|billing|payment|http_402", re.IGNORECASE), _CREDIT),
+    (
+        re.compile(
+            r"not found|has moved|shut down|^(no_videos_api|http_(3\d\d|404|405|410|501)) ",
+            re.IGNORECASE,
+        ),
+        _ADDRESS,
+    ),
+)
 
 
 def outage_began(outage: Outage, waiting: int) -> Message:
@@ -64,5 +70,4 @@ def _videos(waiting: int) -> str:
 
 def _remedy(outage: Outage) -> str:
     words = f"{outage.code} {outage.message}"
-    found = (way for pattern, way in _REMEDIES.items() if re.search(pattern, words, re.IGNORECASE))
-    return next(found, _KEY)
+    return next((way for pattern, way in _REMEDIES if pattern.search(words)), _KEY)

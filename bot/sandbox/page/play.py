@@ -97,6 +97,7 @@ class Play:
                 "CONFIRM_ABOVE_USD": "2",
                 "APPROVE_ABOVE_USD": "5",
                 "LIMIT_MONTH_USD": "100",
+                "UNPRICED": "allow",  # the models of other dialects have no price
             }
             await self.bot.start()
             self._watch = asyncio.create_task(self.behind.watch())
