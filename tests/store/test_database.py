@@ -19,6 +19,7 @@ async def test_closing_during_statements_leaves_no_connection_open(
     monkeypatch.setattr("bot.database.CLOSE_TIMEOUT", 0.0)
     for moment in range(100):  # in units of 50 µs: some are in the middle of a statement
         database = Database.open(migrated_url)
+        await database.execute(sa.text("SELECT 1"))  # aiosqlite leaks an interrupted connect
         statements = [asyncio.create_task(database.execute(sa.text("SELECT 1"))) for _ in range(3)]
         await asyncio.sleep(moment / 20_000)
         await database.close()
