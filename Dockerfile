@@ -1,5 +1,5 @@
 # BASE must have Python 3.11 or newer with venv, in the same place in both stages.
-ARG BASE=python:3.13-slim-trixie
+ARG BASE=python:3.11-slim-trixie
 
 FROM ${BASE} AS build
 WORKDIR /src
