@@ -357,7 +357,7 @@ def _periodic_tasks(
         PeriodicTask("check the Slack token", TOKEN_CHECK_INTERVAL, delivery.check_token),
         PeriodicTask("take over from dead processes", timings.takeover_interval, worker.take_over),
         PeriodicTask("refresh Home tabs", timings.home_interval, homes.refresh),
-        PeriodicTask("tell admins of outages", timings.outage_interval, outages.watch),
+        PeriodicTask("notify admins of outages", timings.outage_interval, outages.watch),
         PeriodicTask("warn admins of limits", timings.warning_interval, warnings.watch),
         PeriodicTask("forget response URLs", FORGET_INTERVAL, forget_response_urls),
         PeriodicTask("forget drafts", FORGET_INTERVAL, forget_drafts),

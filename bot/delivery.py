@@ -266,8 +266,8 @@ class Delivery:
     ) -> Posted:
         """Ask this channel, or this person in their direct message, to approve the job.
 
-        `is_repeated`: an earlier attempt may have posted it. As in `tell_admin`, only a new message
-        tells the id of a direct message, in which the earlier one is then deleted.
+        `is_repeated`: an earlier attempt may have posted it. As in `notify_admin`, only a new
+        message shows the id of the direct message, in which the earlier one is then deleted.
         """
         kind = f"question:{recipient}"
         with self._held_by_refusal(self._posts_in(recipient)):
@@ -330,14 +330,14 @@ class Delivery:
             log.info("response URL refused", status=response.status_code)
         return response.is_success
 
-    async def tell_admin(self, outage: Outage, message: Message) -> None:
+    async def notify_admin(self, outage: Outage, message: Message) -> None:
         """Send this direct message about an outage, so that they have it once.
 
-        Posting to a user's id tells the id of the direct message. If an earlier attempt's response
+        Posting to a user's id shows the id of the direct message. If an earlier attempt's response
         was lost, only then can its message be found, and it is deleted.
         """
         payload = {"server": outage.server, "since": f"{outage.started_at:.6f}"}
-        payload["message"] = "outage" if outage.told_at is None else "outage_over"
+        payload["message"] = "outage" if outage.notified_at is None else "outage_over"
         posted = await self._call(
             "chat.postMessage", channel=outage.user_id, **_content(message, payload)
         )

@@ -25,6 +25,7 @@ from bot.catalog import Catalog, load_catalog
 from bot.config import DEFAULT_PORT, Settings, without_credentials
 from bot.errors import BotError, MisconfiguredError, OutcomeUnknown, ServerUnusable
 from bot.folders import temporary_folder
+from bot.polling import poll_delay
 from bot.request import Draft, VideoRequest, make_request
 from bot.slack_errors import CALL_ERRORS, translate
 from bot.timings import SLACK_TIMEOUT, Timings
@@ -343,10 +344,10 @@ def _request(catalog: Catalog) -> VideoRequest:
 
 
 async def _poll(videos: VideosClient, video_id: str) -> Finding:
-    timings = Timings()
+    began = time.monotonic()
     while isinstance(status := await videos.retrieve(video_id), InProgress):
-        delay = timings.poll_interval if status.poll_after is None else status.poll_after
-        await asyncio.sleep(min(delay, timings.max_poll_interval))
+        elapsed = time.monotonic() - began
+        await asyncio.sleep(poll_delay(Timings(), elapsed=elapsed, hint=status.poll_after))
     if isinstance(status, Failed):
         return Finding("real video", f"{status.code}: {status.message}", "Read the server's log.")
     return Finding("real video", "completed")

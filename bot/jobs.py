@@ -184,7 +184,7 @@ FIRST_PAGE = HomePage()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A time in which a Videos server refuses everyone's requests, for one admin to know."""
+    """A Videos server refuses everyone's requests; one record for each admin to be notified."""
 
     server: str
     user_id: str
@@ -192,11 +192,11 @@ class Outage:
     code: str
     message: str
     started_at: float
-    told_at: float | None = None
-    """When the admin was told; the row is deleted once they know of the end, too."""
+    notified_at: float | None = None
+    """When the admin was notified of its start; the notification of its end deletes the row."""
     ended_at: float | None = None
     attempts: int = 0
-    """Attempts to tell, since the last one that succeeded."""
+    """Attempts to notify, since the last one that succeeded."""
     lease_until: float = 0.0
 
 

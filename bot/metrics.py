@@ -28,6 +28,7 @@ from bot import slack_errors
 from bot.jobs import Job, JobState, OpenJobs
 from bot.spending import Charge
 from bot.ui import failures
+from bot.ui.failures import OUR_CODES
 
 log = structlog.get_logger()
 
@@ -52,32 +53,24 @@ SOURCES = {
 }
 """How a job was requested, by the first part of its request key."""
 
-CODES = slack_errors.KNOWN_CODES | {
-    # The bot's own
-    "gave_up",
-    "no_answer",
-    "no_videos_api",
-    "no_web_address",
-    "not_a_video",
-    "outcome_unknown",
-    "private_address",
-    "server_changed",
-    "timeout",
-    "too_large",
-    # Servers'
-    "billing_hard_limit_reached",
-    "content_policy_violation",
-    "insufficient_quota",
-    "internal_server_error",
-    "invalid_api_key",
-    "invalid_request_error",
-    "invalid_value",
-    "model_not_found",
-    "moderation_blocked",
-    "rate_limit_exceeded",
-    "server_error",
-}
-"""The error codes that are told apart; servers can send any text as a code."""
+CODES = (
+    slack_errors.KNOWN_CODES
+    | OUR_CODES
+    | {
+        "billing_hard_limit_reached",
+        "content_policy_violation",
+        "insufficient_quota",
+        "internal_server_error",
+        "invalid_api_key",
+        "invalid_request_error",
+        "invalid_value",
+        "model_not_found",
+        "moderation_blocked",
+        "rate_limit_exceeded",
+        "server_error",
+    }
+)
+"""The error codes that have a label of their own; servers can send any text as a code."""
 
 _PAYLOADS = {
     "block_actions": "action",

@@ -1,4 +1,4 @@
-"""Stored outages: which admin has been told of which outage of a Videos server.
+"""Stored outages: which admin has been notified of which outage of a Videos server.
 
 An outage is derived from the rows of the jobs that wait for its server.
 """
@@ -21,7 +21,7 @@ _PAUSED = sa.and_(
     jobs.c.state.in_(PAUSABLE | {JobState.SUBMITTING}),
 )
 """A job that is just testing whether its server accepts requests again still waits."""
-_IS_DUE = sa.or_(outages.c.told_at.is_(None), outages.c.ended_at.is_not(None))
+_IS_DUE = sa.or_(outages.c.notified_at.is_(None), outages.c.ended_at.is_not(None))
 
 
 class OutageStore:
@@ -88,7 +88,7 @@ class OutageStore:
         await self._database.execute(old)
 
     async def claim(self, *, now: float, lease: float) -> list[Outage]:
-        """Claim the outages whose admins have something to be told.
+        """Claim the outages whose admins have to be notified.
 
         Whoever competes for a row waits for its lock and then finds its lease renewed.
         """
@@ -96,16 +96,16 @@ class OutageStore:
         claim = due.values(lease_until=now + lease, attempts=outages.c.attempts + 1)
         return [_outage(row) for row in await self._database.execute(claim.returning(*outages.c))]
 
-    async def told(self, outage: Outage, *, now: float) -> None:
-        """Note that the admin has been told what was due, unless another process has the row."""
+    async def notified(self, outage: Outage, *, now: float) -> None:
+        """Record that the admin has been notified, unless another process has the row."""
         mine = sa.and_(
             outages.c.server == outage.server,
             outages.c.user_id == outage.user_id,
             outages.c.lease_until == outage.lease_until,
         )
-        if outage.told_at is None:
-            told = {"told_at": now, "attempts": 0, "lease_until": now}
-            await self._database.execute(outages.update().where(mine).values(told))
+        if outage.notified_at is None:
+            notified = {"notified_at": now, "attempts": 0, "lease_until": now}
+            await self._database.execute(outages.update().where(mine).values(notified))
         else:
             await self._database.execute(outages.delete().where(mine))
 

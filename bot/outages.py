@@ -1,4 +1,4 @@
-"""Tells admins when a Videos server refuses everyone's requests, and when that is over."""
+"""Notifies admins when a Videos server refuses everyone's requests, and when that is over."""
 
 import time
 from collections.abc import Callable, Collection
@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Outages:
-    """The outages, as admins are told of them: one direct message when one begins, one at its end.
+    """Notifies each admin once when an outage begins and once when it is over.
 
     `server` is the current Videos server. Every process does this; each message is one process's.
     """
@@ -37,7 +37,7 @@ class Outages:
         self._clock = clock
 
     async def watch(self) -> None:
-        """Derive the outages from the jobs' rows, and tell what is new.
+        """Derive the outages from the jobs' rows, and notify admins of what is new.
 
         Raises:
             TemporaryError: the database does not respond.
@@ -49,20 +49,20 @@ class Outages:
         await self._store.end(current=self._server, now=now)
         await self._store.forget(began_before=now - OUTAGE_MEMORY)
         for outage in await self._store.claim(now=now, lease=OUTAGE_LEASE):
-            await self._tell(outage, waiting.get(outage.server, 0))
+            await self._notify(outage, waiting.get(outage.server, 0))
 
-    async def _tell(self, outage: Outage, waiting: int) -> None:
+    async def _notify(self, outage: Outage, waiting: int) -> None:
         try:
-            if outage.told_at is None:
-                await self._delivery.tell_admin(outage, outage_began(outage, waiting))
+            if outage.notified_at is None:
+                await self._delivery.notify_admin(outage, outage_began(outage, waiting))
             else:
-                await self._delivery.tell_admin(outage, outage_ended(outage))
+                await self._delivery.notify_admin(outage, outage_ended(outage))
         except (TemporaryError, OutcomeUnknown) as error:
-            log.info("admin not told yet", user=outage.user_id, reason=error.message)
+            log.info("admin not notified yet", user=outage.user_id, reason=error.message)
             return
         except PermanentError as error:
-            log.warning("admin can't be told", user=outage.user_id, code=error.code)
+            log.warning("admin can't be notified", user=outage.user_id, code=error.code)
         except BotError as error:
-            log.warning("admin not told yet", user=outage.user_id, reason=error.message)
+            log.warning("admin not notified yet", user=outage.user_id, reason=error.message)
             return
-        await self._store.told(outage, now=self._clock())
+        await self._store.notified(outage, now=self._clock())

@@ -177,12 +177,12 @@ outages = sa.Table(
     sa.Column("code", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("started_at", sa.Double, nullable=False),
-    sa.Column("told_at", sa.Double),
+    sa.Column("notified_at", sa.Double),
     sa.Column("ended_at", sa.Double),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("lease_until", sa.Double, nullable=False),
 )
-"""One row for each admin; it is deleted once they have been told that the outage is over."""
+"""One row for each admin; it is deleted once they have been notified that the outage is over."""
 
 forgets = sa.Table(
     "forgets",

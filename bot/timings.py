@@ -32,7 +32,7 @@ CANCEL_TIMEOUT = 1.0
 """... and for those cancelled then to give back their connections."""
 
 OUTAGE_LEASE = 60.0
-"""How long a process may take to tell an admin before another one does: longer than its calls."""
+"""How long a process may take to notify an admin before another one does: longer than its calls."""
 OUTAGE_MEMORY = 86400.0
 """After which an outage that nobody waits for is news again."""
 
@@ -133,7 +133,7 @@ class Timings:
     warning_interval: float = 60.0
     """Between checks whether a limit of the workspace is nearly used up."""
     outage_interval: float = 10.0
-    """Between searches for jobs that wait for a server, of which admins are told."""
+    """Between searches for jobs that wait for a server, of which admins are notified."""
     poll_interval: float = 10.0
     """Between polls of a video, where neither the server nor earlier videos suggest another."""
     min_poll_interval: float = 1.0

@@ -58,7 +58,7 @@ _FILE_PROBLEMS = {
 }
 
 
-_OUR_CODES = {
+OUR_CODES = {
     "file_refused",
     "gave_up",
     "no_answer",
@@ -256,7 +256,7 @@ _HTTP_STATUS = re.compile(r"http_(\d{3})")
 
 def code_in_words(code: str) -> str:
     """The code as people read it: a server's own, `HTTP 500`, or nothing for one of ours."""
-    if code in _OUR_CODES:
+    if code in OUR_CODES:
         return ""
     status = _HTTP_STATUS.fullmatch(code)
     return f"HTTP {status[1]}" if status else code

@@ -59,7 +59,7 @@ def summarize(
 ) -> Summary:
     """The job's summary; `progress` is known while the server renders.
 
-    `has_admins`: somebody is told of whatever stops all videos.
+    `has_admins`: somebody is notified of whatever stops all videos.
     """
     if job.note is Note.CANCELLING and job.state in CANCELLABLE:
         return Summary(":no_entry_sign:", "Cancelling")
@@ -114,8 +114,8 @@ def _paused(job: Job, *, has_admins: bool) -> Summary:
     begins = job.state is JobState.ANNOUNCED
     detail = f"{PAUSED} · not charged" if begins else PAUSED
     resumes = f"Your video will {'start' if begins else 'continue'} by itself when it does"
-    told = "; your admin has been notified" if has_admins else ""
-    return Summary(":double_vertical_bar:", "Paused", detail, f"{resumes}{told}.")
+    notified = "; your admin has been notified" if has_admins else ""
+    return Summary(":double_vertical_bar:", "Paused", detail, f"{resumes}{notified}.")
 
 
 def _ended_badly(job: Job, icon: str, state: str) -> Summary:

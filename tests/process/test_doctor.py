@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -172,9 +173,8 @@ def scope_missing(world: World, _settings: Settings, _folder: Path) -> dict[str,
 
 def old_tables(_world: World, settings: Settings, _folder: Path) -> dict[str, object]:
     path = settings.database_url.get_secret_value().partition(":///")[2]
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
-    connection.close()
     return {}
 
 

@@ -84,7 +84,7 @@ async def test_a_refusal_says_which_limit_what_is_left_and_when_it_renews(store:
     ("kind", "last_second", "first_second"),
     [
         (LimitKind.MONTH_USD, datetime(2026, 12, 31, 23, 59, 59), datetime(2027, 1, 1)),  # noqa: DTZ001 -- in UTC below
-        (LimitKind.PERSON_DAY_USD, datetime(2026, 2, 28, 23, 59, 59), datetime(2026, 3, 1)),  # noqa: DTZ001
+        (LimitKind.PERSON_DAY_USD, datetime(2026, 2, 28, 23, 59, 59), datetime(2026, 3, 1)),  # noqa: DTZ001 -- in UTC below
     ],
 )
 async def test_a_new_period_in_utc_has_room_again(

@@ -16,6 +16,7 @@ from bot.sandbox.world import World
 from bot.store import Store
 from tests.support.channel import Thread, start_rendering
 from tests.support.installation import RunBot
+from tests.support.rows import until_rows
 
 LEASE = 2.0
 """Seconds: a backup has the leases of that moment, which have to expire after it was restored."""
@@ -25,13 +26,15 @@ def url_of(settings: Settings) -> str:
     return settings.database_url.get_secret_value()
 
 
+async def has_none(store: Store) -> bool:
+    return not await store.open_jobs()
+
+
 async def until_closed(settings: Settings) -> None:
     """Wait for the only job in the database, also if Slack shows that it was delivered before."""
     store = Store.open(url_of(settings))
     try:
-        async with asyncio.timeout(30):
-            while await store.open_jobs():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)  # nothing here can report it
+        await until_rows(lambda: has_none(store))
     finally:
         await store.close()
 

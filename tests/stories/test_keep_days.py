@@ -1,7 +1,5 @@
 """KEEP_DAYS: an old video's buttons explain what is no longer possible, and Delete still works."""
 
-import asyncio
-
 import pytest
 import sqlalchemy as sa
 
@@ -13,6 +11,7 @@ from bot.timings import DAY
 from bot.ui import cards
 from tests.support.channel import Thread, ready, shown, until_idle
 from tests.support.installation import RunBot
+from tests.support.rows import until_rows
 
 
 async def age(settings: Settings, *, days: float) -> None:
@@ -25,9 +24,11 @@ async def age(settings: Settings, *, days: float) -> None:
 async def until_emptied(settings: Settings) -> None:
     """Wait for the hourly task, which first runs when the bot starts."""
     store = Store.open(settings.database_url.get_secret_value())
-    async with asyncio.timeout(30):
-        while await store.database.execute(sa.select(jobs).where(CONTENT)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # nothing here can report it
+
+    async def is_emptied() -> bool:
+        return not await store.database.execute(sa.select(jobs).where(CONTENT))
+
+    await until_rows(is_emptied)
     await store.close()
 
 

@@ -1,6 +1,7 @@
 """A server that refuses everyone: each admin is told when it begins and when it is over, once."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -189,8 +190,8 @@ async def test_an_admin_who_cannot_be_told_is_not_tried_forever(
     stranger = settings.model_copy(update={"admin_users": ["U0STRANGER"]})
     async with run_bot(settings=stranger):
         await pause(world, thread, "clouds")
-        with sqlite3.connect(tmp_path / "jobs.db") as database:
-            query = "SELECT 1 FROM outages WHERE told_at IS NOT NULL"
+        with closing(sqlite3.connect(tmp_path / "jobs.db")) as database:
+            query = "SELECT 1 FROM outages WHERE notified_at IS NOT NULL"
             await world.until(lambda: database.execute(query).fetchall())
         asked = len(world.videos.calls)
         await world.until(lambda: len(world.videos.calls) > asked + 6)

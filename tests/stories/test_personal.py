@@ -1,6 +1,5 @@
 """One person's data: exported as a whole, and forgotten without a trace but the figures."""
 
-import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -18,6 +17,7 @@ from bot.tables import jobs, metadata
 from bot.ui import cards
 from tests.support.channel import Thread, shown, start_rendering, until_idle
 from tests.support.installation import RunBot
+from tests.support.rows import until_rows
 
 PROMPT = "moonlit harbour"
 
@@ -45,9 +45,10 @@ async def ready(world: World, prompt: str = PROMPT) -> None:
 
 
 async def until_forgotten(store: Store, user_id: str) -> None:
-    async with asyncio.timeout(30):
-        while await PersonalData(store.database).unfinished(user_id) is not None:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)  # nothing here can report it
+    async def is_forgotten() -> bool:
+        return await PersonalData(store.database).unfinished(user_id) is None
+
+    await until_rows(is_forgotten)
 
 
 def contents(settings: Settings) -> str:

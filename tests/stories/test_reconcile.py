@@ -1,6 +1,5 @@
 """Reconciliation after a lost response: nothing is created or posted twice."""
 
-import asyncio
 import json
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from bot.spending import Charge
 from bot.store import Store
 from tests.support.channel import Thread, failed, ready, shown, until_idle
 from tests.support.installation import RunBot
+from tests.support.rows import until_rows
 
 HISTORY = {"channels:history", "groups:history"}
 
@@ -128,9 +128,11 @@ async def test_an_unclear_job_is_counted_as_paid_for_once_the_person_has_decided
     store = Store.open(migrated_url)
     [job] = await store.list_of(world.slack.ada.id, limit=2)
     assert job.charge is Charge.HELD
-    async with asyncio.timeout(20):
-        while (await store.get(job.id)).closed_at is None:  # noqa: ASYNC110 -- rows announce nothing
-            await asyncio.sleep(0.01)
+
+    async def is_closed() -> bool:
+        return (await store.get(job.id)).closed_at is not None
+
+    await until_rows(is_closed)
     await world.slack.ada.click(reply, decision)
     await world.until(lambda: "actions" not in [block["type"] for block in reply.blocks])
     assert (await store.get(job.id)).charge is Charge.SPENT

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("code", sa.Text, nullable=False),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("started_at", sa.Double, nullable=False),
-        sa.Column("told_at", sa.Double),
+        sa.Column("notified_at", sa.Double),
         sa.Column("ended_at", sa.Double),
         sa.Column("attempts", sa.Integer, nullable=False),
         sa.Column("lease_until", sa.Double, nullable=False),
