@@ -125,12 +125,18 @@ def settings(world: World, migrated_url: str, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def run_bot(world: World, settings: Settings) -> RunBot:
+def timings() -> Timings:
+    """The timings of `bot` and `run_bot`; a test can parametrize them."""
+    return FAST
+
+
+@pytest.fixture
+def run_bot(world: World, settings: Settings, timings: Timings) -> RunBot:
     """Run the real bot in the world with `async with`."""
 
     @asynccontextmanager
     async def run(
-        timings: Timings = FAST, settings: Settings = settings, lease: float = LEASE
+        timings: Timings = timings, settings: Settings = settings, lease: float = LEASE
     ) -> AsyncIterator[Bot]:
         async with running(settings, timings=timings, lease=lease) as bot:
             if settings.slack_app_token is not None:
@@ -141,14 +147,8 @@ def run_bot(world: World, settings: Settings) -> RunBot:
 
 
 @pytest.fixture
-def timings() -> Timings:
-    """The timings of `bot`; a test can parametrize them."""
-    return FAST
-
-
-@pytest.fixture
-async def bot(run_bot: RunBot, timings: Timings) -> AsyncIterator[Bot]:
-    async with run_bot(timings) as bot:
+async def bot(run_bot: RunBot) -> AsyncIterator[Bot]:
+    async with run_bot() as bot:
         yield bot
 
 

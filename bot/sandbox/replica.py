@@ -37,8 +37,8 @@ FAST = Timings(
     create_timeout=1.0,
     process_clock_skew=0.1,
     home_interval=0.05,
-    outage_interval=0.05,
-    warning_interval=0.1,
+    outage_interval=1.0,
+    warning_interval=1.0,
     overdue_poll_interval=0.05,
     retry_scale=0.01,
 )

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ import pytest
 from bot import outages
 from bot.config import Settings
 from bot.sandbox.faults import drop, respond_with
+from bot.sandbox.replica import FAST
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
+from bot.timings import Timings
 from bot.videos import circuit_breaker
 from tests.support.channel import Thread, ready, shown, start_rendering
 from tests.support.installation import RunBot
@@ -21,6 +24,12 @@ REVOKED = respond_with(
 )
 BEGAN = "isn't accepting requests"
 OVER = "is accepting requests again"
+
+
+@pytest.fixture
+def timings() -> Timings:
+    """Outages are looked for often."""
+    return replace(FAST, outage_interval=0.05)
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,13 @@ from bot.config import Settings
 from bot.jobs import HomePage, JobState, Totals
 from bot.limit_warnings import LimitWarnings
 from bot.sandbox.faults import respond_with
+from bot.sandbox.replica import FAST
 from bot.sandbox.slack import blocks as block_kit
 from bot.sandbox.slack.person import Person
 from bot.sandbox.slack.state import Message
 from bot.sandbox.world import World
 from bot.spending import BillLine, By, month_at
+from bot.timings import Timings
 from bot.ui import approvals
 from bot.ui.home import PAGE, build_home
 from bot.ui.spending import MAX_WAITING, NOTHING_USED, SEND_BILL, Overview
@@ -23,6 +25,12 @@ from bot.warning_store import WarningStore
 from tests.support.channel import Thread, ready, shown
 from tests.support.installation import RunBot
 from tests.support.jobs import REQUEST, make_job
+
+
+@pytest.fixture
+def timings() -> Timings:
+    """Limits are checked often."""
+    return replace(FAST, warning_interval=0.1)
 
 
 @pytest.fixture
